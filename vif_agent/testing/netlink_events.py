@@ -1,0 +1,97 @@
+"""What the kernel says about links and addresses of this namespace, read without pyroute2: a
+witness should not share a parser with what it watches."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+NETLINK_ROUTE = 0
+GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+TYPES = {16: "RTM_NEWLINK", 17: "RTM_DELLINK", 20: "RTM_NEWADDR", 21: "RTM_DELADDR"}
+IFLA_IFNAME = 3
+SO_RCVBUFFORCE = 33
+ROOM = 16 << 20  # bytes in the kernel; a link's message is some 1.5 kB, thousands must fit
+LONGEST = 1 << 16
+HEADER = struct.Struct("=IHHII")
+LINK = struct.Struct("=BxHiII")
+ADDRESS = struct.Struct("=BBBBI")
+ATTRIBUTE = struct.Struct("=HH")
+
+
+class NetlinkEvent(NamedTuple):
+    type: str
+    ifname: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.ifname}"
+
+
+LOST = NetlinkEvent("LOST", "(the kernel dropped events: more came than its buffer holds)")
+
+
+class NetlinkEvents:
+    """Collects from the moment it is made, in the namespace of the thread that makes it."""
+
+    def __init__(self) -> None:
+        self._names = dict(socket.if_nameindex())
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
+        self._socket.bind((0, GROUPS))
+
+    def read(self) -> list[NetlinkEvent]:
+        """What has come since the last read, without waiting."""
+        found: list[NetlinkEvent] = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found += self._receive()
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self) -> list[NetlinkEvent]:
+        try:
+            data = self._socket.recv(LONGEST)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return [LOST]
+        return [self._event(TYPES[kind], body) for kind, body in _messages(data) if kind in TYPES]
+
+    def _event(self, kind: str, body: bytes) -> NetlinkEvent:
+        if kind.endswith("ADDR"):
+            *_, index = ADDRESS.unpack_from(body)
+            return NetlinkEvent(kind, self._name(index))
+        _, _, index, _, _ = LINK.unpack_from(body)
+        for attribute, value in _attributes(body[LINK.size :]):
+            if attribute == IFLA_IFNAME:
+                self._names[index] = value.rstrip(b"\0").decode()
+        return NetlinkEvent(kind, self._name(index))
+
+    def _name(self, index: int) -> str:
+        return self._names.get(index, f"#{index}")
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= HEADER.size:
+        length, kind, *_ = HEADER.unpack_from(data)
+        yield kind, data[HEADER.size : length]
+        data = data[_aligned(length) :]
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= ATTRIBUTE.size:
+        length, kind = ATTRIBUTE.unpack_from(data)
+        yield kind, data[ATTRIBUTE.size : length]
+        data = data[_aligned(length) :]
+
+
+def _aligned(length: int) -> int:
+    """To the next multiple of four; never zero, or a broken message would hold us for ever."""
+    return max(length + 3 & ~3, 4)

@@ -1,0 +1,84 @@
+"""Child processes: each in its own session, each ended by its own pid, never by a name."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+Process = subprocess.Popen[bytes]
+POLL = 0.005  # seconds between two looks; a look costs a few microseconds
+
+
+class NotReadyError(RuntimeError):
+    """A process ended, or took too long, before it could be used."""
+
+
+def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+    """Start in a new session, so that a Ctrl-C in the terminal is for the test runner alone."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            env=env,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 30) -> str:
+    """What a command printed; its stderr is in the error, which check=True would hide."""
+    done = subprocess.run(
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def alive(process: Process | None) -> bool:
+    return process is not None and process.poll() is None
+
+
+def wait_until(
+    ready: Callable[[], bool], what: str, process: Process | None = None, timeout: float = 10
+) -> None:
+    """Look until `ready`, at most `timeout` seconds and only while `process`, if given, lives."""
+    deadline = time.monotonic() + timeout
+    while not ready():
+        if process is not None and process.poll() is not None:
+            raise NotReadyError(f"{what}: the process ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise NotReadyError(f"{what}: not ready after {timeout} s")
+        time.sleep(POLL)
+
+
+def ended(process: Process, timeout: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout)
+    return process.returncode is not None
+
+
+def kill(process: Process | None) -> None:
+    """SIGKILL and reap: what it left on disk is what a crash leaves."""
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def end(process: Process | None, timeout: float = 5) -> None:
+    """Ask with SIGTERM; after `timeout` seconds, do not ask."""
+    if process is not None and alive(process):
+        process.terminate()
+        if not ended(process, timeout):
+            kill(process)

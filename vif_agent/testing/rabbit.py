@@ -1,0 +1,185 @@
+"""A real RabbitMQ of one's own, as PrivateOvs is a real Open vSwitch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+
+from vif_agent.testing import processes
+from vif_agent.testing.processes import Process
+
+# Debian's /usr/sbin wrappers change to the user rabbitmq, who cannot write to our directory.
+SERVER = "usr/lib/rabbitmq/lib/rabbitmq_server-*"
+NODE = "rabbit@localhost"  # "localhost" resolves where the machine's own name may not
+_ERLANG = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
+_PROTOCOL = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01\x00\x00"  # Connection.Start, on channel 0
+
+
+def free_ports(count: int) -> list[int]:
+    """Free now, on the loopback of this namespace; nothing keeps them free."""
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in socks:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in socks]
+
+
+class PrivateRabbit:
+    """Data, logs and cookie are in `directory`; it listens on 127.0.0.1 only, as does its epmd.
+
+    A boot costs about two seconds: launch() begins it, and wait_ready() can come after other work.
+    Ports and data survive stop() and kill().
+    """
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
+        spare, self._epmd_port, self._node_port = free_ports(3)
+        self.directory = directory
+        self.port = port or spare
+        self.url = f"rabbit://guest:guest@127.0.0.1:{self.port}/"
+        self.epmd: Process | None = None
+        self.broker: Process | None = None
+        self._env = self._environment()
+
+    def start(self) -> None:
+        try:
+            self.launch()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def launch(self) -> None:
+        """Returns while the broker is still booting."""
+        self._write_files()
+        if not processes.alive(self.epmd):
+            self.epmd = processes.start(("epmd",), self._env, self.directory / "epmd.out")
+            processes.wait_until(lambda: _accepts(self._epmd_port), "epmd", self.epmd)
+        self.broker = processes.start(
+            (_program("rabbitmq-server"),), self._env, self.directory / "broker.out"
+        )
+
+    def wait_ready(self, timeout: float = 60) -> None:
+        processes.wait_until(lambda: _speaks_amqp(self.port), "rabbitmq", self.broker, timeout)
+
+    def stop(self) -> None:
+        """Orderly, in a second; a VM in its first moments misses the SIGTERM and is killed."""
+        processes.end(self.broker, timeout=10)
+        processes.end(self.epmd)
+        self.broker = self.epmd = None
+
+    def kill(self) -> None:
+        """SIGKILL of the Erlang VM; its few children see their pipes close and end themselves."""
+        processes.kill(self.broker)
+        self.broker = None
+
+    def ctl(self, *args: str) -> str:
+        """rabbitmqctl; half a second each."""
+        return processes.run((_program("rabbitmqctl"), *args), self._env)
+
+    def queue_length(self, name: str) -> int:
+        """Messages ready and delivered but not acknowledged; LookupError if no such queue."""
+        table = self.ctl("-q", "--no-table-headers", "list_queues", "name", "messages")
+        lengths = dict(line.rsplit("\t", 1) for line in table.splitlines())
+        if name not in lengths:
+            raise LookupError(f"no queue {name!r}, only {sorted(lengths)}")
+        return int(lengths[name])
+
+    def _write_files(self) -> None:
+        self.directory.joinpath("env.conf").touch()
+        self.directory.joinpath("enabled_plugins").write_text("[].\n")
+        self.directory.joinpath("advanced.config").write_text(
+            "[{rabbit, [{disk_free_limit, 1000000}]}].\n"
+        )
+        cookie = self.directory / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.touch(mode=0o600)
+            cookie.write_text(os.urandom(16).hex())
+        self._write_plugins()
+
+    def _write_plugins(self) -> None:
+        """The broker itself and none of the other sixty, all of which it would look through."""
+        directory = self.directory / "plugins"
+        directory.mkdir(exist_ok=True)
+        for server in _installed("plugins/rabbit-[0-9]*"):
+            with contextlib.suppress(FileExistsError):
+                directory.joinpath(server.name).symlink_to(server)
+
+    def _environment(self) -> dict[str, str]:
+        """Nothing is inherited but PATH: a stray RABBITMQ_* would lead to somebody else's broker.
+
+        RUNNING_UNDER_SYSTEMD lets the start script exec the VM, so that its pid is the one we know.
+        """
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self.directory),  # of the cookie
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_CRASH_DUMP": str(self.directory / "erl_crash.dump"),
+            "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "very_short",  # default "none" boots in 5 s
+            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._node_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
+            "RABBITMQ_CTL_ERL_ARGS": _ERLANG,
+            **self._paths(),
+        }
+
+    def _paths(self) -> dict[str, str]:
+        names = {
+            "CONF_ENV_FILE": "env.conf",
+            "CONFIG_FILE": "rabbitmq",
+            "ADVANCED_CONFIG_FILE": "advanced.config",
+            "ENABLED_PLUGINS_FILE": "enabled_plugins",
+            "MNESIA_BASE": "mnesia",
+            "LOG_BASE": "log",
+            "LOGS": "rabbit.log",
+            "PID_FILE": "rabbit.pid",
+            "PLUGINS_DIR": "plugins",
+        }
+        return {f"RABBITMQ_{key}": str(self.directory / name) for key, name in names.items()}
+
+    def __enter__(self) -> PrivateRabbit:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _program(name: str) -> str:
+    return str(_installed(f"sbin/{name}")[-1])
+
+
+def _installed(pattern: str) -> list[Path]:
+    if found := sorted(Path("/").glob(f"{SERVER}/{pattern}")):
+        return found
+    raise FileNotFoundError(f"/{SERVER}/{pattern}: is rabbitmq-server installed?")
+
+
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _speaks_amqp(port: int) -> bool:
+    """The port opens before the broker can serve: only its answer counts."""
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=5) as sock,
+    ):
+        sock.sendall(_PROTOCOL)
+        return sock.recv(len(_METHOD_FRAME)) == _METHOD_FRAME
+    return False
