@@ -1,0 +1,311 @@
+"""The loop: wake, gather, run a round, back off, tell.
+
+Bus, OVSDB and timers only take note here and wake the loop; the loop's thread alone changes the
+host. While a round runs, wishes gather, and the next round takes them all.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+
+from vif_agent import __version__, service
+from vif_agent.bus import admin, casts
+from vif_agent.bus.intake import Intake
+from vif_agent.bus.notifications import Notifications
+from vif_agent.bus.report import Report
+from vif_agent.engine import Engine, Outcome
+from vif_agent.errors import HelperGone, StoreUnavailable, VifAgentError
+from vif_agent.host import RealHost
+from vif_agent.plugins import loader
+from vif_agent.store import Port, Store, Wish
+
+LOG = logging.getLogger(__name__)
+
+_TICK_SECONDS = 0.5  # under eventlet a signal does not end a longer wait
+_LEFTOVERS_SECONDS = 30.0
+_FORGET_SECONDS = 3600.0
+_LEAVE_SECONDS = 5.0
+
+
+@dataclasses.dataclass
+class _Notes:
+    """What was noted for the next round, under the loop's lock."""
+
+    ports: set[str] = dataclasses.field(default_factory=set)
+    everywhere: bool = False
+    spoken: set[str] = dataclasses.field(default_factory=set)  # interfaces OVS told of
+
+
+class Agent:
+    """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else."""
+
+    def __init__(self, conf: Any) -> None:
+        self._conf = conf
+        self._store = Store(Path(conf.state_path) / "vif-agent.sqlite")
+        self._plugins = loader.load(conf)
+        self._host = RealHost(
+            conf.ovs.ovsdb_connection, conf.ovs.ovsdb_timeout, conf.vif_agent.tun_device
+        )
+        self._engine = Engine(self._store, self._host, self._plugins, conf.ovs.ovsdb_timeout)
+        self._engine_lock = threading.Lock()
+        self._notifications = Notifications(conf, conf.host)
+        self._report = Report(self._store, self._notifications, conf.host)
+        self._messaging = oslo_messaging.get_rpc_transport(conf)
+        self._intake = Intake(
+            self._messaging, conf.host, self._store, self.wake, self._report.refused
+        )
+        calls = admin.Calls(self, self._store, self._report)
+        self._admin = admin.server(self._messaging, conf.host, calls)
+        self._news = threading.Condition()
+        self._notes = _Notes()
+        self._stopping = False
+        self._joined = threading.Event()
+        self._failure: Exception | None = None
+        self._retries: dict[str, float] = {}
+        self._attempts: Counter[str] = Counter()
+        self._waiting: dict[str, frozenset[str]] = {}
+        self._unsaved: dict[str, Port] = {}
+        self._chores = {self._sweep_leftovers: 0.0, self._forget: 0.0}
+        self._status = ""
+
+    # -- for the bus and for signals: take note, wake the loop -------------------------------
+
+    def wake(self, port_ids: Iterable[str]) -> None:
+        with self._news:
+            self._notes.ports.update(port_ids)
+            self._news.notify()
+
+    def stop(self, *_: object) -> None:
+        """End the loop after the round that runs. A signal handler: takes no lock."""
+        self._stopping = True
+
+    def repair(self, port_id: str | None) -> None:
+        """Look at this port again, or at the whole host."""
+        if port_id is None:
+            self._everything()
+        else:
+            self.wake({port_id})
+
+    def dry_run(self, message: dict[str, Any]) -> dict[str, Any]:
+        wish = casts.read({}, message)
+        assert isinstance(wish, Wish)
+        with self._engine_lock:
+            plan = self._engine.dry_run(_as_if_stored(wish))
+        return {"text": plan.render(), "steps": plan.as_dict()}
+
+    def status(self) -> dict[str, Any]:
+        states = Counter(port.state for port in self._store.ports().values())
+        return {
+            "host": self._conf.host,
+            "version": __version__,
+            "ports": dict(states),
+            "waiting": len(self._waiting),
+        }
+
+    def plugins(self) -> list[dict[str, Any]]:
+        loaded = [
+            {"vif_type": name, "contract": plugin.contract, "error": None}
+            for name, plugin in sorted(self._plugins.loaded.items())
+        ]
+        broken = sorted(self._plugins.broken.items())
+        return loaded + [{"vif_type": n, "contract": None, "error": e} for n, e in broken]
+
+    def _host_changed(self, names: frozenset[str] | None) -> None:
+        if names is None:
+            self._everything()
+            return
+        with self._news:
+            self._notes.spoken.update(names)
+            self._news.notify()
+
+    def _everything(self) -> None:
+        with self._news:
+            self._notes.everywhere = True
+            self._news.notify()
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
+        self._host.on_change(self._host_changed)
+        self._host.start()
+        self._notes.ports |= self._engine.load()
+        self._notes.everywhere = True
+        LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host,
+                 len(self._notes.ports))  # fmt: skip
+        try:
+            self._turn()
+            threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
+            while not (self._stopping or self._failure):
+                self._wait()
+                self._turn()
+        finally:
+            self._end()
+        if self._failure:
+            raise self._failure
+
+    def _join_bus(self) -> None:
+        """Blocks while the broker is away; the loop goes on meanwhile."""
+        try:
+            self._notifications.start()
+            self._intake.begin()
+            self._admin.start()
+        except Exception as error:
+            self._failure = error
+            return
+        self._joined.set()
+        service.notify(READY="1")
+        LOG.info("Ready: the bus is joined")
+
+    def _end(self) -> None:
+        """Everything may be cut off here: what is not acknowledged comes again."""
+        service.notify(STOPPING="1")
+        leaving = threading.Thread(target=self._leave_bus, name="leave-bus", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_SECONDS)
+        self._host.stop()
+        self._save()
+        LOG.info("Stopped")
+
+    def _leave_bus(self) -> None:
+        """Blocks while the broker is away."""
+        if self._joined.is_set():
+            self._intake.end()
+            self._admin.stop()
+            self._admin.wait()
+        self._notifications.stop()
+
+    def _wait(self) -> None:
+        with self._news:
+            if not (self._notes.ports or self._notes.everywhere or self._notes.spoken):
+                self._news.wait(self._pause())
+
+    def _pause(self) -> float:
+        due = min(self._retries.values(), default=float("inf")) - time.monotonic()
+        return max(0.0, min(due, _TICK_SECONDS))
+
+    def _turn(self) -> None:
+        with self._news:
+            notes, self._notes = self._notes, _Notes()
+        ports = notes.ports | self._due() | self._spoken_for(notes.spoken)
+        if notes.everywhere:
+            ports |= self._store.ports().keys()
+        if ports or notes.everywhere:
+            for port_id in notes.ports:
+                self._attempts.pop(port_id, None)
+            self._take(ports, self._look(ports, notes.everywhere))
+        for chore, due in self._chores.items():
+            if time.monotonic() >= due:
+                chore()
+        self._save()
+        self._tell_status()
+
+    def _due(self) -> set[str]:
+        now = time.monotonic()
+        due = {port_id for port_id, when in self._retries.items() if when <= now}
+        for port_id in due:
+            del self._retries[port_id]
+        return due
+
+    def _spoken_for(self, names: Collection[str]) -> set[str]:
+        return {port for port, waits in self._waiting.items() if not waits.isdisjoint(names)}
+
+    def _look(self, ports: Collection[str], everywhere: bool = False) -> Outcome:
+        try:
+            with self._engine_lock:
+                return self._engine.look(ports, everywhere=everywhere)
+        except HelperGone:
+            raise
+        except StoreUnavailable as error:
+            LOG.warning("Round put off: %s", error)
+            return Outcome(retry=frozenset(ports))
+        except Exception as error:
+            LOG.exception("Round broke for %d ports", len(ports))
+            return self._look_singly(ports, error)
+
+    def _look_singly(self, ports: Collection[str], error: Exception) -> Outcome:
+        """A bug of ours met one port: find it, and let the others go on."""
+        if len(ports) > 1:
+            outcomes = [self._look({port_id}) for port_id in ports]
+            return _joined(outcomes)
+        problem = VifAgentError(f"internal error: {error!r}").problem
+        told = [self._engine.give_up(port_id, problem) for port_id in ports]
+        return Outcome(tuple(p for p in told if p), retry=frozenset(ports))
+
+    def _take(self, ports: Collection[str], outcome: Outcome) -> None:
+        for port_id in ports:
+            self._waiting.pop(port_id, None)
+            self._retries.pop(port_id, None)
+        self._waiting.update(outcome.waiting)
+        for port_id in outcome.waiting.keys() - outcome.retry:
+            self._retries[port_id] = time.monotonic() + self._conf.ovs.ovsdb_timeout
+        for port_id in outcome.retry:
+            self._retries[port_id] = time.monotonic() + self._backoff(port_id)
+        for port in outcome.finished:
+            if port.problem is None:
+                self._attempts.pop(port.port_id, None)
+            self._unsaved[port.port_id] = port
+        with self._news:  # what OVS told of during the round was not awaited yet
+            self._notes.ports |= outcome.again | self._spoken_for(self._notes.spoken)
+        self._save()
+        self._report.finished(outcome.finished)
+
+    def _backoff(self, port_id: str) -> float:
+        options = self._conf.vif_agent
+        pause = options.retry_min * 2 ** min(self._attempts[port_id], 20)
+        self._attempts[port_id] += 1
+        return float(min(pause, options.retry_max) * random.uniform(0.8, 1.2))
+
+    def _save(self) -> None:
+        if self._unsaved and self._engine.save(self._unsaved.values()):
+            self._unsaved.clear()
+
+    def _sweep_leftovers(self) -> None:
+        self._chores[self._sweep_leftovers] = time.monotonic() + _LEFTOVERS_SECONDS
+        if self._engine.leftovers:
+            self._look(())
+
+    def _forget(self) -> None:
+        self._chores[self._forget] = time.monotonic() + _FORGET_SECONDS
+        with contextlib.suppress(StoreUnavailable):
+            self._store.forget()
+
+    def _tell_status(self) -> None:
+        status = ", ".join(f"{n} {state}" for state, n in sorted(self._engine.states().items()))
+        if status != self._status:
+            self._status = status
+            service.notify(STATUS=status or "no ports")
+
+
+def _joined(outcomes: Collection[Outcome]) -> Outcome:
+    return Outcome(
+        finished=tuple(p for o in outcomes for p in o.finished),
+        again=frozenset().union(*(o.again for o in outcomes)),
+        waiting={k: v for o in outcomes for k, v in o.waiting.items()},
+        retry=frozenset().union(*(o.retry for o in outcomes)),
+    )
+
+
+def _as_if_stored(wish: Wish) -> Port:
+    return Port(
+        port_id=wish.port_id,
+        seq=-1,
+        since=1 << 62,
+        verb=wish.verb,
+        generation=wish.generation or 0,
+        instance=wish.instance,
+        vif=wish.vif,
+        vif_type=wish.vif_type,
+        request_id=wish.request_id,
+        received_at=wish.received_at,
+        state="planned",
+    )

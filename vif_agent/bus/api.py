@@ -1,0 +1,131 @@
+"""The sender's client: what nova-compute, or anything else, uses to reach an agent.
+
+A conventional ``rpcapi``. It changes no option of the caller's configuration.
+"""
+
+import time
+from typing import Any
+
+import oslo_messaging
+
+from vif_agent import bus
+from vif_agent.bus import transport as ours
+from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
+
+_REPLY_SECONDS = 10
+
+
+class PlugFailed(Exception):
+    """The agent's own error: ``code`` and ``message`` as in its notification."""
+
+    def __init__(self, port_id: str, code: str, message: str) -> None:
+        super().__init__(f"port {port_id}: {message} ({code})")
+        self.port_id = port_id
+        self.code = code
+
+
+class NoAnswer(Exception):
+    """The agent has not answered in time; the cast may still be carried out."""
+
+
+class VifAgentAPI:
+    """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``."""
+
+    def __init__(self, conf: Any = None, transport: Any = None) -> None:
+        messaging = transport or oslo_messaging.get_rpc_transport(conf)
+        self._casts = oslo_messaging.get_rpc_client(messaging, ours.target(bus.CAST_TOPIC))
+        self._calls = oslo_messaging.get_rpc_client(messaging, ours.target(bus.ADMIN_TOPIC))
+
+    def plug_vif(
+        self,
+        context: Any,
+        host: str,
+        instance: Any,
+        vif: Any,
+        *,
+        wait: float | None = None,
+        generation: int | None = None,
+    ) -> dict[str, Any] | None:
+        """Cast; with ``wait`` (seconds) also wait for the port to be ready, and return it.
+
+        Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out.
+        ``generation`` defaults to the clock, in nanoseconds: a later wish has a greater one.
+        """
+        return self._send("plug_vif", context, host, instance, vif, wait, generation)
+
+    def unplug_vif(
+        self,
+        context: Any,
+        host: str,
+        instance: Any,
+        vif: Any,
+        *,
+        wait: float | None = None,
+        generation: int | None = None,
+    ) -> dict[str, Any] | None:
+        """As ``plug_vif``; settled when nothing of the port is left on the host."""
+        return self._send("unplug_vif", context, host, instance, vif, wait, generation)
+
+    def get_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any] | None:
+        return self._call(context, host, "get_vif", port_id=port_id)  # type: ignore[no-any-return]
+
+    def list_vifs(self, context: Any, host: str, unplugged: bool = False) -> list[dict[str, Any]]:
+        return self._call(context, host, "list_vifs", unplugged=unplugged)  # type: ignore[no-any-return]
+
+    def wait_vif(
+        self, context: Any, host: str, port_id: str, generation: int | None, timeout: float
+    ) -> dict[str, Any]:
+        call = self._calls.prepare(server=host, timeout=timeout + _REPLY_SECONDS)
+        return call.call(  # type: ignore[no-any-return]
+            context, "wait_vif", port_id=port_id, generation=generation, timeout=timeout
+        )
+
+    def plan(self, context: Any, host: str, cast: str, instance: Any, vif: Any) -> dict[str, Any]:
+        """What the agent would do for ``cast`` (plug_vif, unplug_vif) now; nothing is done."""
+        return self._call(context, host, "plan", cast=cast, instance=instance, vif=vif)  # type: ignore[no-any-return]
+
+    def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
+        self._call(context, host, "repair", port_id=port_id)
+
+    def get_status(self, context: Any, host: str) -> dict[str, Any]:
+        return self._call(context, host, "get_status")  # type: ignore[no-any-return]
+
+    def list_plugins(self, context: Any, host: str) -> list[dict[str, Any]]:
+        return self._call(context, host, "list_plugins")  # type: ignore[no-any-return]
+
+    def _send(
+        self,
+        method: str,
+        context: Any,
+        host: str,
+        instance: Any,
+        vif: Any,
+        wait: float | None,
+        generation: int | None,
+    ) -> dict[str, Any] | None:
+        generation = time.time_ns() if generation is None else generation
+        cast = self._casts.prepare(server=host)
+        cast.cast(context, method, instance=instance, vif=vif, generation=generation)
+        if wait is None:
+            return None
+        return self._settled(context, host, vif["id"], generation, wait)
+
+    def _settled(
+        self, context: Any, host: str, port_id: str, generation: int, wait: float
+    ) -> dict[str, Any]:
+        try:
+            view = self.wait_vif(context, host, port_id, generation, wait)
+        except oslo_messaging.MessagingTimeout:
+            raise NoAnswer(f"vif-agent on {host} has not answered for {wait} s") from None
+        if view["state"] in (READY, UNPLUGGED):
+            return view
+        error = view.get("error")
+        if error and view["state"] != PENDING and not error["transient"]:
+            raise PlugFailed(port_id, error["code"], error["message"])
+        why = f": {error['message']}" if error and view["state"] == RETRYING else ""
+        raise NoAnswer(f"vif-agent on {host} has not done port {port_id} in {wait} s{why}")
+
+    def _call(self, context: Any, host: str, name: str, /, **arguments: Any) -> Any:
+        return self._calls.prepare(server=host, timeout=_REPLY_SECONDS).call(
+            context, name, **arguments
+        )

@@ -1,0 +1,115 @@
+"""Casts in: from the queue to the store, and only then acknowledged.
+
+oslo.messaging's RPC server acknowledges before it dispatches, and dispatches in 64 threads: a
+crash loses casts, and two casts for one port can race. Its notification listener on the same
+queue keeps the order and leaves the acknowledging to us. A topic ``vif_agent`` with "priority"
+HOST is the queue ``vif_agent.HOST``, to which RPCClient.cast sends.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oslo_messaging.server import MessageHandlingServer
+
+from vif_agent import bus
+from vif_agent.bus import casts, transport
+from vif_agent.bus.casts import Refusal
+from vif_agent.errors import StaleGeneration, StoreUnavailable
+from vif_agent.store import Store, Wish
+
+LOG = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.5
+
+
+class Intake(MessageHandlingServer):  # type: ignore[misc]
+    """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not."""
+
+    def __init__(
+        self,
+        messaging: Any,
+        host: str,
+        store: Store,
+        on_wishes: Callable[[set[str]], None],
+        on_refusals: Callable[[Sequence[Refusal]], None],
+    ) -> None:
+        super().__init__(messaging, dispatcher=None)
+        self._host = host
+        self._store = store
+        self._on_wishes = on_wishes
+        self._on_refusals = on_refusals
+        self._gathered: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+
+    def begin(self) -> None:
+        """One worker, so that casts keep their order; it takes all that has gathered at once."""
+        self.start(override_pool_size=1)
+
+    def end(self) -> None:
+        """What is not stored by now stays with the broker."""
+        self._stopping.set()
+        self.stop()
+        self.wait()
+
+    def _create_listener(self) -> Any:
+        targets = [(transport.target(bus.CAST_TOPIC), self._host)]
+        return self.transport._listen_for_notifications(targets, None, 1, None)
+
+    def _on_incoming(self, incoming: Sequence[Any]) -> None:
+        for message in incoming:
+            self._gathered.put(message)
+        super()._on_incoming(incoming)
+
+    def _process_incoming(self, incoming: Sequence[Any]) -> None:
+        try:
+            self._take_in(self._take())
+        except Exception:
+            LOG.exception("Casts were not taken in; they stay with the broker")
+
+    def _take(self) -> list[Any]:
+        messages = []
+        while True:
+            try:
+                messages.append(self._gathered.get_nowait())
+            except queue.Empty:
+                return messages
+
+    def _take_in(self, messages: Sequence[Any]) -> None:
+        if not messages:
+            return
+        read = [casts.read(m.ctxt, m.message, getattr(m, "unique_id", None)) for m in messages]
+        wishes = [item for item in read if isinstance(item, Wish)]
+        stale = self._put(wishes)
+        if stale is None:
+            return
+        for message in messages:
+            message.acknowledge()
+        refusals = [item for item in read if isinstance(item, Refusal)]
+        refusals += [_stale(wish) for wish in stale]
+        if refusals:
+            self._on_refusals(refusals)
+        if wishes:
+            self._on_wishes({wish.port_id for wish in wishes})
+
+    def _put(self, wishes: Sequence[Wish]) -> list[Wish] | None:
+        """Until it is on disk; None when the agent stops first."""
+        complained = False
+        while not self._stopping.is_set():
+            try:
+                return self._store.put(wishes) if wishes else []
+            except StoreUnavailable as error:
+                if not complained:
+                    LOG.error("Casts wait unacknowledged until there is room: %s", error)
+                    complained = True
+                self._stopping.wait(_PAUSE_SECONDS)
+        return None
+
+
+def _stale(wish: Wish) -> Refusal:
+    error = StaleGeneration(
+        f"generation: {wish.generation} of port {wish.port_id} is older than the stored one"
+    )
+    return Refusal(error, wish.verb, wish.port_id, wish.generation, wish.request_id, wish.vif_type)

@@ -1,0 +1,105 @@
+"""Tells what became of a cast: to the log, to the bus, and to whoever waits for it."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from vif_agent.bus import views
+from vif_agent.bus.casts import Refusal
+from vif_agent.store import PENDING, PLUG, RETRYING, Port, Store
+
+LOG = logging.getLogger("vif_agent.ports")
+
+_REFUSALS_KEPT = 1000
+
+
+class Sender(Protocol):
+    def send(self, event_type: str, payload: dict[str, Any]) -> None: ...
+
+
+class Report:
+    """Safe to use from several threads."""
+
+    def __init__(self, store: Store, notifications: Sender, host: str) -> None:
+        self._store = store
+        self._notifications = notifications
+        self._host = host
+        self._news = threading.Condition()
+        self._refusals: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def finished(self, ports: Iterable[Port]) -> None:
+        for port in ports:
+            self._log(port)
+            event = f"vif.{port.verb}.{'error' if port.problem else 'end'}"
+            self._notifications.send(event, {**views.port(port), "host": self._host})
+        self._wake()
+
+    def refused(self, refusals: Sequence[Refusal]) -> None:
+        for refusal in refusals:
+            view = views.refusal(refusal)
+            LOG.warning("refused %s: %s", _words(view), refusal.error)
+            self._notifications.send(f"vif.{refusal.verb}.error", {**view, "host": self._host})
+            if refusal.port_id:
+                self._remember(refusal.port_id, view)
+        self._wake()
+
+    def get(self, port_id: str) -> dict[str, Any] | None:
+        """The port as it is in the store."""
+        port = self._store.ports([port_id]).get(port_id)
+        return views.port(port) if port else None
+
+    def wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
+        """The port once its wish, of this generation or a later one, is settled; else as it is.
+
+        Settled is ready, unplugged, error or refused; a transient failure is waited out.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._news:
+                view = self._look(port_id, generation)
+                settled = view["state"] not in (PENDING, RETRYING)
+                left = deadline - time.monotonic()
+                if settled or left <= 0:
+                    return view
+                self._news.wait(min(left, 1.0))
+
+    def _look(self, port_id: str, generation: int | None) -> dict[str, Any]:
+        refused = self._refusals.get(port_id)
+        if refused and generation is not None and refused["generation"] == generation:
+            return refused
+        view = self.get(port_id)
+        if view and (generation is None or view["generation"] >= generation):
+            return view
+        return {"port_id": port_id, "state": PENDING, "error": None, "generation": generation}
+
+    def _remember(self, port_id: str, view: dict[str, Any]) -> None:
+        with self._news:
+            self._refusals[port_id] = view
+            self._refusals.move_to_end(port_id)
+            while len(self._refusals) > _REFUSALS_KEPT:
+                self._refusals.popitem(last=False)
+
+    def _wake(self) -> None:
+        with self._news:
+            self._news.notify_all()
+
+    def _log(self, port: Port) -> None:
+        words = _words(views.port(port))
+        if port.problem is None:
+            LOG.info("%sged %s", "plug" if port.verb == PLUG else "unplug", words)
+        elif port.problem.transient:
+            LOG.warning("not yet %sged %s: %s", port.verb, words, port.problem.message)
+        else:
+            LOG.error("cannot %s %s: %s", port.verb, words, port.problem.message)
+
+
+def _words(view: dict[str, Any]) -> str:
+    elapsed = "-" if view["elapsed_ms"] is None else round(view["elapsed_ms"])
+    return (
+        f"port={view['port_id']} vif_type={view['vif_type'] or '-'}"
+        f" devices={','.join(view['devices']) or '-'} state={view['state']} ms={elapsed}"
+        f" request_id={view['request_id'] or '-'}"
+    )

@@ -1,0 +1,34 @@
+"""oslo.messaging as this project uses it."""
+
+from typing import Any
+
+import oslo_messaging
+import oslo_messaging.opts
+
+from vif_agent import bus
+
+#: ours instead of oslo's; what the operator's file says wins over both
+_DEFAULTS: dict[str, dict[str, object]] = {
+    # casts the broker hands over before the first is acknowledged: bounds memory in a storm
+    "oslo_messaging_rabbit": {"rabbit_qos_prefetch_count": 1000},
+    "oslo_messaging_notifications": {
+        "driver": ["messagingv2"],
+        "topics": [bus.NOTIFICATION_TOPIC],
+    },
+}
+
+
+def set_defaults(conf: Any) -> None:
+    """For the agent's own process only; a sender's defaults are its own."""
+    oslo_messaging.set_transport_defaults(bus.EXCHANGE)
+    for group, options in oslo_messaging.opts.list_opts():
+        if group in _DEFAULTS:
+            conf.register_opts(options, group)
+            for name, value in _DEFAULTS[group].items():
+                conf.set_default(name, value, group)
+
+
+def target(topic: str, server: str | None = None) -> Any:
+    return oslo_messaging.Target(
+        exchange=bus.EXCHANGE, topic=topic, server=server, version=bus.VERSION
+    )

@@ -1,0 +1,58 @@
+"""What the bus tells of a port: one form for replies and notifications."""
+
+import datetime
+from typing import Any
+
+from vif_agent.bus.casts import Refusal
+from vif_agent.errors import Problem
+from vif_agent.store import Port
+
+
+def port(port: Port) -> dict[str, Any]:
+    """Times are ISO 8601, UTC; ``elapsed_ms`` counts from the receipt of the wish."""
+    return {
+        "port_id": port.port_id,
+        "instance_uuid": _instance_uuid(port.instance),
+        "vif_type": port.vif_type,
+        "verb": port.verb,
+        "state": port.state,
+        "devices": list(port.devices),
+        "error": error(port.problem),
+        "generation": port.generation,
+        "request_id": port.request_id,
+        "received_at": _iso(port.received_at),
+        "done_at": _iso(port.done_at),
+        "elapsed_ms": port.elapsed_ms and round(port.elapsed_ms, 1),
+    }
+
+
+def refusal(refused: Refusal) -> dict[str, Any]:
+    return {
+        "port_id": refused.port_id,
+        "instance_uuid": refused.instance_uuid,
+        "vif_type": refused.vif_type,
+        "verb": refused.verb,
+        "state": "refused",
+        "devices": [],
+        "error": error(refused.error.problem),
+        "generation": refused.generation,
+        "request_id": refused.request_id,
+        "elapsed_ms": 0.0,
+    }
+
+
+def error(problem: Problem | None) -> dict[str, Any] | None:
+    if problem is None:
+        return None
+    return {"code": problem.code, "message": problem.message, "transient": problem.transient}
+
+
+def _instance_uuid(instance: object) -> str | None:
+    value = instance.get("uuid") if isinstance(instance, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,87 @@
+"""``vif-agent``: the daemon."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from oslo_config import cfg
+
+from vif_agent import __version__, config
+
+LOG = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _patch(arguments)
+    status = _run(arguments)
+    logging.shutdown()
+    os._exit(status)  # oslo.messaging's threads may be waiting for a broker that is away
+
+
+def _patch(arguments: Sequence[str]) -> None:
+    """Eventlet must patch before anything else is imported, so the files are read twice."""
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    _parse(conf, arguments)
+    if conf.vif_agent.concurrency == "eventlet":
+        import eventlet
+
+        eventlet.monkey_patch()
+
+
+def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
+    try:
+        conf(
+            arguments,
+            project="vif-agent",
+            version=__version__,
+            description="Plugs virtual network interfaces on this host, as the bus asks.",
+        )
+    except (cfg.ConfigFilesNotFoundError, cfg.ConfigFileParseError, cfg.ConfigFileValueError) as e:
+        sys.exit(f"vif-agent: {e}")
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from oslo_log import log
+
+    from vif_agent import service
+    from vif_agent.agent import Agent
+    from vif_agent.bus import transport
+    from vif_agent.errors import HelperGone
+    from vif_agent.host import privileged
+
+    config.register(cfg.CONF)
+    log.register_options(cfg.CONF)
+    transport.set_defaults(cfg.CONF)
+    _parse(cfg.CONF, arguments)
+    log.setup(cfg.CONF, "vif-agent", __version__)
+    state = Path(cfg.CONF.state_path)
+    try:
+        lock = service.lock(state / "lock")
+    except OSError as error:
+        LOG.critical("Cannot lock %s (is another vif-agent running?): %s", state, error)
+        return 2
+    privileged.start()
+    agent = Agent(cfg.CONF)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, agent.stop)
+    try:
+        agent.run()
+    except HelperGone as error:
+        LOG.critical("%s: ending, for the supervisor to start anew", error)
+        return 1
+    except Exception:
+        LOG.exception("Ending, for the supervisor to start anew")
+        return 1
+    del lock
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Every option of the agent, in one place. Names are kept for ever: upgrades break no file."""
+
+import socket
+from typing import Any
+
+from oslo_config import cfg
+
+DEFAULT: list[cfg.Opt] = [
+    cfg.HostAddressOpt(
+        "host",
+        default=socket.gethostname(),
+        sample_default="<your hostname>",
+        help="Name of this hypervisor on the message bus: nova-compute's own 'host' option.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/vif-agent",
+        help="Directory of the agent's store. Keep it over reboots: it holds the wishes.",
+    ),
+]
+
+AGENT: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "concurrency",
+        default="threading",
+        choices=[("threading", "native threads"), ("eventlet", "green threads (deprecated)")],
+        help="How the bus side runs. 'eventlet' is for sites whose OpenStack still runs on it.",
+    ),
+    cfg.StrOpt(
+        "tun_device",
+        default="/dev/net/tun",
+        help="The kernel's tun/tap control device. The agent's user must be able to open it.",
+    ),
+    cfg.FloatOpt(
+        "retry_min",
+        default=0.5,
+        min=0.01,
+        help="Seconds before the first new attempt after a transient failure; doubled each time.",
+    ),
+    cfg.FloatOpt(
+        "retry_max", default=60, min=0.1, help="Longest pause, in seconds, between two attempts."
+    ),
+]
+
+OVS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "ovsdb_connection",
+        default="unix:/var/run/openvswitch/db.sock",
+        help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
+    ),
+    cfg.FloatOpt(
+        "ovsdb_timeout",
+        default=10,
+        min=0.1,
+        help="Seconds to wait for one OVSDB transaction, and for OVS to take a port in.",
+    ),
+    cfg.StrOpt(
+        "integration_bridge",
+        default="br-int",
+        help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
+    ),
+    cfg.StrOpt(
+        "create_tap",
+        default="auto",
+        choices=[
+            ("auto", "when the binding says so (vif_details:ovs_create_tap)"),
+            ("always", "for every direct port"),
+            ("never", "libvirt makes it"),
+        ],
+        help="Whether the agent makes the tap of a direct port.",
+    ),
+    cfg.StrOpt(
+        "isolate",
+        default="auto",
+        choices=[
+            ("auto", "when the ML2 driver 'openvswitch' has bound the port"),
+            ("always", "every new port"),
+            ("never", "no port"),
+        ],
+        help="Whether a new port starts in the dead VLAN until the Neutron agent has tagged it.",
+    ),
+    cfg.StrOpt(
+        "default_qos_type",
+        default="linux-noop",
+        choices=[
+            "", "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel",
+            "linux-noop",
+        ],
+        help="QoS type set on new ports, as os-vif's option of this name; empty: none.",
+    ),
+]  # fmt: skip
+
+BRIDGE: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "create_tap",
+        default=False,
+        help="Whether the agent makes a port's tap and puts it into the network's bridge. Off, "
+        "because libvirt does so.",
+    ),
+]
+
+_GROUPS = (
+    (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
+    (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
+    (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
+)
+
+
+def register(conf: Any) -> None:
+    conf.register_opts(DEFAULT)
+    for group, options in _GROUPS:
+        conf.register_group(group)
+        conf.register_opts(options, group)
+
+
+def list_opts() -> list[tuple[Any, list[cfg.Opt]]]:
+    """For oslo-config-generator."""
+    return [("DEFAULT", DEFAULT), *_GROUPS]

@@ -1,0 +1,104 @@
+"""Errors, by who must act: the caller, the operator, nobody yet (retry), or us (a bug)."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as a value: stored with a port, notified, shown to operators.
+
+    ``code`` is part of the bus contract and never changes its meaning; ``transient`` says that
+    the agent tries again by itself.
+    """
+
+    code: str
+    message: str
+    transient: bool = False
+
+
+class VifAgentError(Exception):
+    """Base of all errors the agent raises on purpose. As it stands: a bug of ours."""
+
+    code = "internal"
+    transient = False
+
+    @property
+    def problem(self) -> Problem:
+        return Problem(self.code, str(self), self.transient)
+
+
+class InvalidRequest(VifAgentError):
+    """The caller must send something else: ``field`` held ``value``, not what was expected."""
+
+    code = "invalid_request"
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}, got {brief(value)}")
+        self.field = field
+
+
+class BindingRefused(VifAgentError):
+    """Neutron has not bound the port; nothing on this host can plug it."""
+
+    code = "binding_refused"
+
+
+class StaleGeneration(VifAgentError):
+    """A newer wish for the port is already stored."""
+
+    code = "stale_generation"
+
+
+class NoPlugin(VifAgentError):
+    """No plugin is installed for the vif_type (the operator's to install, or the caller's typo)."""
+
+    code = "no_plugin"
+
+
+class PluginFailed(VifAgentError):
+    """The plugin raised or answered nonsense: a bug of the plugin."""
+
+    code = "plugin_failed"
+
+
+class Conflict(VifAgentError):
+    """Something that is not ours is in the way; the operator must move one of the two."""
+
+    code = "conflict"
+
+
+class HostRefused(VifAgentError):
+    """Kernel or Open vSwitch refuses for good: not supported, not permitted, out of range."""
+
+    code = "host_refused"
+
+
+class NotYet(VifAgentError):
+    """The host cannot do it now; the agent tries again by itself."""
+
+    code = "not_yet"
+    transient = True
+
+
+class OvsdbUnavailable(NotYet):
+    """No connection to ovsdb-server, or ovs-vswitchd does not follow."""
+
+    code = "ovsdb_unavailable"
+
+
+class StoreUnavailable(NotYet):
+    """The wish cannot be written to disk now."""
+
+    code = "store_unavailable"
+
+
+class HelperGone(VifAgentError):
+    """The privileged helper has died; only a restart of the agent brings it back."""
+
+    code = "helper_gone"
+
+
+def brief(value: object, limit: int = 80) -> str:
+    """A value as it may stand in a message: its repr, cut to ``limit`` characters."""
+    text = repr(value) if not isinstance(value, str) else repr(value[: limit + 1])
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,78 @@
+"""The host as the engine sees it: read it, and apply a plan to it."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from vif_agent.errors import NotYet, Problem, VifAgentError
+from vif_agent.host import links
+from vif_agent.host.ovsdb import OnChange, Ovsdb
+from vif_agent.plan import Actual, Plan
+from vif_agent.resources import LINK, OVS_SPACES, Key
+
+
+class Host(Protocol):
+    """What the engine needs of a host. ``FakeHost`` in the tests keeps the same contract."""
+
+    def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
+        """What is there of these keys; for ``members_of`` with what is plugged into them."""
+
+    def read_all(self, keys: Collection[Key]) -> Actual:
+        """As ``read``, with everything else that carries our stamp."""
+
+    def apply(self, plan: Plan) -> dict[Key, Problem]:
+        """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""
+
+
+class RealHost:
+    """Kernel by netlink and ioctl (in the privileged process), Open vSwitch by OVSDB."""
+
+    def __init__(self, ovsdb_connection: str, ovsdb_timeout: float, tun_device: str) -> None:
+        self._tun_device = tun_device
+        self._listeners: list[OnChange] = []
+        self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
+
+    def start(self) -> None:
+        self._ovsdb.start()
+
+    def stop(self) -> None:
+        self._ovsdb.stop()
+
+    def on_change(self, listener: OnChange) -> None:
+        """Called with the names of OVS interfaces that changed; with None: look at all."""
+        self._listeners.append(listener)
+
+    def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
+        names = {key.name for key in keys if key.space == LINK}
+        bridges = {key.name for key in members_of if key.space == LINK}
+        found = links.read(names, bridges) if names else {}
+        ovs = [key for key in keys if key.space in OVS_SPACES]
+        try:
+            return Actual({**found, **(self._ovsdb.read(ovs) if ovs else {})})
+        except NotYet as error:
+            return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
+
+    def read_all(self, keys: Collection[Key]) -> Actual:
+        found = links.read(None)
+        shown = {k: f for k, f in found.items() if k in keys or f.stamp is not None}
+        try:
+            ovs = [key for key in keys if key.space in OVS_SPACES]
+            return Actual({**shown, **self._ovsdb.read_stamped(), **self._ovsdb.read(ovs)})
+        except NotYet as error:
+            return Actual(shown, dict.fromkeys(OVS_SPACES, error.problem))
+
+    def apply(self, plan: Plan) -> dict[Key, Problem]:
+        """Grow, then wire, then shrink; a port whose device failed is not wired."""
+        failures = links.grow(plan.grow, self._tun_device)
+        failed_ports = {p for s in plan.grow if s.key in failures for p in s.ports}
+        wire = [s for s in plan.wire if not s.ports or not failed_ports.issuperset(s.ports)]
+        try:
+            failures |= self._ovsdb.apply(wire) if wire else {}
+        except VifAgentError as error:
+            failures |= {step.key: error.problem for step in wire}
+        still_wired = {s.owner for s in plan.wire if s.key in failures}
+        shrink = [s for s in plan.shrink if s.owner not in still_wired]
+        return failures | links.shrink(shrink)
+
+    def _changed(self, names: frozenset[str] | None) -> None:
+        for listener in self._listeners:
+            listener(names)

@@ -1,0 +1,146 @@
+"""Links on the unprivileged side: what was read becomes resources, steps become orders."""
+
+import errno
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from vif_agent import ownership
+from vif_agent.errors import HostRefused, NotYet, Problem
+from vif_agent.host import privileged
+from vif_agent.host.read import Raw
+from vif_agent.ownership import Found
+from vif_agent.plan import MAKE, Step
+from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vlan
+
+#: gone or come under our hands, or short of memory: look again and it may be well
+_TRANSIENT = {
+    errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.EINTR, errno.ENOBUFS, errno.ENODEV,
+    errno.ENOENT, errno.ENOMEM, errno.ENXIO,
+}  # fmt: skip
+
+
+def read(names: Collection[str] | None, members_of: Collection[str] = ()) -> dict[Key, Found]:
+    """The links of these names that exist (None: all links)."""
+    wanted = None if names is None else sorted(names)
+    with privileged.helper():
+        raws = privileged.read_links(wanted, sorted(members_of))
+    by_index = {raw["index"]: raw for raw in raws}
+    shown = raws if names is None else [raw for raw in raws if raw["name"] in names]
+    members = _members(raws)
+    return {
+        Key(LINK, raw["name"]): _found(raw, by_index, members.get(raw["index"], frozenset()))
+        for raw in shown
+    }
+
+
+def grow(steps: Sequence[Step], tun_device: str) -> dict[Key, Problem]:
+    """Make and change links; what failed, by key."""
+    if not steps:
+        return {}
+    with privileged.helper():
+        failures = privileged.grow([_order(step) for step in steps], tun_device)
+    return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
+
+
+def shrink(steps: Sequence[Step]) -> dict[Key, Problem]:
+    """Remove links; a failure is everybody's, since they go in one message."""
+    if not steps:
+        return {}
+    with privileged.helper():
+        code, text = privileged.shrink([step.found.index for step in steps if step.found])
+    return {step.key: problem(step.key.name, code, text) for step in steps} if code else {}
+
+
+def problem(name: str, code: int, text: str) -> Problem:
+    kind = NotYet if code in _TRANSIENT else HostRefused
+    return kind(f"{name}: {text} [{errno.errorcode.get(code, code)}]").problem
+
+
+def _members(raws: Iterable[Raw]) -> Mapping[int, frozenset[str]]:
+    members: dict[int, set[str]] = {}
+    for raw in raws:
+        members.setdefault(raw["master"], set()).add(raw["name"])
+    return {index: frozenset(names) for index, names in members.items()}
+
+
+def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Found:
+    build = _BUILDERS.get(raw["kind"], _other)
+    if raw["kind"] == "tun" and raw["data"]["type"] != 2:  # a tun, not a tap
+        build = _other
+    return Found(
+        build(raw, by_index),
+        stamp=ownership.owner_in_alias(raw["alias"]),
+        index=raw["index"],
+        members=members,
+        held=raw["kind"] == "tun" and bool(raw["data"]["queues"] or raw["carrier"]),
+    )
+
+
+def _common(raw: Raw, by_index: Mapping[int, Raw]) -> dict[str, Any]:
+    master = by_index.get(raw["master"])
+    return {
+        "name": raw["name"],
+        "mtu": raw["mtu"],
+        "mac": raw["mac"],
+        "up": raw["up"],
+        "promisc": raw["promisc"],
+        "master": master["name"] if master else None,
+        "disable_ipv6": bool(raw["disable_ipv6"]),
+    }
+
+
+def _bridge(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    data = raw["data"]
+    return Bridge(
+        **_common(raw, by_index),
+        forward_delay=data["forward_delay"],
+        ageing=data["ageing"],
+        stp=bool(data["stp"]),
+        mcast_snooping=bool(data["mcast_snooping"]),
+        arp_ignore=raw["arp_ignore"],
+        arp_announce=raw["arp_announce"],
+    )
+
+
+def _veth(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    peer = by_index.get(raw["link"])
+    return Veth(**_common(raw, by_index), peer=peer["name"] if peer else "")
+
+
+def _tap(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    return Tap(**_common(raw, by_index), multi_queue=bool(raw["data"]["multi_queue"]))
+
+
+def _vlan(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    parent = by_index.get(raw["link"])
+    return Vlan(
+        **_common(raw, by_index), parent=parent["name"] if parent else "", vid=raw["data"]["vid"]
+    )
+
+
+def _other(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    return OtherLink(**_common(raw, by_index), described=raw["kind"] or "network card")
+
+
+_BUILDERS: dict[str, Callable[[Raw, Mapping[int, Raw]], Link]] = {
+    "bridge": _bridge,
+    "veth": _veth,
+    "tun": _tap,
+    "vlan": _vlan,
+}
+
+
+def _order(step: Step) -> privileged.Order:
+    """All wanted fields of a new device, only the differing ones of a living one."""
+    fields = step.resource.judged()
+    if step.verb != MAKE and step.verb != "remake":
+        differing = {d.field for d in step.differences}
+        fields = {k: v for k, v in fields.items() if k in differing}
+    return {
+        "verb": step.verb,
+        "kind": step.resource.kind,
+        "name": step.resource.name,
+        "index": step.found.index if step.found else 0,
+        "alias": ownership.alias(step.owner),
+        "fields": fields,
+    }

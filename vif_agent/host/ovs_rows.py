@@ -1,0 +1,206 @@
+"""OVSDB rows become resources, steps become writes. No I/O: works on the IDL's replica.
+
+Bridge, Port, Interface and QoS as in ovs-vswitchd.conf.db(5).
+"""
+
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from vif_agent.errors import NotYet
+from vif_agent.ownership import MARK, Found
+from vif_agent.plan import CHANGE, MAKE, REMOVE, Step
+from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
+
+Row = Any  # ovs.db.idl.Row has no types
+
+DEAD_VLAN = 4095
+
+
+class Rows:
+    """The replica by name. ``idl`` must have an index ``by_name`` on each table used here."""
+
+    def __init__(self, idl: Any) -> None:
+        self._idl = idl
+
+    @property
+    def root(self) -> Row:
+        return next(iter(self._idl.tables["Open_vSwitch"].rows.values()))
+
+    def table(self, name: str) -> Any:
+        return self._idl.tables[name]
+
+    def named(self, table: str, name: str) -> Row | None:
+        index = self._idl.tables[table].rows.indexes["by_name"]
+        key = SimpleNamespace(name=name)
+        return next(iter(index.irange(key, key)), None)
+
+    def found(self, key: Key, cfg: int | None) -> Found | None:
+        """``cfg``: the configuration number ovs-vswitchd must have reached to call it ready."""
+        table = "Bridge" if key.space == OVS_BRIDGE else "Interface"
+        row = self.named(table, key.name)
+        if row is None:
+            return None
+        return _bridge(row) if table == "Bridge" else self._port(row, cfg)
+
+    def stamped(self) -> Iterator[Key]:
+        """Everything here that carries our stamp."""
+        for table, kind in (("Bridge", OvsBridge), ("Interface", OvsPort)):
+            for row in self._idl.tables[table].rows.values():
+                if MARK in row.external_ids:
+                    yield Key(kind.space, row.name)
+
+    def bridge_of(self, port: Row | None) -> Row | None:
+        bridges = self._idl.tables["Bridge"].rows.values()
+        return next((b for b in bridges if port is not None and port in b.ports), None)
+
+    def _port(self, row: Row, cfg: int | None) -> Found:
+        port = self.named("Port", row.name)
+        bridge = self.bridge_of(port)
+        qos = port.qos[0] if port is not None and port.qos else None
+        error = row.error[0] if row.error else ""
+        ofport = row.ofport[0] if row.ofport else 0
+        reached = cfg is None or self.root.cur_cfg >= cfg
+        resource = OvsPort(
+            name=row.name,
+            bridge=bridge.name if bridge is not None else "",
+            interface_type=row.type,
+            external_ids=tuple(row.external_ids.items()),
+            options=tuple(row.options.items()),
+            mtu_request=row.mtu_request[0] if row.mtu_request else None,
+            qos_type=qos.type if qos is not None else None,
+        )
+        return Found(
+            resource,
+            stamp=row.external_ids.get(MARK),
+            ready=ofport > 0 and not error and reached,
+            error=error,
+            others=frozenset() if qos is None or _ours(qos) else frozenset({"qos_type"}),
+        )
+
+
+def _bridge(row: Row) -> Found:
+    resource = OvsBridge(name=row.name, datapath_type=row.datapath_type or "system")
+    members = frozenset(port.name for port in row.ports) - {row.name}
+    return Found(resource, stamp=row.external_ids.get(MARK), members=members)
+
+
+def _ours(qos: Row) -> bool:
+    """Made by us, or by os-vif (its rows carry ``_type``); Neutron's QoS rows are Neutron's."""
+    return MARK in qos.external_ids or "_type" in qos.external_ids
+
+
+class Writer:
+    """Writes steps into one transaction."""
+
+    def __init__(self, rows: Rows, txn: Any) -> None:
+        self._rows = rows
+        self._txn = txn
+        self._new_bridges: dict[str, Row] = {}
+
+    def write(self, steps: Sequence[Step]) -> None:
+        """Raises NotYet when the replica has changed under the plan: look again."""
+        for step in steps:
+            if isinstance(step.resource, OvsBridge):
+                self._write_bridge(step, step.resource)
+            elif isinstance(step.resource, OvsPort):
+                self._write_port(step, step.resource)
+        self._rows.root.increment("next_cfg")
+
+    def _write_bridge(self, step: Step, bridge: OvsBridge) -> None:
+        if step.verb == MAKE:
+            self._new_bridges[bridge.name] = self._make_bridge(step, bridge)
+        elif step.verb == REMOVE:
+            self._rows.root.delvalue("bridges", self._living("Bridge", bridge.name))
+        else:
+            row = self._living("Bridge", bridge.name)
+            row.datapath_type = bridge.datapath_type
+
+    def _make_bridge(self, step: Step, bridge: OvsBridge) -> Row:
+        """With its local port, as ``ovs-vsctl add-br`` does."""
+        interface = self._insert("Interface", name=bridge.name, type="internal")
+        port = self._insert("Port", name=bridge.name, interfaces=[interface])
+        row = self._insert(
+            "Bridge",
+            name=bridge.name,
+            ports=[port],
+            external_ids={MARK: step.owner},
+            datapath_type=bridge.datapath_type or "",
+        )
+        self._rows.root.addvalue("bridges", row)
+        return row
+
+    def _write_port(self, step: Step, port: OvsPort) -> None:
+        if step.verb != MAKE and step.verb != CHANGE:
+            self._remove_port(port.name)
+        if step.verb == CHANGE:
+            self._change_port(step, port)
+        elif step.verb != REMOVE:
+            self._make_port(step, port)
+
+    def _make_port(self, step: Step, port: OvsPort) -> None:
+        interface = self._insert(
+            "Interface",
+            name=port.name,
+            type=port.interface_type or "",
+            external_ids={**dict(port.external_ids), MARK: step.owner},
+            options=dict(port.options or ()),
+            mtu_request=port.mtu_request or [],
+        )
+        row = self._insert("Port", name=port.name, interfaces=[interface])
+        if port.isolate:
+            # a tag alone lets trunk traffic out (launchpad bug 1959564)
+            row.tag, row.vlan_mode, row.trunks = DEAD_VLAN, "trunk", [DEAD_VLAN]
+        if port.qos_type:
+            row.qos = self._make_qos(step, port)
+        self._bridge_row(port.bridge).addvalue("ports", row)
+
+    def _make_qos(self, step: Step, port: OvsPort) -> Row:
+        return self._insert("QoS", type=port.qos_type, external_ids={MARK: step.owner})
+
+    def _change_port(self, step: Step, port: OvsPort) -> None:
+        row = self._living("Interface", port.name)
+        row.setkey("external_ids", MARK, step.owner)
+        for difference in step.differences:
+            if difference.field in port.maps:
+                for key, value in getattr(port, difference.field):
+                    row.setkey(difference.field, key, value)
+            elif difference.field == "mtu_request":
+                row.mtu_request = port.mtu_request
+            elif difference.field == "interface_type":
+                row.type = port.interface_type
+            elif difference.field == "qos_type":
+                self._change_qos(step, port)
+
+    def _change_qos(self, step: Step, port: OvsPort) -> None:
+        row = self._living("Port", port.name)
+        if row.qos:
+            row.qos[0].type = port.qos_type
+        else:
+            row.qos = self._make_qos(step, port)
+
+    def _remove_port(self, name: str) -> None:
+        """QoS rows are roots: OVSDB does not collect them with their port."""
+        port = self._living("Port", name)
+        doomed = [qos for qos in port.qos if _ours(qos)]
+        port.qos = []
+        for qos in doomed:
+            qos.delete()
+        bridge = self._rows.bridge_of(port)
+        if bridge is not None:
+            bridge.delvalue("ports", port)
+
+    def _bridge_row(self, name: str) -> Row:
+        return self._new_bridges.get(name) or self._living("Bridge", name)
+
+    def _living(self, table: str, name: str) -> Row:
+        row = self._rows.named(table, name)
+        if row is None:
+            raise NotYet(f"OVSDB: {table} {name} has gone meanwhile")
+        return row
+
+    def _insert(self, table: str, **columns: Any) -> Row:
+        row = self._txn.insert(self._rows.table(table))
+        for column, value in columns.items():
+            setattr(row, column, value)
+        return row

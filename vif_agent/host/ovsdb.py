@@ -1,0 +1,261 @@
+"""One connection to ovsdb-server, owned by one thread.
+
+The thread keeps python-ovs's replica of the few columns we use, and runs what other threads ask
+of it: reads, and one transaction a round. It tells of interfaces that ovs-vswitchd has taken in
+or refused, and of every (re)connection.
+"""
+
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, TypeVar
+
+import ovs.db.idl
+import ovs.poller
+import ovs.vlog
+
+from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
+from vif_agent.host import ovs_schema
+from vif_agent.host.ovs_rows import Rows, Writer
+from vif_agent.ownership import Found
+from vif_agent.plan import Step
+from vif_agent.resources import OVS_PORT, Key
+
+LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+#: told instead of interface names when the connection is new: everything may differ
+EVERYTHING: frozenset[str] | None = None
+
+OnChange = Callable[[frozenset[str] | None], None]
+
+
+class Ovsdb:
+    """``on_change`` is called on the OVSDB thread and must only take note.
+
+    ``timeout``: seconds for one transaction; all methods raise OvsdbUnavailable when the server
+    is away.
+    """
+
+    def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
+        self._timeout = timeout
+        self._on_change = on_change
+        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        # not a pipe: eventlet's os.read waits even on one that is set not to block
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._stopping = False
+        self._was_connected = False
+        self._cfg: dict[str, int] = {}
+        self._idl = _Replica(connection)
+        self._rows = Rows(self._idl)
+        self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake()
+        self._thread.join()
+        self._idl.close()
+
+    def read(self, keys: Collection[Key]) -> dict[Key, Found]:
+        return self._call(lambda: self._read(keys))
+
+    def read_stamped(self) -> dict[Key, Found]:
+        """All that carries our stamp, whatever it is called."""
+        return self._call(lambda: self._read(list(self._rows.stamped())))
+
+    def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
+        """Carry out the steps in one transaction; what failed, by key.
+
+        What the database refuses is tried again port by port, so that one bad row harms no other.
+        """
+        return self._call(lambda: self._apply(steps))
+
+    def _call(self, function: Callable[[], _T]) -> _T:
+        future: Future[_T] = Future()
+        self._calls.append((function, future))
+        self._wake()
+        try:
+            return future.result(self._timeout * 2)
+        except FutureTimeout:
+            raise OvsdbUnavailable("ovsdb: no answer from the OVSDB thread") from None
+
+    def _wake(self) -> None:
+        self._wake_write.send(b"!")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._turn()
+            except Exception:
+                LOG.exception("OVSDB thread: connecting anew")
+                self._idl.force_reconnect()
+                time.sleep(1)
+
+    def _turn(self) -> None:
+        self._idl.run()
+        self._tell()
+        while self._calls:
+            function, future = self._calls.popleft()
+            _complete(future, self._when_connected(function))
+        self._tell()
+        poller = ovs.poller.Poller()
+        poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
+        self._idl.wait(poller)
+        if not self._calls:
+            poller.block()
+        self._drain()
+
+    def _drain(self) -> None:
+        try:
+            while self._wake_read.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _when_connected(self, function: Callable[[], _T]) -> Callable[[], _T]:
+        """A call that comes before the replica is there waits for it, within the timeout."""
+
+        def run() -> _T:
+            self._run_until(lambda: self._idl.connected, "ovsdb: not connected")
+            return function()
+
+        return run
+
+    def _run_until(self, done: Callable[[], bool], complaint: str) -> None:
+        deadline = time.monotonic() + (self._timeout if self._was_connected else 0.5)
+        while not done():
+            left = deadline - time.monotonic()
+            if left <= 0 or self._stopping:
+                self._was_connected = self._idl.connected
+                raise OvsdbUnavailable(complaint)
+            poller = ovs.poller.Poller()
+            poller.timer_wait(int(left * 1000) + 1)
+            self._idl.wait(poller)
+            poller.block()
+            self._idl.run()
+
+    def _tell(self) -> None:
+        """Pass on what has changed since the last time."""
+        if self._idl.connected != self._was_connected:
+            self._was_connected = self._idl.connected
+            LOG.info("OVSDB %s", "connected" if self._was_connected else "connection lost")
+            if self._was_connected:
+                self._idl.changed.clear()
+                self._on_change(EVERYTHING)
+        if self._idl.changed:
+            names = frozenset(self._idl.changed) | self._reached()
+            self._idl.changed.clear()
+            self._on_change(names)
+
+    def _reached(self) -> frozenset[str]:
+        cur_cfg = self._rows.root.cur_cfg
+        return frozenset(name for name, cfg in self._cfg.items() if cfg <= cur_cfg)
+
+    def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
+        found = ((key, self._rows.found(key, self._cfg.get(key.name))) for key in keys)
+        return {key: thing for key, thing in found if thing is not None}
+
+    def _apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
+        try:
+            self._commit(steps)
+            return {}
+        except HostRefused as error:
+            groups = {step.ports or (step.owner,) for step in steps}
+            if len(groups) > 1:
+                return self._apply_singly(steps, sorted(groups))
+            return {step.key: error.problem for step in steps}
+        except NotYet as error:
+            return {step.key: error.problem for step in steps}
+
+    def _apply_singly(
+        self, steps: Sequence[Step], groups: Sequence[tuple[str, ...]]
+    ) -> dict[Key, Problem]:
+        failures: dict[Key, Problem] = {}
+        for group in groups:
+            failures |= self._apply([s for s in steps if (s.ports or (s.owner,)) == group])
+        return failures
+
+    def _commit(self, steps: Sequence[Step]) -> None:
+        txn = ovs.db.idl.Transaction(self._idl)
+        try:
+            Writer(self._rows, txn).write(steps)
+            status = self._finish(txn)
+        except BaseException:
+            txn.abort()
+            raise
+        finally:
+            self._idl.txn = None
+        if status == txn.TRY_AGAIN:
+            raise NotYet("ovsdb: the database has changed meanwhile")
+        if status not in (txn.SUCCESS, txn.UNCHANGED):
+            raise HostRefused(f"ovsdb: {txn.get_error()}")
+        self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
+
+    def _finish(self, txn: Any) -> Any:
+        status = txn.commit()
+        deadline = time.monotonic() + self._timeout
+        while status == txn.INCOMPLETE:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise OvsdbUnavailable("ovsdb: no answer to a transaction")
+            poller = ovs.poller.Poller()
+            poller.timer_wait(int(left * 1000) + 1)
+            self._idl.wait(poller)
+            txn.wait(poller)
+            poller.block()
+            self._idl.run()
+            status = txn.commit()
+        return status
+
+    def _note_cfg(self, steps: Sequence[Step], cfg: int | None) -> None:
+        """Ready means, for these ports: ovs-vswitchd has come this far."""
+        cur_cfg = self._rows.root.cur_cfg
+        self._cfg = {name: c for name, c in self._cfg.items() if c > cur_cfg}
+        if cfg is not None:
+            self._cfg |= {s.key.name: cfg for s in steps if s.key.space == OVS_PORT}
+
+
+def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except Exception as error:
+        future.set_exception(error)
+
+
+class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
+    """python-ovs's IDL on our part of the schema, with what has changed since last asked."""
+
+    def __init__(self, connection: str) -> None:
+        self.changed: set[str] = set()
+        helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
+        for table, columns in ovs_schema.columns().items():
+            helper.register_columns(table, columns)
+        super().__init__(connection, helper, leader_only=False)
+        for table in ovs_schema.NAMED_TABLES:
+            self.index_create(table, "by_name").add_column("name")
+
+    @property
+    def connected(self) -> bool:
+        """Is the replica whole and of this connection? (python-ovs keeps the old rows.)"""
+        return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        """Take note of interfaces that ovs-vswitchd has spoken of, and of its progress."""
+        table = row._table.name
+        if table == "Interface" and updates is not None:
+            if hasattr(updates, "ofport") or hasattr(updates, "error"):
+                self.changed.add(row.name)
+        elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
+            self.changed.add("")

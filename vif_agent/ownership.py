@@ -1,0 +1,88 @@
+"""Whose is it? The answer of a process with no memory, read off the object itself.
+
+What we make carries a stamp: ``ifalias`` on links, an ``external_ids`` key on OVS rows. It names
+the port, or says "shared" where several ports may use the thing. Only what carries our stamp is
+ever removed.
+"""
+
+import dataclasses
+import enum
+
+from vif_agent.resources import LINK, Resource
+
+MARK = "vif-agent"
+SHARED = "shared"
+
+#: nova's and os-vif's prefixes of device names: prefix + first 11 characters of the port's UUID
+_PREFIXES = ("tap", "qbr", "qvb", "qvo", "vhu", "nic")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """An actual resource with what only the host can tell.
+
+    ``stamp`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
+    plugged into it, ``held`` whether a guest has it open, ``index`` the kernel's ifindex;
+    ``ready`` is False while Open vSwitch has not taken it into the datapath, and ``error`` is
+    what it says of it. ``others``: fields that somebody else keeps, so not ours to judge.
+    """
+
+    resource: Resource
+    stamp: str | None = None
+    index: int = 0
+    members: frozenset[str] = frozenset()
+    held: bool = False
+    ready: bool = True
+    error: str = ""
+    others: frozenset[str] = frozenset()
+
+
+class Verdict(enum.Enum):
+    OURS = "ours"
+    ADOPTABLE = "adoptable"
+    FOREIGN = "foreign"
+
+
+def alias(owner: str) -> str:
+    """The stamp as a link's ifalias."""
+    return f"{MARK} {owner}"
+
+
+def owner_in_alias(text: str | None) -> str | None:
+    mark, _, owner = (text or "").partition(" ")
+    return owner if mark == MARK and owner else None
+
+
+def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
+    """May ``owner`` change ``found`` into ``wanted``?"""
+    if found.stamp is not None:
+        return Verdict.OURS if found.stamp == owner else Verdict.FOREIGN
+    if _is_ports_own(wanted, found, owner):
+        return Verdict.ADOPTABLE
+    return Verdict.FOREIGN
+
+
+def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
+    """A peer (os-vif, libvirt) made it for this very port: its name says so, and its kind fits.
+
+    An OVS row that names another port in ``iface-id`` is that port's, whatever it is called.
+    """
+    if wanted.shared or wanted.kind != found.resource.kind:
+        return False
+    if wanted.space != LINK:
+        claimed = dict(getattr(found.resource, "external_ids", ())).get("iface-id", owner)
+        if claimed != owner:
+            return False
+    return is_named_after(wanted.name, owner)
+
+
+def is_named_after(name: str, port: str) -> bool:
+    """Does the name follow nova's rule for this port's devices?"""
+    return name in {prefix + port[:11] for prefix in _PREFIXES}
+
+
+def may_wire(device: Found, owner: str) -> bool:
+    """May this device become the owner's OVS port? A NIC, or another port's device, may not."""
+    if device.stamp is not None:
+        return device.stamp == owner
+    return is_named_after(device.resource.name, owner)

@@ -1,0 +1,1 @@
+"""One small pure module per family of vif_types: a VIF in, the wanted host resources out."""

@@ -1,0 +1,89 @@
+"""vif_type ``bridge``: the network's linux bridge, and the port's tap in it where we make it.
+
+libvirt makes the tap and puts it into the bridge unless ``[bridge] create_tap`` is on. The
+bridge's settings are those of the last vif_plug_linux_bridge (os-vif 4.3): unlike a hybrid bridge
+it keeps the kernel's ageing time (launchpad bug 1837252).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from vif_agent.errors import InvalidRequest
+from vif_agent.plugins.base import Plugin, host_mac
+from vif_agent.resources import Bridge, Resource, Tap, Vlan
+from vif_agent.vif import Vif
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BridgePlugin(Plugin):
+    """Settings are the options of the configuration's group ``[bridge]``."""
+
+    create_tap: bool = False
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "BridgePlugin":
+        return cls(create_tap=conf.bridge.create_tap)
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        name = _bridge_name(vif)
+        tap = Tap(
+            name=vif.devname or "tap" + vif.short_id,
+            mac=host_mac(vif.mac),
+            mtu=vif.mtu,
+            master=name,
+            multi_queue=vif.multi_queue,
+            disable_ipv6=True,
+        )
+        return (_bridge(vif, name), *_segment(vif, name), *((tap,) if self.create_tap else ()))
+
+
+def _bridge_name(vif: Vif) -> str:
+    if vif.bridge:
+        return vif.bridge[:14]
+    if vif.network_id:
+        return "brq" + vif.network_id[:11]
+    raise InvalidRequest("vif.network.bridge", vif.bridge, "the bridge's or the network's name")
+
+
+def _bridge(vif: Vif, name: str) -> Bridge:
+    return Bridge(
+        name=name,
+        shared=True,
+        mtu=vif.mtu,
+        forward_delay=0,
+        stp=False,
+        mcast_snooping=False,
+        disable_ipv6=True,
+        arp_ignore=1,
+        arp_announce=2,
+    )
+
+
+def _segment(vif: Vif, bridge: str) -> Sequence[Resource]:
+    """What ties the bridge to the physical network, where the sender asks us to make it."""
+    if not vif.should_create_vlan:
+        if vif.bridge_interface:
+            raise InvalidRequest(
+                "vif.network.meta.bridge_interface",
+                vif.bridge_interface,
+                "none: a flat network's NIC is put into its bridge by the operator",
+            )
+        return ()
+    if not vif.vlan:
+        raise InvalidRequest("vif.network.meta.vlan", vif.vlan, "a VLAN from 1 to 4094")
+    if not vif.bridge_interface:
+        raise InvalidRequest(
+            "vif.network.meta.bridge_interface", vif.bridge_interface, "the VLAN's parent device"
+        )
+    return (
+        Vlan(
+            name=f"vlan{vif.vlan}",
+            shared=True,
+            parent=vif.bridge_interface,
+            vid=vif.vlan,
+            master=bridge,
+            mtu=vif.mtu,
+            disable_ipv6=True,
+        ),
+    )

@@ -1,0 +1,152 @@
+"""What a host can have: the vocabulary between plugins, plan and host.
+
+All are frozen and keyed. A field left ``None`` means "not ours to judge": it is neither compared
+nor changed. The same classes describe the wanted and the actual.
+"""
+
+import dataclasses
+from typing import ClassVar, NamedTuple, TypeAlias
+
+LINK = "link"
+OVS_BRIDGE = "ovs-bridge"
+OVS_PORT = "ovs-port"
+OVS_SPACES = (OVS_BRIDGE, OVS_PORT)
+
+
+class Key(NamedTuple):
+    """Two resources with one key are one thing on the host. All links share one name space."""
+
+    space: str
+    name: str
+
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resource:
+    """``shared``: several ports may want it, and one that was there before us is used as it is."""
+
+    space: ClassVar[str]
+    kind: ClassVar[str]
+    #: fields the host cannot change on a living object: a difference means making it anew
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    #: fields that hold {key: value}: only the wanted keys are ours
+    maps: ClassVar[frozenset[str]] = frozenset()
+    #: fields that say how to make or judge the thing, and are not read back from it
+    unread: ClassVar[frozenset[str]] = frozenset()
+
+    name: str
+    shared: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key(self.space, self.name)
+
+    def judged(self) -> dict[str, object]:
+        """The fields to compare, by name."""
+        skipped = {"name", "shared", *self.unread}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v for k, v in fields.items() if k not in skipped and v is not None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Link(Resource):
+    """Any network device. ``mtu`` in bytes; ``master`` is the name of the bridge it is in."""
+
+    space: ClassVar[str] = LINK
+    kind: ClassVar[str] = "link"
+
+    mtu: int | None = None
+    mac: str | None = None
+    up: bool | None = True
+    master: str | None = None
+    promisc: bool | None = None
+    disable_ipv6: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bridge(Link):
+    """A linux bridge. ``forward_delay`` and ``ageing`` in seconds."""
+
+    kind: ClassVar[str] = "bridge"
+
+    forward_delay: int | None = None
+    ageing: int | None = None
+    stp: bool | None = None
+    mcast_snooping: bool | None = None
+    arp_ignore: int | None = None
+    arp_announce: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Veth(Link):
+    """One end of a veth pair; the other end is a Veth of its own, and neither lives alone."""
+
+    kind: ClassVar[str] = "veth"
+    fixed: ClassVar[frozenset[str]] = frozenset({"peer"})
+
+    peer: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tap(Link):
+    """A persistent tap. Whoever opens it must ask for the same ``multi_queue``."""
+
+    kind: ClassVar[str] = "tun"
+    fixed: ClassVar[frozenset[str]] = frozenset({"multi_queue"})
+
+    multi_queue: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vlan(Link):
+    """An 802.1Q device: VLAN ``vid`` of ``parent``."""
+
+    kind: ClassVar[str] = "vlan"
+    fixed: ClassVar[frozenset[str]] = frozenset({"parent", "vid"})
+
+    parent: str
+    vid: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OtherLink(Link):
+    """A device of a kind that no plugin makes (a NIC, a bond, a tunnel): only ever actual."""
+
+    kind: ClassVar[str] = "other"
+    up: bool | None = None
+    described: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OvsBridge(Resource):
+    space: ClassVar[str] = OVS_BRIDGE
+    kind: ClassVar[str] = "ovs-bridge"
+
+    datapath_type: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OvsPort(Resource):
+    """An OVS port with its one interface, and its QoS row when ``qos_type`` is given.
+
+    ``isolate`` acts at creation only: the port starts in the dead VLAN (tag 4095, trunk 4095) and
+    from then on the tag is the Neutron agent's. ``wait_ofport``: the device is there already, so
+    the port counts as ready only with an ofport.
+    """
+
+    space: ClassVar[str] = OVS_PORT
+    kind: ClassVar[str] = "ovs-port"
+    fixed: ClassVar[frozenset[str]] = frozenset({"bridge"})
+    maps: ClassVar[frozenset[str]] = frozenset({"external_ids", "options"})
+    unread: ClassVar[frozenset[str]] = frozenset({"isolate", "wait_ofport"})
+
+    bridge: str
+    interface_type: str | None = None
+    external_ids: Pairs = ()
+    options: Pairs | None = None
+    mtu_request: int | None = None
+    qos_type: str | None = None
+    isolate: bool = False
+    wait_ofport: bool = True

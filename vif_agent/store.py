@@ -1,0 +1,242 @@
+"""The wishes on disk, with what became of each port: SQLite, one file, one row a port.
+
+A cast is acknowledged to the broker only after ``put`` has returned, so ``put`` is the moment
+from which a wish cannot be lost. Every method may raise StoreUnavailable (disk full, I/O error);
+the file is then as it was before.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from vif_agent.errors import Problem, StoreUnavailable
+from vif_agent.resources import Key
+
+PLUG, UNPLUG = "plug", "unplug"
+
+PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "error", "unplugged"
+
+#: how long an unplugged port's generation, and a message's id, are remembered
+_REMEMBER_SECONDS = 7 * 24 * 3600
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS ports (
+    port_id TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,           -- order of the wishes as they came in
+    since INTEGER NOT NULL,         -- seq of the first wish: the older port keeps a shared name
+    verb TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    instance TEXT NOT NULL,         -- JSON, as sent
+    vif TEXT NOT NULL,              -- JSON, as sent
+    vif_type TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    received_at REAL NOT NULL,      -- seconds since the epoch, as all times here
+    state TEXT NOT NULL,
+    code TEXT, message TEXT, transient INTEGER,
+    devices TEXT NOT NULL DEFAULT '[]',
+    made TEXT NOT NULL DEFAULT '[]',
+    done_at REAL, elapsed_ms REAL
+);
+CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
+CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the bus asked for one port. ``generation`` None: the sender gave none."""
+
+    port_id: str
+    verb: str
+    instance: object = None
+    vif: object = None
+    vif_type: str = ""
+    generation: int | None = None
+    request_id: str = ""
+    received_at: float = dataclasses.field(default_factory=time.time)
+    message_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port's wish as stored, and what became of it.
+
+    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
+    to operators; ``elapsed_ms``: from receipt to done.
+    """
+
+    port_id: str
+    seq: int
+    since: int
+    verb: str
+    generation: int
+    instance: object
+    vif: object
+    vif_type: str
+    request_id: str
+    received_at: float
+    state: str
+    problem: Problem | None = None
+    devices: tuple[str, ...] = ()
+    made: frozenset[Key] = frozenset()
+    done_at: float | None = None
+    elapsed_ms: float | None = None
+
+
+class Store:
+    """Safe to use from several threads; a write is durable when the method returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        with _told():
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def put(self, wishes: Sequence[Wish]) -> list[Wish]:
+        """Store the wishes in order, in one commit; answer those that are stale.
+
+        A wish with a lower generation than the stored one is stale and dropped. A message seen
+        before (redelivered after a crash between commit and acknowledgement) is passed over.
+        """
+        with self._transaction():
+            return [wish for wish in wishes if not self._put(wish)]
+
+    def ports(self, port_ids: Collection[str] | None = None) -> dict[str, Port]:
+        """The ports, all or the given ones, the oldest first; unplugged ones included."""
+        with self._lock, _told():
+            if port_ids is None:
+                rows = self._db.execute("SELECT * FROM ports ORDER BY since").fetchall()
+            else:
+                rows = list(self._select(port_ids))
+        return {row["port_id"]: _port(row) for row in sorted(rows, key=lambda r: int(r["since"]))}
+
+    def save(self, ports: Iterable[Port]) -> None:
+        """Store what became of the ports; a port whose wish has changed since only its ``made``."""
+        with self._transaction():
+            for port in ports:
+                self._save(port)
+
+    def _select(self, port_ids: Collection[str]) -> Iterator[sqlite3.Row]:
+        ids = list(port_ids)
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            marks = ",".join("?" * len(some))
+            yield from self._db.execute(f"SELECT * FROM ports WHERE port_id IN ({marks})", some)
+
+    def _put(self, wish: Wish) -> bool:
+        if wish.message_id and not self._first_time(wish):
+            return True
+        row = self._db.execute(
+            "SELECT generation, since, instance, vif, vif_type FROM ports WHERE port_id = ?",
+            (wish.port_id,),
+        ).fetchone()
+        if row and wish.generation is not None and wish.generation < row["generation"]:
+            return False
+        generation = wish.generation
+        if generation is None:
+            generation = row["generation"] if row else 0
+        seq = self._next_seq()
+        since = row["since"] if row else seq
+        vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
+        self._db.execute(
+            "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
+            " request_id, received_at, state) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, verb=excluded.verb,"
+            " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
+            " vif_type=excluded.vif_type, request_id=excluded.request_id,"
+            " received_at=excluded.received_at, state=excluded.state, code=NULL, message=NULL,"
+            " transient=NULL, done_at=NULL, elapsed_ms=NULL",
+            (
+                wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
+                vif_type, wish.request_id, wish.received_at, PENDING,
+            ),
+        )  # fmt: skip
+        return True
+
+    def _first_time(self, wish: Wish) -> bool:
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (wish.message_id, wish.received_at)
+        )
+        return cursor.rowcount == 1
+
+    def _next_seq(self) -> int:
+        return int(self._db.execute("SELECT COALESCE(MAX(seq), 0) + 1 FROM ports").fetchone()[0])
+
+    def _save(self, port: Port) -> None:
+        made = json.dumps(sorted(port.made))
+        self._db.execute("UPDATE ports SET made=? WHERE port_id=?", (made, port.port_id))
+        problem = port.problem
+        self._db.execute(
+            "UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, done_at=?,"
+            " elapsed_ms=? WHERE port_id=? AND seq=?",
+            (
+                port.state, problem and problem.code, problem and problem.message,
+                problem and problem.transient, json.dumps(port.devices), port.done_at,
+                port.elapsed_ms, port.port_id, port.seq,
+            ),
+        )  # fmt: skip
+
+    def forget(self, now: float | None = None) -> None:
+        """Drop what is only kept against late messages, once it is old."""
+        before = (time.time() if now is None else now) - _REMEMBER_SECONDS
+        with self._transaction():
+            self._db.execute("DELETE FROM seen WHERE at < ?", (before,))
+            self._db.execute(
+                "DELETE FROM ports WHERE state = ? AND done_at < ?", (UNPLUGGED, before)
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock, _told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"store: {error}") from error
+
+
+def _port(row: sqlite3.Row) -> Port:
+    problem = None
+    if row["code"]:
+        problem = Problem(row["code"], row["message"], bool(row["transient"]))
+    return Port(
+        port_id=row["port_id"],
+        seq=row["seq"],
+        since=row["since"],
+        verb=row["verb"],
+        generation=row["generation"],
+        instance=json.loads(row["instance"]),
+        vif=json.loads(row["vif"]),
+        vif_type=row["vif_type"],
+        request_id=row["request_id"],
+        received_at=row["received_at"],
+        state=row["state"],
+        problem=problem,
+        devices=tuple(json.loads(row["devices"])),
+        made=frozenset(Key(*key) for key in json.loads(row["made"])),
+        done_at=row["done_at"],
+        elapsed_ms=row["elapsed_ms"],
+    )

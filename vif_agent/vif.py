@@ -1,0 +1,219 @@
+"""A VIF as the plugins see it, and the only place that reads the bus's dicts.
+
+The field names are those of nova's ``nova.network.model.VIF``.
+"""
+
+import dataclasses
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from vif_agent.errors import InvalidRequest
+
+_T = TypeVar("_T")
+
+#: Linux allows more (anything but "/", ":" and white space); nova and OVS use no more than this.
+DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,14}\Z")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,62}\Z")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+_DEEPEST = 12
+_EMPTY: Mapping[str, object] = MappingProxyType({})
+_MTU = (68, 65535)  # IPv4's least (RFC 791) to what IFLA_MTU takes on a tap
+_VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Vif:
+    """One virtual interface, checked and immutable.
+
+    ``details`` and ``profile`` are Neutron's ``binding:vif_details`` and ``binding:profile``,
+    deeply frozen, for what only one plugin knows; what several need has a typed field.
+    """
+
+    port_id: str
+    vif_type: str
+    mac: str
+    vnic_type: str = "normal"
+    devname: str | None = None
+    instance_uuid: str | None = None
+    network_id: str | None = None
+    bridge: str | None = None
+    mtu: int | None = None
+    vlan: int | None = None
+    bridge_interface: str | None = None
+    physical_network: str | None = None
+    should_create_bridge: bool = True
+    should_create_vlan: bool = False
+    datapath_type: str | None = None
+    hybrid: bool = False
+    create_tap: bool = False
+    multi_queue: bool = False
+    tap_mac: str | None = None
+    bound_drivers: tuple[str, ...] = ()
+    details: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
+    profile: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
+
+    @property
+    def short_id(self) -> str:
+        """What nova puts behind a three-letter prefix in device names (14 characters in all)."""
+        return self.port_id[:11]
+
+
+def parse(instance: object, vif: object) -> Vif:
+    """Check a ``plug_vif`` cast's arguments; InvalidRequest names the first bad field."""
+    node = _Node("vif", vif)
+    network, details = node.child("network"), node.child("details")
+    meta = network.child("meta")
+    return Vif(
+        port_id=port_id_of(vif),
+        vif_type=node.need(node.word("type"), "type", "a vif_type"),
+        mac=node.need(node.mac("address"), "address", "a MAC address"),
+        vnic_type=node.word("vnic_type") or "normal",
+        devname=node.device("devname"),
+        instance_uuid=_Node("instance", instance).uuid("uuid"),
+        network_id=network.uuid("id"),
+        bridge=details.device("bridge_name") or network.device("bridge"),
+        mtu=meta.number("mtu", *_MTU),
+        vlan=_vlan(meta, details),
+        bridge_interface=meta.device("bridge_interface"),
+        physical_network=meta.text("physical_network"),
+        should_create_bridge=meta.flag("should_create_bridge", True),
+        should_create_vlan=meta.flag("should_create_vlan", False),
+        datapath_type=details.one_of("datapath_type", ("system", "netdev")),
+        hybrid=details.flag("ovs_hybrid_plug", False),
+        create_tap=details.flag("ovs_create_tap", False),
+        multi_queue=details.flag("multiqueue", False),
+        tap_mac=details.mac("mac_address"),
+        bound_drivers=_drivers(details),
+        details=cast("Mapping[str, object]", freeze(details.value, details.path)),
+        profile=_frozen_child(node, "profile"),
+    )
+
+
+def port_id_of(vif: object) -> str:
+    """The port of a cast: all that an ``unplug_vif`` must name. Lower-case canonical UUID."""
+    node = _Node("vif", vif)
+    return node.need(node.uuid("id"), "id", "the port's UUID")
+
+
+def freeze(value: object, path: str, depth: int = 0) -> object:
+    """Deeply immutable copy of a JSON value; refuses what is nested too deep to be a VIF."""
+    if depth > _DEEPEST:
+        raise InvalidRequest(path, "…", f"at most {_DEEPEST} levels")
+    if isinstance(value, Mapping):
+        return MappingProxyType({str(k): freeze(v, path, depth + 1) for k, v in value.items()})
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(freeze(item, path, depth + 1) for item in value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise InvalidRequest(path, value, "JSON values")
+
+
+def _vlan(meta: "_Node", details: "_Node") -> int | None:
+    own = details.number("vlan", *_VLAN)
+    return own if own is not None else meta.number("vlan", *_VLAN)
+
+
+def _drivers(details: "_Node") -> tuple[str, ...]:
+    """``bound_drivers`` is {level: mechanism driver}; lowest level last (Neutron 08bdc4ded1)."""
+    node = details.child("bound_drivers")
+    return tuple(node.need(node.word(k), k, "a driver's name") for k in sorted(node.value))
+
+
+def _frozen_child(node: "_Node", key: str) -> Mapping[str, object]:
+    child = node.child(key)
+    return cast("Mapping[str, object]", freeze(child.value, child.path))
+
+
+class _Node:
+    """A dict on the way in, which knows its path for error messages."""
+
+    def __init__(self, path: str, value: object) -> None:
+        if not isinstance(value, Mapping):
+            raise InvalidRequest(path, value, "a dict")
+        for key in value:
+            if not isinstance(key, str) or len(key) > 255:
+                raise InvalidRequest(path, key, "keys that are short strings")
+        self.path = path
+        self.value: Mapping[str, object] = value
+
+    def need(self, value: _T | None, key: str, expected: str) -> _T:
+        if value is None:
+            raise self.wrong(key, expected)
+        return value
+
+    def wrong(self, key: str, expected: str) -> InvalidRequest:
+        return InvalidRequest(f"{self.path}.{key}", self.value.get(key), expected)
+
+    def child(self, key: str) -> "_Node":
+        value = self.value.get(key)
+        return _Node(f"{self.path}.{key}", {} if value is None else value)
+
+    def text(self, key: str, limit: int = 255) -> str | None:
+        value = self.value.get(key)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or len(value) > limit or not value.isprintable():
+            raise self.wrong(key, f"printable text of at most {limit} characters")
+        return value
+
+    def word(self, key: str) -> str | None:
+        return self._matching(key, _WORD, "a name of letters, digits, '_', '-', '.'")
+
+    def device(self, key: str) -> str | None:
+        expected = "a device name of 1 to 15 letters, digits, '_', '-', '.'"
+        return self._matching(key, DEVICE_NAME, expected)
+
+    def mac(self, key: str) -> str | None:
+        value = self._matching(key, _MAC, "a MAC address", lower=True)
+        if value is not None and (int(value[:2], 16) & 1 or value == "00:00:00:00:00:00"):
+            raise self.wrong(key, "a unicast MAC address")
+        return value
+
+    def uuid(self, key: str) -> str | None:
+        text = self.text(key)
+        try:
+            return None if text is None else str(uuid.UUID(text))
+        except ValueError:
+            raise self.wrong(key, "a UUID") from None
+
+    def flag(self, key: str, default: bool) -> bool:
+        """JSON booleans, and the strings nova's profiles carry ("true", "False")."""
+        value = self.value.get(key)
+        if value is None:
+            return default
+        known = {True: True, False: False, "true": True, "false": False}
+        folded = value.lower() if isinstance(value, str) else value
+        if not isinstance(folded, bool | str) or folded not in known:
+            raise self.wrong(key, "true or false")
+        return known[folded]
+
+    def number(self, key: str, least: int, most: int) -> int | None:
+        """Integers, also as decimal strings (nova sends ``vlan`` so)."""
+        value = self.value.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.wrong(key, f"a number from {least} to {most}")
+        return value
+
+    def one_of(self, key: str, choices: Sequence[str]) -> str | None:
+        value = self.text(key)
+        if value is not None and value not in choices:
+            raise self.wrong(key, "one of " + ", ".join(choices))
+        return value
+
+    def _matching(
+        self, key: str, pattern: re.Pattern[str], expected: str, lower: bool = False
+    ) -> str | None:
+        value = self.value.get(key)
+        if value is None or value == "":
+            return None
+        text = value.lower() if lower and isinstance(value, str) else value
+        if not isinstance(text, str) or not pattern.match(text):
+            raise self.wrong(key, expected)
+        return text
