@@ -23,7 +23,7 @@ from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import Report
 from vif_agent.engine import Engine, Outcome
-from vif_agent.errors import HelperGone, StoreUnavailable, VifAgentError
+from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.plugins import loader
 from vif_agent.store import Port, Store, Wish
@@ -237,7 +237,7 @@ class Agent:
         if len(ports) > 1:
             outcomes = [self._look({port_id}) for port_id in ports]
             return _joined(outcomes)
-        problem = VifAgentError(f"internal error: {error!r}").problem
+        problem = Problem("internal", f"internal error: {error!r}", transient=True)
         told = [self._engine.give_up(port_id, problem) for port_id in ports]
         return Outcome(tuple(p for p in told if p), retry=frozenset(ports))
 

@@ -124,10 +124,10 @@ class Engine:
     # -- the wishes ------------------------------------------------------------------------
 
     def _refresh(self, port_ids: Collection[str]) -> None:
-        for port in self._store.ports(port_ids).values():
-            known = self._entries.get(port.port_id)
-            if known is None or known.port.seq != port.seq:
-                self._enter(port, known)
+        """Take in the wishes that are new since the last round."""
+        known = {i: e.port.seq for i in port_ids if (e := self._entries.get(i))}
+        for port in self._store.ports(port_ids, known).values():
+            self._enter(port, self._entries.get(port.port_id))
 
     def _enter(self, port: Port, known: _Entry | None = None) -> None:
         entry = _Entry(port, held=known.held | known.port.made if known else port.made)
@@ -158,7 +158,6 @@ class Engine:
             actual = self._host.read_all(keys)
             self._recall(actual)
             surplus = self._surplus(ids)
-            actual = self._with_members(actual, surplus)
         else:
             actual = self._host.read(keys, surplus)
         plan = planning.diff(wanted, surplus, actual)
@@ -192,13 +191,6 @@ class Engine:
                 entry = self._entries[found.stamp]
                 entry.held |= {key}
                 self._replace(found.stamp, entry)
-
-    def _with_members(self, actual: Actual, surplus: Collection[Key]) -> Actual:
-        """What may be removed, read once more with what is plugged into it."""
-        if not surplus:
-            return actual
-        again = self._host.read(surplus, surplus)
-        return dataclasses.replace(actual, found={**actual.found, **again.found})
 
     def _keep_leftovers(
         self,
@@ -280,6 +272,8 @@ class Engine:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
         made = entry.held
+        if state == UNPLUGGED and not made:
+            self._entries.pop(before.port_id)
         if (before.state, before.problem, before.made) == (state, problem, made):
             return None
         now = time.time()

@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vif_agent.errors import Problem, StoreUnavailable
@@ -113,13 +113,18 @@ class Store:
         with self._transaction():
             return [wish for wish in wishes if not self._put(wish)]
 
-    def ports(self, port_ids: Collection[str] | None = None) -> dict[str, Port]:
-        """The ports, all or the given ones, the oldest first; unplugged ones included."""
+    def ports(
+        self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
+    ) -> dict[str, Port]:
+        """The ports, all or the given ones, the oldest first; unplugged ones included.
+
+        ``known``: {port: seq}; a port that still has that seq is left out.
+        """
         with self._lock, _told():
             if port_ids is None:
-                rows = self._db.execute("SELECT * FROM ports ORDER BY since").fetchall()
+                rows = self._db.execute("SELECT * FROM ports").fetchall()
             else:
-                rows = list(self._select(port_ids))
+                rows = list(self._select(port_ids, known or {}))
         return {row["port_id"]: _port(row) for row in sorted(rows, key=lambda r: int(r["since"]))}
 
     def save(self, ports: Iterable[Port]) -> None:
@@ -128,12 +133,12 @@ class Store:
             for port in ports:
                 self._save(port)
 
-    def _select(self, port_ids: Collection[str]) -> Iterator[sqlite3.Row]:
-        ids = list(port_ids)
-        for start in range(0, len(ids), 500):
-            some = ids[start : start + 500]
-            marks = ",".join("?" * len(some))
-            yield from self._db.execute(f"SELECT * FROM ports WHERE port_id IN ({marks})", some)
+    def _select(self, port_ids: Iterable[str], known: Mapping[str, int]) -> Iterator[sqlite3.Row]:
+        for port_id in port_ids:
+            yield from self._db.execute(
+                "SELECT * FROM ports WHERE port_id = ? AND seq != ?",
+                (port_id, known.get(port_id, -1)),
+            )
 
     def _put(self, wish: Wish) -> bool:
         if wish.message_id and not self._first_time(wish):

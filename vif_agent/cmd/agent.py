@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +18,7 @@ LOG = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")  # the operator's choice
     arguments = list(sys.argv[1:] if argv is None else argv)
     _patch(arguments)
     status = _run(arguments)

@@ -22,6 +22,8 @@ class Rows:
 
     def __init__(self, idl: Any) -> None:
         self._idl = idl
+        self._holders: dict[Any, Row] = {}
+        self._holders_as_of: int | None = None
 
     @property
     def root(self) -> Row:
@@ -51,8 +53,12 @@ class Rows:
                     yield Key(kind.space, row.name)
 
     def bridge_of(self, port: Row | None) -> Row | None:
-        bridges = self._idl.tables["Bridge"].rows.values()
-        return next((b for b in bridges if port is not None and port in b.ports), None)
+        """OVSDB has no way back from a port to its bridge: one pass over all, after a change."""
+        if self._holders_as_of != self._idl.change_seqno:
+            bridges = self._idl.tables["Bridge"].rows.values()
+            self._holders = {p.uuid: bridge for bridge in bridges for p in bridge.ports}
+            self._holders_as_of = self._idl.change_seqno
+        return None if port is None else self._holders.get(port.uuid)
 
     def _port(self, row: Row, cfg: int | None) -> Found:
         port = self.named("Port", row.name)
@@ -81,8 +87,11 @@ class Rows:
 
 def _bridge(row: Row) -> Found:
     resource = OvsBridge(name=row.name, datapath_type=row.datapath_type or "system")
+    stamp = row.external_ids.get(MARK)
+    if stamp is None:  # never removed by us, so what is in it need not be counted
+        return Found(resource)
     members = frozenset(port.name for port in row.ports) - {row.name}
-    return Found(resource, stamp=row.external_ids.get(MARK), members=members)
+    return Found(resource, stamp=stamp, members=members)
 
 
 def _ours(qos: Row) -> bool:

@@ -18,8 +18,20 @@ from typing import Any
 from oslo_privsep import capabilities, priv_context
 
 from vif_agent.errors import HelperGone
-from vif_agent.host import read, taps
-from vif_agent.host.netlink import DELETE, GET, NEW, SET, SKIP_STATS, Answer, LinkRequest, Socket
+from vif_agent.host import iflink, read, taps
+from vif_agent.host.netlink import (
+    DELETE,
+    GET,
+    NEW,
+    SET,
+    Answer,
+    LinkRequest,
+    Socket,
+    number,
+    raw,
+    text,
+)  # fmt: skip
+from vif_agent.ownership import SHARED, owner_in_alias
 from vif_agent.vif import DEVICE_NAME
 
 context = priv_context.PrivContext(
@@ -33,13 +45,14 @@ Order = dict[str, Any]
 #: name to (errno, text) of what failed
 Failures = dict[str, tuple[int, str]]
 
-_UP, _PROMISC = 0x1, 0x100
+_NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
+#: field to (attribute, its size in bytes, units in one second or one)
 _BRIDGE_DATA = {
-    "forward_delay": ("IFLA_BR_FORWARD_DELAY", 100),
-    "ageing": ("IFLA_BR_AGEING_TIME", 100),
-    "stp": ("IFLA_BR_STP_STATE", 1),
-    "mcast_snooping": ("IFLA_BR_MCAST_SNOOPING", 1),
+    "forward_delay": (iflink.BR_FORWARD_DELAY, 4, iflink.USER_HZ),
+    "ageing": (iflink.BR_AGEING_TIME, 4, iflink.USER_HZ),
+    "stp": (iflink.BR_STP_STATE, 4, 1),
+    "mcast_snooping": (iflink.BR_MCAST_SNOOPING, 1, 1),
 }
 
 
@@ -58,8 +71,8 @@ def start() -> None:
 
 def _leave_signals_to_the_agent() -> None:
     """This process ends when the agent has: it reads the end of the channel."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -80,12 +93,13 @@ def read_links(names: Sequence[str] | None, members_of: Sequence[str] = ()) -> l
     """The named links that exist (None: all), their masters and peers, and the bridges' members."""
     with Socket() as netlink:
         if names is None:
-            return [read.link(body) for body in netlink.dump(SKIP_STATS)]
-        found = _get(netlink, [LinkRequest(GET, SKIP_STATS, ("IFLA_IFNAME", n)) for n in names])
-        beyond = {raw[k] for raw in found.values() for k in ("master", "link")} - {0, *found}
-        found |= _get(netlink, [LinkRequest(GET, SKIP_STATS, index=i) for i in sorted(beyond)])
-        for raw in [r for r in found.values() if r["name"] in members_of]:
-            for body in netlink.dump(("IFLA_MASTER", raw["index"])):
+            return [read.link(body) for body in netlink.dump(_NO_STATS)]
+        named = [LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, n)) for n in names]
+        found = _get(netlink, named)
+        beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
+        found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
+        for bridge in [r for r in found.values() if _counts_members(r, members_of)]:
+            for body in netlink.dump(_NO_STATS + number(iflink.MASTER, bridge["index"])):
                 member = read.link(body)
                 found.setdefault(member["index"], member)
         return list(found.values())
@@ -106,7 +120,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
         for order in orders:
             if order["name"] not in failures:
                 _write_sysctls(order, failures)
-        ups = [(o["name"], _set(o, flags=_UP, change=_UP)) for o in orders if o["fields"].get("up")]
+        ups = [(o["name"], _raise(o)) for o in orders if o["fields"].get("up")]
         _send(netlink, [(name, r) for name, r in ups if name not in failures], failures)
     return failures
 
@@ -121,7 +135,12 @@ def shrink(indexes: Sequence[int]) -> tuple[int, str]:
 
 def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw]:
     links = [read.link(body) for answer in netlink.ask(requests) for body in answer.links]
-    return {raw["index"]: raw for raw in links}
+    return {link["index"]: link for link in links}
+
+
+def _counts_members(link: read.Raw, members_of: Sequence[str]) -> bool:
+    """Only what several ports may share must be empty to go; a dump for each would be dear."""
+    return link["name"] in members_of and owner_in_alias(link["alias"]) == SHARED
 
 
 def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:
@@ -131,8 +150,8 @@ def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:
     """
     if not indexes:
         return Answer()
-    group = ("IFLA_GROUP", random.randrange(1 << 24, 1 << 31))
-    moves = [LinkRequest(SET, group, index=index) for index in indexes]
+    group = number(iflink.GROUP, random.randrange(1 << 24, 1 << 31))
+    moves = [LinkRequest(SET, group, index) for index in indexes]
     *moved, removed = netlink.ask([*moves, LinkRequest(DELETE, group)])
     failed = [a for a in moved if a.errno not in (0, errno.ENODEV)]
     if removed.errno == errno.ENODEV:  # the group is empty: all were gone before
@@ -179,61 +198,58 @@ def _made_by_peer(order: Order, chosen: dict[str, int]) -> bool:
 def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
     """The least that makes the device; the kernel takes no alias here, ``_set`` gives it."""
     kind, fields = order["kind"], order["fields"]
-    info: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
-    attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", _checked(order["name"]))]
-    if fields.get("mtu"):
-        attributes.append(("IFLA_MTU", fields["mtu"]))
+    info = text(iflink.INFO_KIND, kind)
+    attributes = text(iflink.IFNAME, _checked(order["name"])) + _mtu(fields)
     if kind == "bridge":
-        info.append(("IFLA_INFO_DATA", {"attrs": _bridge_data(fields)}))
+        info += raw(iflink.INFO_DATA, _bridge_data(fields))
     elif kind == "veth":
-        info.append(("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", _peer_end(order, chosen))]}))
+        info += raw(iflink.INFO_DATA, raw(iflink.VETH_INFO_PEER, _peer_end(fields, chosen)))
     elif kind == "vlan":
-        info.append(("IFLA_INFO_DATA", {"attrs": [("IFLA_VLAN_ID", fields["vid"])]}))
-        attributes.append(("IFLA_LINK", _index(fields["parent"], chosen)))
-    attributes.append(("IFLA_LINKINFO", {"attrs": info}))
-    return LinkRequest(NEW, *attributes, index=chosen[order["name"]])
+        info += raw(iflink.INFO_DATA, number(iflink.VLAN_ID, fields["vid"], 2))
+        attributes += number(iflink.LINK, _index(fields["parent"], chosen))
+    attributes += raw(iflink.LINKINFO, info)
+    return LinkRequest(NEW, attributes, chosen[order["name"]])
 
 
-def _peer_end(order: Order, chosen: dict[str, int]) -> dict[str, Any]:
-    name = _checked(order["fields"]["peer"])
-    attributes: list[tuple[str, Any]] = [("IFLA_IFNAME", name)]
-    if order["fields"].get("mtu"):
-        attributes.append(("IFLA_MTU", order["fields"]["mtu"]))
-    return {"index": chosen.get(name, 0), "flags": 0, "change": 0, "attrs": attributes}
+def _peer_end(fields: dict[str, Any], chosen: dict[str, int]) -> bytes:
+    name = _checked(fields["peer"])
+    interface = LinkRequest(NEW, index=chosen.get(name, 0)).interface()
+    return interface + text(iflink.IFNAME, name) + _mtu(fields)
 
 
-def _set(
-    order: Order, chosen: dict[str, int] | None = None, flags: int = 0, change: int = 0
-) -> LinkRequest:
-    """The settings of one device, by name; with ``flags`` given, those alone."""
-    name: tuple[str, Any] = ("IFLA_IFNAME", _checked(order["name"]))
-    if change:
-        return LinkRequest(SET, name, flags=flags, change=change)
-    fields, attributes = order["fields"], [name]
-    if order["kind"] == "bridge" and (data := _bridge_data(fields)) and order["verb"] == "change":
-        info = [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": data})]
-        attributes.append(("IFLA_LINKINFO", {"attrs": info}))
+def _raise(order: Order) -> LinkRequest:
+    name = text(iflink.IFNAME, _checked(order["name"]))
+    return LinkRequest(SET, name, flags=iflink.UP, change=iflink.UP)
+
+
+def _set(order: Order, chosen: dict[str, int]) -> LinkRequest:
+    """The settings of one device, by name; all but "up", which comes after the sysctls."""
+    fields = order["fields"]
+    attributes = text(iflink.IFNAME, _checked(order["name"])) + _mtu(fields)
+    if order["verb"] == "change" and (data := _bridge_data(fields)):
+        info = text(iflink.INFO_KIND, "bridge") + raw(iflink.INFO_DATA, data)
+        attributes += raw(iflink.LINKINFO, info)
     if "mac" in fields:
-        attributes.append(("IFLA_ADDRESS", fields["mac"]))
-    if "mtu" in fields:
-        attributes.append(("IFLA_MTU", fields["mtu"]))
-    if order["alias"]:
-        attributes.append(("IFLA_IFALIAS", order["alias"]))
+        attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
     if "master" in fields:
-        attributes.append(("IFLA_MASTER", _index(fields["master"], chosen or {})))
-    for field, flag in (("promisc", _PROMISC), ("up", _UP)):
-        if field in fields and not (field == "up" and fields[field]):
-            change |= flag
-            flags |= flag if fields[field] else 0
-    return LinkRequest(SET, *attributes, flags=flags, change=change)
+        attributes += number(iflink.MASTER, _index(fields["master"], chosen))
+    attributes += text(iflink.IFALIAS, order["alias"])
+    down = "up" in fields and not fields["up"]
+    change = (iflink.UP if down else 0) | (iflink.PROMISC if "promisc" in fields else 0)
+    flags = iflink.PROMISC if fields.get("promisc") else 0
+    return LinkRequest(SET, attributes, flags=flags, change=change)
 
 
-def _bridge_data(fields: dict[str, Any]) -> list[tuple[str, int]]:
-    return [
-        (attribute, int(fields[field]) * unit)
-        for field, (attribute, unit) in _BRIDGE_DATA.items()
+def _mtu(fields: dict[str, Any]) -> bytes:
+    return number(iflink.MTU, fields["mtu"]) if "mtu" in fields else b""
+
+
+def _bridge_data(fields: dict[str, Any]) -> bytes:
+    return b"".join(
+        number(attribute, int(fields[field]) * unit, size)
+        for field, (attribute, size, unit) in _BRIDGE_DATA.items()
         if field in fields
-    ]
+    )
 
 
 def _index(name: str, chosen: dict[str, int]) -> int:
@@ -259,6 +275,8 @@ def _write_sysctls(order: Order, failures: Failures) -> None:
         if field not in order["fields"]:
             continue
         path = Path("/proc/sys/net", family, "conf", _checked(order["name"]), field)
+        if not path.parent.exists():
+            continue  # the family is not on this device at all (IPv6 below an MTU of 1280)
         try:
             path.write_text(str(int(order["fields"][field])))
         except OSError as error:

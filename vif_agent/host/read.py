@@ -6,18 +6,12 @@ Plain (dict, int, str, bool, None), because it crosses the channel from the priv
 import struct
 from typing import Any
 
+from vif_agent.host import iflink
 from vif_agent.host.netlink import attributes
 
-# include/uapi/linux/if_link.h
-_ADDRESS, _IFNAME, _MTU, _LINK, _MASTER, _LINKINFO, _IFALIAS, _AF_SPEC, _CARRIER = (
-    1, 3, 4, 5, 10, 18, 20, 26, 33,
-)  # fmt: skip
-_INFO_KIND, _INFO_DATA = 1, 2
-_UP, _PROMISC = 0x1, 0x100
 _INET, _INET6 = 2, 10
 # include/uapi/linux/ip.h (counted from 1) and ipv6.h (counted from 0)
 _ARP_ANNOUNCE, _ARP_IGNORE, _DISABLE_IPV6 = 18 - 1, 19 - 1, 26
-_USER_HZ = 100  # bridge times cross the ABI in 1/100 s
 
 Raw = dict[str, Any]
 
@@ -26,40 +20,41 @@ def link(body: bytes) -> Raw:
     """``master`` and ``link`` are indexes (0: none); ``data`` is the kind's own part."""
     index, flags = struct.unpack_from("=iI", body, 4)
     found = attributes(body, 16)
-    info = attributes(found.get(_LINKINFO, b""))
-    kind = _text(info.get(_INFO_KIND))
+    info = attributes(found.get(iflink.LINKINFO, b""))
+    kind = _text(info.get(iflink.INFO_KIND))
     return {
-        "name": _text(found.get(_IFNAME)),
+        "name": _text(found.get(iflink.IFNAME)),
         "index": index,
         "kind": kind,
-        "mtu": _number(found.get(_MTU)),
-        "mac": found.get(_ADDRESS, b"").hex(":"),
-        "up": bool(flags & _UP),
-        "promisc": bool(flags & _PROMISC),
-        "master": _number(found.get(_MASTER)),
-        "link": _number(found.get(_LINK)),
-        "alias": _text(found.get(_IFALIAS)),
-        "carrier": bool(_number(found.get(_CARRIER))),
-        "data": _data(kind, attributes(info.get(_INFO_DATA, b""))),
-        **_sysctls(attributes(found.get(_AF_SPEC, b""))),
+        "mtu": _number(found.get(iflink.MTU)),
+        "mac": found.get(iflink.ADDRESS, b"").hex(":"),
+        "up": bool(flags & iflink.UP),
+        "promisc": bool(flags & iflink.PROMISC),
+        "master": _number(found.get(iflink.MASTER)),
+        "link": _number(found.get(iflink.LINK)),
+        "alias": _text(found.get(iflink.IFALIAS)),
+        "carrier": bool(_number(found.get(iflink.CARRIER))),
+        "data": _data(kind, attributes(info.get(iflink.INFO_DATA, b""))),
+        **_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
     }
 
 
 def _data(kind: str, data: dict[int, bytes]) -> dict[str, int]:
     if kind == "bridge":
         return {
-            "forward_delay": _number(data.get(1)) // _USER_HZ,
-            "ageing": _number(data.get(4)) // _USER_HZ,
-            "stp": _number(data.get(5)),
-            "mcast_snooping": _number(data.get(23)),
+            "forward_delay": _number(data.get(iflink.BR_FORWARD_DELAY)) // iflink.USER_HZ,
+            "ageing": _number(data.get(iflink.BR_AGEING_TIME)) // iflink.USER_HZ,
+            "stp": _number(data.get(iflink.BR_STP_STATE)),
+            "mcast_snooping": _number(data.get(iflink.BR_MCAST_SNOOPING)),
         }
     if kind == "tun":
         return {
-            "type": _number(data.get(3)),
-            "multi_queue": _number(data.get(7)),
-            "queues": _number(data.get(8)) + _number(data.get(9)),
+            "type": _number(data.get(iflink.TUN_TYPE)),
+            "multi_queue": _number(data.get(iflink.TUN_MULTI_QUEUE)),
+            "queues": _number(data.get(iflink.TUN_NUM_QUEUES))
+            + _number(data.get(iflink.TUN_NUM_DISABLED_QUEUES)),
         }
-    return {"vid": _number(data.get(1))} if kind == "vlan" else {}
+    return {"vid": _number(data.get(iflink.VLAN_ID))} if kind == "vlan" else {}
 
 
 def _sysctls(families: dict[int, bytes]) -> dict[str, int | None]:

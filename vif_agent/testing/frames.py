@@ -170,9 +170,11 @@ def crosses(
 
 
 def stops_crossing(a: End, b: End, timeout: float = 3) -> bool:
-    """Whether `b` comes to hear nothing of `a`. Open vSwitch forwards by its flow cache for a
-    moment after a port has changed (seen: 3 ms; max-revalidator allows 500), so one look right after
-    proves nothing."""
+    """Whether `b` comes to hear nothing of `a`.
+
+    Open vSwitch forwards by its flow cache for a moment after a port has changed (seen: 3 ms;
+    max-revalidator allows 500), so one look right after proves nothing.
+    """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not crosses(a, b, timeout=0.2):

@@ -1,0 +1,14 @@
+"""Numbers of include/uapi/linux/if_link.h and if_tun.h that are used on both sides."""
+
+ADDRESS, IFNAME, MTU, LINK, MASTER, LINKINFO, IFALIAS, AF_SPEC, GROUP, EXT_MASK, CARRIER = (
+    1, 3, 4, 5, 10, 18, 20, 26, 27, 29, 33,
+)  # fmt: skip
+INFO_KIND, INFO_DATA = 1, 2
+BR_FORWARD_DELAY, BR_AGEING_TIME, BR_STP_STATE, BR_MCAST_SNOOPING = 1, 4, 5, 23
+TUN_TYPE, TUN_MULTI_QUEUE, TUN_NUM_QUEUES, TUN_NUM_DISABLED_QUEUES = 3, 7, 8, 9
+VETH_INFO_PEER = 1
+VLAN_ID = 1
+
+UP, PROMISC = 0x1, 0x100
+USER_HZ = 100  # bridge times cross the ABI in 1/100 s
+SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS, for EXT_MASK: leave the counters out
