@@ -42,6 +42,7 @@ class _Entry:
     refused: Problem | None = None
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     rounds: int = 0  # rounds in a row that had something to do for it
+    began: float | None = None  # when the first of them did
 
     @property
     def claims(self) -> frozenset[Key]:
@@ -143,7 +144,10 @@ class Engine:
     def _replace(self, port_id: str, entry: _Entry) -> None:
         before = self._entries.get(port_id)
         for key in before.held | before.claims if before else ():
-            self._claimants.get(key, set()).discard(port_id)
+            claimants = self._claimants.get(key, set())
+            claimants.discard(port_id)
+            if not claimants:
+                self._claimants.pop(key, None)
         self._entries[port_id] = entry
         for key in entry.claims:
             self._claimants.setdefault(key, set()).add(port_id)
@@ -226,6 +230,7 @@ class Engine:
             problem = self._problem(entry, plan, actual, failures)
             unready = _unready(entry, actual)
             if port_id in busy:
+                entry.began = entry.began or time.time()
                 entry.held |= frozenset(r.key for r in entry.wanted)
             if problem is None and port_id in busy:
                 problem = _restless(entry, plan)
@@ -265,29 +270,18 @@ class Engine:
         return OvsdbUnavailable(f"{name}: Open vSwitch has given it no ofport{said}").problem
 
     def _finish(self, entry: _Entry, problem: Problem | None, actual: Actual) -> Port | None:
-        """The port as it stands now; None when nothing about it is new."""
-        before = entry.port
-        state = _state(before.verb, problem)
+        """The port as it stands now; None when there is nothing new to tell of it."""
+        before, state = entry.port, _state(entry.port.verb, problem)
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
-        made = entry.held
-        if state == UNPLUGGED and not made:
+        if state == UNPLUGGED:
             self._entries.pop(before.port_id)
-        if (before.state, before.problem, before.made) == (state, problem, made):
+        same = (before.state, before.problem, before.made) == (state, problem, entry.held)
+        if same and (problem or entry.began is None):
             return None
-        now = time.time()
-        entry.port = dataclasses.replace(
-            before,
-            state=state,
-            problem=problem,
-            made=made,
-            devices=tuple(dict.fromkeys(r.name for r in entry.wanted)) or before.devices,
-            done_at=now,
-            elapsed_ms=before.elapsed_ms
-            if before.state == state
-            else max(0.0, now - before.received_at) * 1000,
-        )
+        entry.port = _story(entry, state, problem)
+        entry.began = None if problem is None else entry.began
         return entry.port
 
     def save(self, ports: Iterable[Port]) -> bool:
@@ -314,6 +308,24 @@ def _restless(entry: _Entry, plan: Plan) -> Problem | None:
         return None
     undone = "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
     return NotYet(f"the host does not keep what is done: {undone}").problem
+
+
+def _story(entry: _Entry, state: str, problem: Problem | None) -> Port:
+    """A port that was ready before, under this same wish, was repaired: timed from the finding."""
+    before, now = entry.port, time.time()
+    repaired = before.ready_at is not None
+    start = (entry.began or now) if repaired else before.received_at
+    return dataclasses.replace(
+        before,
+        state=state,
+        problem=problem,
+        made=entry.held,
+        devices=tuple(dict.fromkeys(r.name for r in entry.wanted)) or before.devices,
+        done_at=now,
+        ready_at=before.ready_at or (now if state == READY else None),
+        elapsed_ms=max(0.0, now - start) * 1000,
+        repaired=repaired,
+    )
 
 
 def _state(verb: str, problem: Problem | None) -> str:

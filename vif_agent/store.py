@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS ports (
     code TEXT, message TEXT, transient INTEGER,
     devices TEXT NOT NULL DEFAULT '[]',
     made TEXT NOT NULL DEFAULT '[]',
-    done_at REAL, elapsed_ms REAL
+    done_at REAL, ready_at REAL, elapsed_ms REAL
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
 CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -67,7 +67,8 @@ class Port:
     """A port's wish as stored, and what became of it.
 
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
-    to operators; ``elapsed_ms``: from receipt to done.
+    to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
+    done, or of a repair (``repaired``, which is not stored).
     """
 
     port_id: str
@@ -85,6 +86,8 @@ class Port:
     devices: tuple[str, ...] = ()
     made: frozenset[Key] = frozenset()
     done_at: float | None = None
+    ready_at: float | None = None
+    repaired: bool = False
     elapsed_ms: float | None = None
 
 
@@ -162,7 +165,7 @@ class Store:
             " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
             " vif_type=excluded.vif_type, request_id=excluded.request_id,"
             " received_at=excluded.received_at, state=excluded.state, code=NULL, message=NULL,"
-            " transient=NULL, done_at=NULL, elapsed_ms=NULL",
+            " transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL",
             (
                 wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
                 vif_type, wish.request_id, wish.received_at, PENDING,
@@ -185,11 +188,11 @@ class Store:
         problem = port.problem
         self._db.execute(
             "UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, done_at=?,"
-            " elapsed_ms=? WHERE port_id=? AND seq=?",
+            " ready_at=?, elapsed_ms=? WHERE port_id=? AND seq=?",
             (
                 port.state, problem and problem.code, problem and problem.message,
                 problem and problem.transient, json.dumps(port.devices), port.done_at,
-                port.elapsed_ms, port.port_id, port.seq,
+                port.ready_at, port.elapsed_ms, port.port_id, port.seq,
             ),
         )  # fmt: skip
 
@@ -243,5 +246,6 @@ def _port(row: sqlite3.Row) -> Port:
         devices=tuple(json.loads(row["devices"])),
         made=frozenset(Key(*key) for key in json.loads(row["made"])),
         done_at=row["done_at"],
+        ready_at=row["ready_at"],
         elapsed_ms=row["elapsed_ms"],
     )

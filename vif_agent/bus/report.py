@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from vif_agent.bus import views
 from vif_agent.bus.casts import Refusal
-from vif_agent.store import PENDING, PLUG, RETRYING, Port, Store
+from vif_agent.store import PENDING, PLUG, RETRYING, UNPLUG, Port, Store
 
 LOG = logging.getLogger("vif_agent.ports")
 
 _REFUSALS_KEPT = 1000
+_DONE = {PLUG: "plugged", UNPLUG: "unplugged", "repair": "repaired"}
 
 
 class Sender(Protocol):
@@ -33,8 +34,7 @@ class Report:
     def finished(self, ports: Iterable[Port]) -> None:
         for port in ports:
             self._log(port)
-            event = f"vif.{port.verb}.{'error' if port.problem else 'end'}"
-            self._notifications.send(event, {**views.port(port), "host": self._host})
+            self._notifications.send(_event(port), {**views.port(port), "host": self._host})
         self._wake()
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
@@ -89,11 +89,17 @@ class Report:
     def _log(self, port: Port) -> None:
         words = _words(views.port(port))
         if port.problem is None:
-            LOG.info("%sged %s", "plug" if port.verb == PLUG else "unplug", words)
+            LOG.info("%s %s", _DONE["repair" if port.repaired else port.verb], words)
         elif port.problem.transient:
             LOG.warning("not yet %sged %s: %s", port.verb, words, port.problem.message)
         else:
             LOG.error("cannot %s %s: %s", port.verb, words, port.problem.message)
+
+
+def _event(port: Port) -> str:
+    if port.problem:
+        return f"vif.{port.verb}.error"
+    return f"vif.{'repair' if port.repaired else port.verb}.end"
 
 
 def _words(view: dict[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +44,7 @@ class Daemon:
         self.config_file = self.directory / "vif-agent.conf"
         self.process: subprocess.Popen[bytes] | None = None
         self._argv = argv or (str(Path(sys.executable).parent / "vif-agent"),)
-        self._notices: socket.socket | None = None
+        self._told: list[str] = []
         self.state_path.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(_config(host, url, self.state_path, options or {}))
 
@@ -62,9 +64,10 @@ class Daemon:
         """Start it and return at once."""
         notify = self.directory / "notify"
         notify.unlink(missing_ok=True)
-        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._notices.bind(str(notify))
+        supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        supervisor.bind(str(notify))
         notify.chmod(0o666)
+        self._told = []
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._argv, "--config-file", str(self.config_file)],
@@ -72,20 +75,21 @@ class Daemon:
                 stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": str(notify)},
             )
+        arguments = (supervisor, self.process, self._told)
+        threading.Thread(target=_listen, args=arguments, daemon=True).start()
 
     def wait_for_notice(self, wanted: str, timeout: float = 30) -> list[str]:
-        """The lines told to systemd up to and with the wanted one."""
-        assert self._notices
-        deadline, lines = time.monotonic() + timeout, list[str]()
-        while wanted not in lines:
-            if not self.alive() or time.monotonic() > deadline:
+        """The lines told to systemd since the start, with the wanted one among them."""
+        deadline = time.monotonic() + timeout
+        while wanted not in (told := self.told()):
+            if time.monotonic() > deadline or not (self.alive() or wanted in self.told()):
                 raise TimeoutError(f"no {wanted} from vif-agent; its log:\n{self.log()[-4000:]}")
-            self._notices.settimeout(0.2)
-            try:
-                lines += self._notices.recv(4096).decode().splitlines()
-            except TimeoutError:
-                continue
-        return lines
+            time.sleep(0.01)
+        return told
+
+    def told(self) -> list[str]:
+        """The lines told to systemd since the start."""
+        return list(self._told)
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -115,6 +119,15 @@ class Daemon:
 
     def log(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+
+def _listen(supervisor: socket.socket, process: subprocess.Popen[bytes], told: list[str]) -> None:
+    """As systemd does, at once and always: a dozen datagrams unread would block the agent."""
+    supervisor.settimeout(0.1)
+    with supervisor:
+        while process.poll() is None:
+            with contextlib.suppress(TimeoutError):
+                told += supervisor.recv(4096).decode().splitlines()
 
 
 def sender(url: str) -> VifAgentAPI:
