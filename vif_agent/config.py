@@ -46,6 +46,7 @@ OVS: list[cfg.Opt] = [
     cfg.StrOpt(
         "ovsdb_connection",
         default="unix:/var/run/openvswitch/db.sock",
+        regex=r"^(unix|tcp|ssl):.+",
         help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
     ),
     cfg.FloatOpt(
@@ -111,6 +112,18 @@ def register(conf: Any) -> None:
     for group, options in _GROUPS:
         conf.register_group(group)
         conf.register_opts(options, group)
+
+
+def check(conf: Any) -> None:
+    """oslo.config looks at a value when it is first used; a wrong one must not wait for that.
+
+    Raises oslo_config.cfg.ConfigFileValueError, which names option and value.
+    """
+    for option in DEFAULT:
+        getattr(conf, option.dest)
+    for group, options in _GROUPS:
+        for option in options:
+            getattr(conf[group.name], option.dest)
 
 
 def list_opts() -> list[tuple[Any, list[cfg.Opt]]]:

@@ -222,7 +222,9 @@ class Store:
 def _told() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise  # a bug of ours, not the disk's
         raise StoreUnavailable(f"store: {error}") from error
 
 

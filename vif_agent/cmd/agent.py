@@ -1,5 +1,6 @@
 """``vif-agent``: the daemon."""
 
+import argparse
 import logging
 import os
 import signal
@@ -28,9 +29,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _patch(arguments: Sequence[str]) -> None:
     """Eventlet must patch before anything else is imported, so the files are read twice."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("--config-file", "--config-dir"):
+        parser.add_argument(option, action="append", default=[])
+    known = vars(parser.parse_known_args(arguments)[0])
     conf = cfg.ConfigOpts()
     config.register(conf)
-    _parse(conf, arguments)
+    _parse(conf, [f"--{o.replace('_', '-')}={value}" for o in known for value in known[o]])
     if conf.vif_agent.concurrency == "eventlet":
         import eventlet
 
@@ -45,17 +50,19 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
             version=__version__,
             description="Plugs virtual network interfaces on this host, as the bus asks.",
         )
+        config.check(conf)
     except (cfg.ConfigFilesNotFoundError, cfg.ConfigFileParseError, cfg.ConfigFileValueError) as e:
         sys.exit(f"vif-agent: {e}")
 
 
 def _run(arguments: Sequence[str]) -> int:
     from oslo_log import log
+    from oslo_messaging import MessagingException
 
     from vif_agent import service
     from vif_agent.agent import Agent
     from vif_agent.bus import transport
-    from vif_agent.errors import HelperGone
+    from vif_agent.errors import HelperGone, VifAgentError
     from vif_agent.host import privileged
 
     config.register(cfg.CONF)
@@ -70,7 +77,11 @@ def _run(arguments: Sequence[str]) -> int:
         LOG.critical("Cannot lock %s (is another vif-agent running?): %s", state, error)
         return 2
     privileged.start()
-    agent = Agent(cfg.CONF)
+    try:
+        agent = Agent(cfg.CONF)
+    except (MessagingException, VifAgentError) as error:
+        LOG.critical("Cannot start: %s", error)
+        return 2
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, agent.stop)
     try:

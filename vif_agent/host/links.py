@@ -25,11 +25,12 @@ def read(names: Collection[str] | None, members_of: Collection[str] = ()) -> dic
     with privileged.helper():
         raws = privileged.read_links(wanted, sorted(members_of))
     by_index = {raw["index"]: raw for raw in raws}
-    shown = raws if names is None else [raw for raw in raws if raw["name"] in names]
     members = _members(raws)
     return {
-        Key(LINK, raw["name"]): _found(raw, by_index, members.get(raw["index"], frozenset()))
-        for raw in shown
+        Key(LINK, name): _found(raw, by_index, members.get(raw["index"], frozenset()))
+        for raw in raws
+        for name in (raw["name"], *raw["altnames"])  # for the kernel one is as taken as the other
+        if names is None or name in names
     }
 
 

@@ -146,13 +146,15 @@ class Socket:
 
 
 def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
-    """The netlink attributes in ``data`` from ``start``: type to payload."""
-    result = {}
+    """The netlink attributes in ``data`` from ``start``: type to payload, the last of a type."""
+    return dict(each_attribute(data, start))
+
+
+def each_attribute(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
     while start + 4 <= len(data):
         length, kind = struct.unpack_from("=HH", data, start)
-        result[kind & 0x3FFF] = data[start + 4 : start + length]
+        yield kind & 0x3FFF, data[start + 4 : start + length]
         start += max(4, (length + 3) & ~3)
-    return result
 
 
 def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:

@@ -15,6 +15,12 @@ from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 Row = Any  # ovs.db.idl.Row has no types
 
 DEAD_VLAN = 4095
+#: on a QoS row of ours, beside the stamp: the name of the port it is part of
+_QOS_OF = f"{MARK}-port"
+
+
+class Gone(NotYet):
+    """A row that one step needs is not in the replica any more."""
 
 
 class Rows:
@@ -23,7 +29,8 @@ class Rows:
     def __init__(self, idl: Any) -> None:
         self._idl = idl
         self._holders: dict[Any, Row] = {}
-        self._holders_as_of: int | None = None
+        self._qos: dict[str, Row] = {}
+        self._as_of: int | None = None
 
     @property
     def root(self) -> Row:
@@ -42,7 +49,7 @@ class Rows:
         table = "Bridge" if key.space == OVS_BRIDGE else "Interface"
         row = self.named(table, key.name)
         if row is None:
-            return None
+            return self._remains(key.name) if table == "Interface" else None
         return _bridge(row) if table == "Bridge" else self._port(row, cfg)
 
     def stamped(self) -> Iterator[Key]:
@@ -51,14 +58,35 @@ class Rows:
             for row in self._idl.tables[table].rows.values():
                 if MARK in row.external_ids:
                     yield Key(kind.space, row.name)
+        self._index()
+        yield from (Key(OvsPort.space, name) for name in self._qos)
 
     def bridge_of(self, port: Row | None) -> Row | None:
-        """OVSDB has no way back from a port to its bridge: one pass over all, after a change."""
-        if self._holders_as_of != self._idl.change_seqno:
-            bridges = self._idl.tables["Bridge"].rows.values()
-            self._holders = {p.uuid: bridge for bridge in bridges for p in bridge.ports}
-            self._holders_as_of = self._idl.change_seqno
+        self._index()
         return None if port is None else self._holders.get(port.uuid)
+
+    def qos_of(self, name: str) -> Row | None:
+        """Our QoS row of this port, also when somebody has taken the port away from it."""
+        self._index()
+        return self._qos.get(name)
+
+    def _index(self) -> None:
+        """OVSDB has no way back from a port to its bridge: one pass over all, after a change."""
+        if self._as_of == self._idl.change_seqno:
+            return
+        bridges = self._idl.tables["Bridge"].rows.values()
+        self._holders = {port.uuid: bridge for bridge in bridges for port in bridge.ports}
+        all_qos = self._idl.tables["QoS"].rows.values()
+        self._qos = {q.external_ids[_QOS_OF]: q for q in all_qos if _QOS_OF in q.external_ids}
+        self._as_of = self._idl.change_seqno
+
+    def _remains(self, name: str) -> Found | None:
+        """A QoS row without its port: roots are not collected, so it is all that is left."""
+        qos = self.qos_of(name)
+        if qos is None:
+            return None
+        port = OvsPort(name=name, bridge="", qos_type=qos.type)
+        return Found(port, stamp=qos.external_ids.get(MARK), ready=False)
 
     def _port(self, row: Row, cfg: int | None) -> Found:
         port = self.named("Port", row.name)
@@ -108,7 +136,7 @@ class Writer:
         self._new_bridges: dict[str, Row] = {}
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Raises NotYet when the replica has changed under the plan: look again."""
+        """Raises Gone when the replica has changed under the plan."""
         for step in steps:
             if isinstance(step.resource, OvsBridge):
                 self._write_bridge(step, step.resource)
@@ -165,7 +193,8 @@ class Writer:
         self._bridge_row(port.bridge).addvalue("ports", row)
 
     def _make_qos(self, step: Step, port: OvsPort) -> Row:
-        return self._insert("QoS", type=port.qos_type, external_ids={MARK: step.owner})
+        ids = {MARK: step.owner, _QOS_OF: port.name}
+        return self._insert("QoS", type=port.qos_type, external_ids=ids)
 
     def _change_port(self, step: Step, port: OvsPort) -> None:
         row = self._living("Interface", port.name)
@@ -190,10 +219,12 @@ class Writer:
 
     def _remove_port(self, name: str) -> None:
         """QoS rows are roots: OVSDB does not collect them with their port."""
-        port = self._living("Port", name)
-        doomed = [qos for qos in port.qos if _ours(qos)]
-        port.qos = []
-        for qos in doomed:
+        port, remains = self._rows.named("Port", name), self._rows.qos_of(name)
+        doomed = {} if remains is None else {remains.uuid: remains}
+        if port is not None:
+            doomed |= {qos.uuid: qos for qos in port.qos if _ours(qos)}
+            port.qos = []
+        for qos in doomed.values():
             qos.delete()
         bridge = self._rows.bridge_of(port)
         if bridge is not None:
@@ -205,7 +236,7 @@ class Writer:
     def _living(self, table: str, name: str) -> Row:
         row = self._rows.named(table, name)
         if row is None:
-            raise NotYet(f"OVSDB: {table} {name} has gone meanwhile")
+            raise Gone(f"ovsdb: {table} {name} is not there")
         return row
 
     def _insert(self, table: str, **columns: Any) -> Row:

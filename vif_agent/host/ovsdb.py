@@ -21,7 +21,7 @@ import ovs.vlog
 
 from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host import ovs_schema
-from vif_agent.host.ovs_rows import Rows, Writer
+from vif_agent.host.ovs_rows import Gone, Rows, Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
 from vif_agent.resources import OVS_PORT, Key
@@ -76,7 +76,8 @@ class Ovsdb:
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """Carry out the steps in one transaction; what failed, by key.
 
-        What the database refuses is tried again port by port, so that one bad row harms no other.
+        What cannot be written, or the database refuses, is tried again port by port, so that one
+        bad row harms no other.
         """
         return self._call(lambda: self._apply(steps))
 
@@ -169,7 +170,7 @@ class Ovsdb:
         try:
             self._commit(steps)
             return {}
-        except HostRefused as error:
+        except (HostRefused, Gone) as error:
             groups = {step.ports or (step.owner,) for step in steps}
             if len(groups) > 1:
                 return self._apply_singly(steps, sorted(groups))
@@ -254,8 +255,13 @@ class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
         """Take note of interfaces that ovs-vswitchd has spoken of, and of its progress."""
         table = row._table.name
-        if table == "Interface" and updates is not None:
-            if hasattr(updates, "ofport") or hasattr(updates, "error"):
+        if table == "Interface" and event != ovs.db.idl.ROW_DELETE:
+            spoken = row if updates is None else updates
+            if (
+                getattr(spoken, "ofport", None)
+                or hasattr(updates, "ofport")
+                or hasattr(updates, "error")
+            ):
                 self.changed.add(row.name)
         elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
             self.changed.add("")

@@ -7,7 +7,7 @@ import struct
 from typing import Any
 
 from vif_agent.host import iflink
-from vif_agent.host.netlink import attributes
+from vif_agent.host.netlink import attributes, each_attribute
 
 _INET, _INET6 = 2, 10
 # include/uapi/linux/ip.h (counted from 1) and ipv6.h (counted from 0)
@@ -21,11 +21,16 @@ def link(body: bytes) -> Raw:
     index, flags = struct.unpack_from("=iI", body, 4)
     found = attributes(body, 16)
     info = attributes(found.get(iflink.LINKINFO, b""))
-    kind = _text(info.get(iflink.INFO_KIND))
+    info_kind = _text(info.get(iflink.INFO_KIND))
     return {
         "name": _text(found.get(iflink.IFNAME)),
+        "altnames": [
+            _text(value)
+            for kind, value in each_attribute(found.get(iflink.PROP_LIST, b""))
+            if kind == iflink.ALT_IFNAME
+        ],
         "index": index,
-        "kind": kind,
+        "kind": info_kind,
         "mtu": _number(found.get(iflink.MTU)),
         "mac": found.get(iflink.ADDRESS, b"").hex(":"),
         "up": bool(flags & iflink.UP),
@@ -34,7 +39,7 @@ def link(body: bytes) -> Raw:
         "link": _number(found.get(iflink.LINK)),
         "alias": _text(found.get(iflink.IFALIAS)),
         "carrier": bool(_number(found.get(iflink.CARRIER))),
-        "data": _data(kind, attributes(info.get(iflink.INFO_DATA, b""))),
+        "data": _data(info_kind, attributes(info.get(iflink.INFO_DATA, b""))),
         **_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
     }
 

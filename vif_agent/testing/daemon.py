@@ -45,6 +45,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
         self._argv = argv or (str(Path(sys.executable).parent / "vif-agent"),)
         self._told: list[str] = []
+        self.directory.mkdir(exist_ok=True)
         self.state_path.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(_config(host, url, self.state_path, options or {}))
 
