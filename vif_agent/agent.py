@@ -34,6 +34,7 @@ _TICK_SECONDS = 0.5  # under eventlet a signal does not end a longer wait
 _LEFTOVERS_SECONDS = 30.0
 _FORGET_SECONDS = 3600.0
 _LEAVE_SECONDS = 5.0
+_CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 64
 
 
 @dataclasses.dataclass
@@ -158,7 +159,7 @@ class Agent:
         try:
             self._notifications.start()
             self._intake.begin()
-            self._admin.start()
+            self._admin.start(override_pool_size=_CALLS_AT_ONCE)
         except Exception as error:
             self._failure = error
             return

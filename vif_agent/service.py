@@ -1,11 +1,16 @@
 """What a systemd service owes its supervisor: sd_notify(3), and one instance only."""
 
 import fcntl
+import logging
 import os
 import socket
 import time
 from pathlib import Path
 from typing import IO
+
+LOG = logging.getLogger(__name__)
+
+_NOTIFY_SECONDS = 1.0
 
 
 def notify(**variables: str) -> None:
@@ -15,8 +20,14 @@ def notify(**variables: str) -> None:
         return
     message = "\n".join(f"{name}={value}" for name, value in variables.items())
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
-        notifier.connect("\0" + address[1:] if address[0] == "@" else address)
-        notifier.sendall(message.encode())
+        # a supervisor that does not read must not hold up the work; a STATUS may get lost
+        notifier.settimeout(_NOTIFY_SECONDS if variables.keys() - {"STATUS"} else 0)
+        try:
+            notifier.connect("\0" + address[1:] if address[0] == "@" else address)
+            notifier.sendall(message.encode())
+        except OSError as error:
+            LOG.log(logging.DEBUG if "STATUS" in variables else logging.WARNING,
+                    "Cannot tell the supervisor %s: %s", message, error)  # fmt: skip
 
 
 def lock(path: Path, timeout: float = 30) -> IO[str]:

@@ -10,6 +10,7 @@ import oslo_messaging
 
 from vif_agent import bus
 from vif_agent.bus import transport as ours
+from vif_agent.errors import StaleGeneration
 from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
 
 _REPLY_SECONDS = 10
@@ -108,17 +109,21 @@ class VifAgentAPI:
         cast.cast(context, method, instance=instance, vif=vif, generation=generation)
         if wait is None:
             return None
-        return self._settled(context, host, vif["id"], generation, wait)
+        aim = READY if method == "plug_vif" else UNPLUGGED
+        return self._settled(context, host, vif["id"], generation, wait, aim)
 
     def _settled(
-        self, context: Any, host: str, port_id: str, generation: int, wait: float
+        self, context: Any, host: str, port_id: str, generation: int, wait: float, aim: str
     ) -> dict[str, Any]:
         try:
             view = self.wait_vif(context, host, port_id, generation, wait)
         except oslo_messaging.MessagingTimeout:
             raise NoAnswer(f"vif-agent on {host} has not answered for {wait} s") from None
-        if view["state"] in (READY, UNPLUGGED):
+        if view["state"] == aim:
             return view
+        if view["state"] in (READY, UNPLUGGED):
+            newer = f"generation {view['generation']} has overtaken this one, {generation}"
+            raise PlugFailed(port_id, StaleGeneration.code, newer)
         error = view.get("error")
         if error and view["state"] != PENDING and not error["transient"]:
             raise PlugFailed(port_id, error["code"], error["message"])

@@ -16,6 +16,8 @@ from vif_agent import __version__, config
 
 LOG = logging.getLogger(__name__)
 
+_WRONG_CONFIGURATION = 2  # systemd is told not to try again with this one
+
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
@@ -52,7 +54,8 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
         )
         config.check(conf)
     except (cfg.ConfigFilesNotFoundError, cfg.ConfigFileParseError, cfg.ConfigFileValueError) as e:
-        sys.exit(f"vif-agent: {e}")
+        print(f"vif-agent: {e}", file=sys.stderr)
+        sys.exit(_WRONG_CONFIGURATION)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -67,6 +70,8 @@ def _run(arguments: Sequence[str]) -> int:
 
     config.register(cfg.CONF)
     log.register_options(cfg.CONF)
+    quiet = [*log.get_default_log_levels(), "stevedore=ERROR"]  # what it warns of, we say
+    log.set_defaults(default_log_levels=quiet)
     transport.set_defaults(cfg.CONF)
     _parse(cfg.CONF, arguments)
     log.setup(cfg.CONF, "vif-agent", __version__)
@@ -75,13 +80,13 @@ def _run(arguments: Sequence[str]) -> int:
         lock = service.lock(state / "lock")
     except OSError as error:
         LOG.critical("Cannot lock %s (is another vif-agent running?): %s", state, error)
-        return 2
+        return 1
     privileged.start()
     try:
         agent = Agent(cfg.CONF)
     except (MessagingException, VifAgentError) as error:
         LOG.critical("Cannot start: %s", error)
-        return 2
+        return _WRONG_CONFIGURATION
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, agent.stop)
     try:

@@ -19,8 +19,8 @@ DEAD_VLAN = 4095
 _QOS_OF = f"{MARK}-port"
 
 
-class Gone(NotYet):
-    """A row that one step needs is not in the replica any more."""
+class Overtaken(NotYet):
+    """Somebody else has made or taken a row under the plan: look again."""
 
 
 class Rows:
@@ -136,7 +136,7 @@ class Writer:
         self._new_bridges: dict[str, Row] = {}
 
     def write(self, steps: Sequence[Step]) -> None:
-        """Raises Gone when the replica has changed under the plan."""
+        """Raises Overtaken when the replica has changed under the plan."""
         for step in steps:
             if isinstance(step.resource, OvsBridge):
                 self._write_bridge(step, step.resource)
@@ -236,7 +236,7 @@ class Writer:
     def _living(self, table: str, name: str) -> Row:
         row = self._rows.named(table, name)
         if row is None:
-            raise Gone(f"ovsdb: {table} {name} is not there")
+            raise Overtaken(f"ovsdb: {table} {name} is not there")
         return row
 
     def _insert(self, table: str, **columns: Any) -> Row:

@@ -21,7 +21,7 @@ import ovs.vlog
 
 from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host import ovs_schema
-from vif_agent.host.ovs_rows import Gone, Rows, Writer
+from vif_agent.host.ovs_rows import Overtaken, Rows, Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
 from vif_agent.resources import OVS_PORT, Key
@@ -170,7 +170,7 @@ class Ovsdb:
         try:
             self._commit(steps)
             return {}
-        except (HostRefused, Gone) as error:
+        except (HostRefused, Overtaken) as error:
             groups = {step.ports or (step.owner,) for step in steps}
             if len(groups) > 1:
                 return self._apply_singly(steps, sorted(groups))
@@ -199,7 +199,7 @@ class Ovsdb:
         if status == txn.TRY_AGAIN:
             raise NotYet("ovsdb: the database has changed meanwhile")
         if status not in (txn.SUCCESS, txn.UNCHANGED):
-            raise HostRefused(f"ovsdb: {txn.get_error()}")
+            raise _refusal(str(txn.get_error()))
         self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
 
     def _finish(self, txn: Any) -> Any:
@@ -224,6 +224,12 @@ class Ovsdb:
         self._cfg = {name: c for name, c in self._cfg.items() if c > cur_cfg}
         if cfg is not None:
             self._cfg |= {s.key.name: cfg for s in steps if s.key.space == OVS_PORT}
+
+
+def _refusal(said: str) -> HostRefused | Overtaken:
+    """A name that is in the database by now was added since we looked (by libvirt, say)."""
+    taken = "for index on column" in said
+    return Overtaken(f"ovsdb: {said}") if taken else HostRefused(f"ovsdb: {said}")
 
 
 def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
