@@ -30,7 +30,10 @@ class NoAnswer(Exception):
 
 
 class VifAgentAPI:
-    """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``."""
+    """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``.
+
+    ``conf`` must be oslo.config's global CONF: oslo.messaging 18 reads some options nowhere else.
+    """
 
     def __init__(self, conf: Any = None, transport: Any = None) -> None:
         messaging = transport or oslo_messaging.get_rpc_transport(conf)

@@ -223,12 +223,16 @@ class Writer:
         doomed = {} if remains is None else {remains.uuid: remains}
         if port is not None:
             doomed |= {qos.uuid: qos for qos in port.qos if _ours(qos)}
-            port.qos = []
+            self._take_off(port)
         for qos in doomed.values():
             qos.delete()
+
+    def _take_off(self, port: Row) -> None:
         bridge = self._rows.bridge_of(port)
-        if bridge is not None:
-            bridge.delvalue("ports", port)
+        if bridge is None:
+            raise Overtaken(f"ovsdb: port {port.name} is on no bridge")
+        port.qos = []
+        bridge.delvalue("ports", port)
 
     def _bridge_row(self, name: str) -> Row:
         return self._new_bridges.get(name) or self._living("Bridge", name)

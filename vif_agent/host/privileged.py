@@ -41,6 +41,10 @@ context = priv_context.PrivContext(
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
 
+_GONE_AT_ONCE = 32
+#: done, or already gone: the device (moving it) or all of the group (removing it)
+_WELL_GONE = (0, errno.ENODEV)
+
 Order = dict[str, Any]
 #: name to (errno, text) of what failed
 Failures = dict[str, tuple[int, str]]
@@ -146,17 +150,16 @@ def _counts_members(link: read.Raw, members_of: Sequence[str]) -> bool:
 def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:
     """Devices put into one link group go with one message, 3 to 100 times faster than singly.
 
-    The group is a random number, so that nobody else's device is in it.
+    Some at a time: the kernel holds its one lock for links meanwhile, 19 ms for each bridge. The
+    group is a random number, so that nobody else's device is in it.
     """
-    if not indexes:
-        return Answer()
-    group = number(iflink.GROUP, random.randrange(1 << 24, 1 << 31))
-    moves = [LinkRequest(SET, group, index) for index in indexes]
-    *moved, removed = netlink.ask([*moves, LinkRequest(DELETE, group)])
-    failed = [a for a in moved if a.errno not in (0, errno.ENODEV)]
-    if removed.errno == errno.ENODEV:  # the group is empty: all were gone before
-        removed.errno = 0
-    return failed[0] if failed else removed
+    requests: list[LinkRequest] = []
+    for start in range(0, len(indexes), _GONE_AT_ONCE):
+        group = number(iflink.GROUP, random.randrange(1 << 24, 1 << 31))
+        some = indexes[start : start + _GONE_AT_ONCE]
+        requests += [*(LinkRequest(SET, group, i) for i in some), LinkRequest(DELETE, group)]
+    answers = netlink.ask(requests)
+    return next((a for a in answers if a.errno not in _WELL_GONE), Answer())
 
 
 def _make_taps(orders: Iterable[Order], tun_device: str, failures: Failures) -> None:
