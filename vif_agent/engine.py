@@ -129,6 +129,7 @@ class Engine:
         known = {i: e.port.seq for i in port_ids if (e := self._entries.get(i))}
         for port in self._store.ports(port_ids, known).values():
             self._enter(port, self._entries.get(port.port_id))
+            self._waiting_since.pop(port.port_id, None)
 
     def _enter(self, port: Port, known: _Entry | None = None) -> None:
         entry = _Entry(port, held=known.held | known.port.made if known else port.made)
@@ -138,7 +139,6 @@ class Engine:
             except VifAgentError as error:
                 entry.refused = error.problem
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
-        self._waiting_since.pop(port.port_id, None)
         self._replace(port.port_id, entry)
 
     def _replace(self, port_id: str, entry: _Entry) -> None:

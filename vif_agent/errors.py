@@ -100,5 +100,8 @@ class HelperGone(VifAgentError):
 
 def brief(value: object, limit: int = 80) -> str:
     """A value as it may stand in a message: its repr, cut to ``limit`` characters."""
-    text = repr(value) if not isinstance(value, str) else repr(value[: limit + 1])
+    try:
+        text = repr(value[: limit + 1] if isinstance(value, str) else value)
+    except (RecursionError, ValueError):  # nested too deep; an int of more than 4,300 digits
+        text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[:limit] + "…"

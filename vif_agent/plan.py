@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, Key, OvsPort, Resource
+from vif_agent.resources import LINK, Key, OvsBridge, OvsPort, Resource
 
 MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
 
@@ -148,7 +148,8 @@ def diff(
         if not all(port in problems for port in want.ports)
         and (step := _step(want, actual.found.get(want.resource.key)))
     ]
-    removals = _removals(surplus, actual)
+    moving = {s.key.name for s in steps if any(d.field == "master" for d in s.differences)}
+    removals = _removals(surplus, actual, moving)
     return Plan(
         grow=tuple(s for s in steps if s.resource.space == LINK),
         wire=(*(s for s in removals if s.resource.space != LINK), *_wire_order(steps)),
@@ -195,18 +196,28 @@ def _refusal(want: Want, found: Found | None) -> Problem | None:
 
 
 def _device_refusal(want: Want, actual: Actual) -> Problem | None:
-    """An OVS port takes the device of its name: it must be the port's own, never a NIC."""
+    """An OVS port or bridge takes the device of its name: it must be its own, never a NIC."""
     key = _device(want.resource)
     device = actual.found.get(key) if key else None
-    if device is None or may_wire(device, want.owner):
+    if device is None or _may_take(want, device, actual):
         return None
     described = getattr(device.resource, "described", "") or device.resource.kind
     return Conflict(f"{want.resource.name} exists, is a {described} and is not ours").problem
 
 
+def _may_take(want: Want, device: Found, actual: Actual) -> bool:
+    """A bridge that is there has its device; one just removed may leave it for a moment."""
+    if not isinstance(want.resource, OvsBridge):
+        return may_wire(device, want.owner)
+    of_ovs = getattr(device.resource, "described", "") == "openvswitch"
+    return want.resource.key in actual.found or device.held or of_ovs
+
+
 def _device(resource: Resource) -> Key | None:
-    """The kernel device that becomes this OVS port; None where OVS makes its own."""
-    if isinstance(resource, OvsPort) and not resource.interface_type:
+    """The kernel device that becomes this OVS port or bridge; None for a port OVS makes."""
+    if isinstance(resource, OvsBridge) or (
+        isinstance(resource, OvsPort) and not resource.interface_type
+    ):
         return Key(LINK, resource.name)
     return None
 
@@ -258,11 +269,13 @@ def _same(is_map: bool, want: object, have: object) -> bool:
     return set(want or ()) <= set(have or ())  # type: ignore[call-overload, no-any-return]
 
 
-def _removals(surplus: Mapping[Key, Collection[str]], actual: Actual) -> tuple[Step, ...]:
+def _removals(
+    surplus: Mapping[Key, Collection[str]], actual: Actual, moving: Collection[str]
+) -> tuple[Step, ...]:
     """Steps for what is there, is stamped with one of its owners, and no port wants.
 
-    A shared thing stays while anything is in it that does not go in this same plan; and nothing
-    of a port goes while part of it cannot be seen: its OVS row must go before its devices.
+    A shared thing stays while anything is in it that neither goes nor moves in this same plan; and
+    nothing of a port goes while part of it cannot be seen: its OVS row must go before its devices.
     """
     blind = {
         who for key, owners in surplus.items() if key.space in actual.unknown for who in owners
@@ -272,7 +285,7 @@ def _removals(surplus: Mapping[Key, Collection[str]], actual: Actual) -> tuple[S
         for key, owners in sorted(surplus.items())
         if (found := actual.found.get(key)) and found.stamp in {*owners} - (blind - {SHARED})
     }
-    leaving = {key.name for key in going}
+    leaving = {*moving, *(key.name for key in going)}
     return tuple(
         Step(REMOVE, found.resource, str(found.stamp), found=found)
         for found in going.values()

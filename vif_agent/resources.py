@@ -52,7 +52,7 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Link(Resource):
-    """Any network device. ``mtu`` in bytes; ``master`` is the name of the bridge it is in."""
+    """Any network device. ``mtu`` in bytes; ``master``: the linux bridge it is in, "" for none."""
 
     space: ClassVar[str] = LINK
     kind: ClassVar[str] = "link"

@@ -28,7 +28,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ports (
     port_id TEXT PRIMARY KEY,
     seq INTEGER NOT NULL,           -- order of the wishes as they came in
-    since INTEGER NOT NULL,         -- seq of the first wish: the older port keeps a shared name
+    since INTEGER NOT NULL,         -- seq of the plug: the older of two with one name keeps it
     verb TEXT NOT NULL,
     generation INTEGER NOT NULL,
     instance TEXT NOT NULL,         -- JSON, as sent
@@ -147,7 +147,7 @@ class Store:
         if wish.message_id and not self._first_time(wish):
             return True
         row = self._db.execute(
-            "SELECT generation, since, instance, vif, vif_type FROM ports WHERE port_id = ?",
+            "SELECT verb, generation, since, vif_type FROM ports WHERE port_id = ?",
             (wish.port_id,),
         ).fetchone()
         if row and wish.generation is not None and wish.generation < row["generation"]:
@@ -156,12 +156,13 @@ class Store:
         if generation is None:
             generation = row["generation"] if row else 0
         seq = self._next_seq()
-        since = row["since"] if row else seq
+        since = row["since"] if row and row["verb"] == PLUG else seq
         vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
         self._db.execute(
             "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
             " request_id, received_at, state) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-            " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, verb=excluded.verb,"
+            " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, since=excluded.since,"
+            " verb=excluded.verb,"
             " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
             " vif_type=excluded.vif_type, request_id=excluded.request_id,"
             " received_at=excluded.received_at, state=excluded.state, code=NULL, message=NULL,"

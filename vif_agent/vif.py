@@ -20,7 +20,7 @@ _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,62}\Z")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _DEEPEST = 12
 _EMPTY: Mapping[str, object] = MappingProxyType({})
-_MTU = (68, 65535)  # IPv4's least (RFC 791) to what IFLA_MTU takes on a tap
+_MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
 
 
@@ -74,7 +74,7 @@ def parse(instance: object, vif: object) -> Vif:
         devname=node.device("devname"),
         instance_uuid=_Node("instance", instance).uuid("uuid"),
         network_id=network.uuid("id"),
-        bridge=details.device("bridge_name") or network.device("bridge"),
+        bridge=_bridge(network, details),
         mtu=meta.number("mtu", *_MTU),
         vlan=_vlan(meta, details),
         bridge_interface=meta.device("bridge_interface"),
@@ -111,9 +111,15 @@ def freeze(value: object, path: str, depth: int = 0) -> object:
     raise InvalidRequest(path, value, "JSON values")
 
 
+def _bridge(network: "_Node", details: "_Node") -> str | None:
+    """Neutron's binding says it best; both must be good."""
+    own, networks = details.device("bridge_name"), network.device("bridge")
+    return own or networks
+
+
 def _vlan(meta: "_Node", details: "_Node") -> int | None:
-    own = details.number("vlan", *_VLAN)
-    return own if own is not None else meta.number("vlan", *_VLAN)
+    own, networks = details.number("vlan", *_VLAN), meta.number("vlan", *_VLAN)
+    return networks if own is None else own
 
 
 def _drivers(details: "_Node") -> tuple[str, ...]:

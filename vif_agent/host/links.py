@@ -78,14 +78,15 @@ def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Fo
 
 
 def _common(raw: Raw, by_index: Mapping[int, Raw]) -> dict[str, Any]:
-    master = by_index.get(raw["master"])
+    master = by_index.get(raw["master"], {})
     return {
         "name": raw["name"],
         "mtu": raw["mtu"],
         "mac": raw["mac"],
         "up": raw["up"],
         "promisc": raw["promisc"],
-        "master": master["name"] if master else None,
+        # a port of the kernel datapath has a master too, of kind openvswitch: not ours to judge
+        "master": master["name"] if master.get("kind") == "bridge" else "",
         "disable_ipv6": bool(raw["disable_ipv6"]),
     }
 

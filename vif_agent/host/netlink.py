@@ -130,11 +130,14 @@ class Socket:
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(flags & _INTERRUPTED)
-                if kind == _DONE:
-                    return answer, interrupted
-                _take(answer, kind, flags, body)
+                if kind != _DONE:
+                    _take(answer, kind, flags, body)
+                elif len(body) >= 4:  # a dump that breaks off says so here
+                    answer.errno = -struct.unpack_from("=i", body)[0]
                 if answer.errno:
                     raise OSError(answer.errno, os.strerror(answer.errno))
+                if kind == _DONE:
+                    return answer, interrupted
 
     def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
         data = self._socket.recv(1 << 20)

@@ -65,6 +65,8 @@ class Ovsdb:
         self._wake()
         self._thread.join()
         self._idl.close()
+        self._wake_read.close()
+        self._wake_write.close()
 
     def read(self, keys: Collection[Key]) -> dict[Key, Found]:
         return self._call(lambda: self._read(keys))

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +120,14 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     with Socket() as netlink:
         _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
         _make_taps(orders, tun_device, failures)
-        _send(netlink, _configuration(orders), failures)
+        indexes = _indexes(orders, failures)
+        _send(netlink, _configuration(orders, indexes), failures)
+        _blame_masters(orders, failures)
         for order in orders:
             if order["name"] not in failures:
                 _write_sysctls(order, failures)
-        ups = [(o["name"], _raise(o)) for o in orders if o["fields"].get("up")]
-        _send(netlink, [(name, r) for name, r in ups if name not in failures], failures)
+        ups = [o["name"] for o in orders if o["fields"].get("up") and o["name"] not in failures]
+        _send(netlink, [(name, _raise(indexes[name])) for name in ups], failures)
     return failures
 
 
@@ -176,30 +178,50 @@ def _make_taps(orders: Iterable[Order], tun_device: str, failures: Failures) -> 
             )
 
 
-def _configuration(orders: Sequence[Order]) -> list[tuple[str, LinkRequest]]:
-    """All of the plan but sysctls and "up", masters first; new devices get indexes of our choice.
+def _indexes(orders: Sequence[Order], failures: Failures) -> dict[str, int]:
+    """The device of each order: the one that was found, or that we make, and no other.
 
-    So a later message of the same send can name a device that an earlier one makes.
+    Never by name: it may have a new bearer by now, or be a NIC's altname. New devices get indexes
+    of our choice, so that a later message of the same send can name one that an earlier one makes.
     """
     start = random.randrange(1 << 24, 1 << 30)
-    new = [o for o in orders if o["verb"] != "change" and o["kind"] != "tun"]
-    chosen = {order["name"]: start + i for i, order in enumerate(new)}
+    indexes = {o["name"]: o["index"] or start + i for i, o in enumerate(orders)}
+    for i, order in enumerate(orders):
+        if order["kind"] == "tun" and order["verb"] != "change":
+            made = order["name"] not in failures
+            indexes[order["name"]] = _index(order["name"], {}) if made else 0
+        elif order["verb"] == "remake":
+            indexes[order["name"]] = start + i
+    return indexes
+
+
+def _configuration(
+    orders: Sequence[Order], indexes: dict[str, int]
+) -> list[tuple[str, LinkRequest]]:
+    """All of the plan but sysctls and "up", masters first."""
+    new = {o["name"]: o for o in orders if o["verb"] != "change" and o["kind"] != "tun"}
     creations = [
-        (order["name"], _creation(order, chosen))
-        for order in sorted(new, key=lambda o: str(o["kind"]) != "bridge")
-        if not _made_by_peer(order, chosen)
+        (order["name"], _creation(order, indexes))
+        for order in sorted(new.values(), key=lambda o: str(o["kind"]) != "bridge")
+        if not _made_by_peer(order, new)
     ]
-    return [*creations, *((order["name"], _set(order, chosen)) for order in orders)]
+    settings = [
+        (order["name"], request)
+        for order in orders
+        if indexes[order["name"]]
+        for request in _settings(order, indexes)
+    ]
+    return [*creations, *settings]
 
 
-def _made_by_peer(order: Order, chosen: dict[str, int]) -> bool:
+def _made_by_peer(order: Order, new: Collection[str]) -> bool:
     """One message makes both ends of a veth pair."""
     peer = order["fields"].get("peer", "")
-    return order["kind"] == "veth" and peer in chosen and peer < order["name"]
+    return order["kind"] == "veth" and peer in new and peer < order["name"]
 
 
 def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
-    """The least that makes the device; the kernel takes no alias here, ``_set`` gives it."""
+    """The least that makes the device; the kernel takes no alias here, ``_settings`` does."""
     kind, fields = order["kind"], order["fields"]
     info = text(iflink.INFO_KIND, kind)
     attributes = text(iflink.IFNAME, _checked(order["name"])) + _mtu(fields)
@@ -220,27 +242,47 @@ def _peer_end(fields: dict[str, Any], chosen: dict[str, int]) -> bytes:
     return interface + text(iflink.IFNAME, name) + _mtu(fields)
 
 
-def _raise(order: Order) -> LinkRequest:
-    name = text(iflink.IFNAME, _checked(order["name"]))
-    return LinkRequest(SET, name, flags=iflink.UP, change=iflink.UP)
+def _blame_masters(orders: Iterable[Order], failures: Failures) -> None:
+    """What fails for want of its bridge, made in this same send, fails as the bridge did."""
+    for order in orders:
+        master = order["fields"].get("master")
+        if order["name"] in failures and master in failures:
+            failures[order["name"]] = failures[master]
 
 
-def _set(order: Order, chosen: dict[str, int]) -> LinkRequest:
-    """The settings of one device, by name; all but "up", which comes after the sysctls."""
-    fields = order["fields"]
-    attributes = text(iflink.IFNAME, _checked(order["name"])) + _mtu(fields)
-    if order["verb"] == "change" and (data := _bridge_data(fields)):
-        info = text(iflink.INFO_KIND, "bridge") + raw(iflink.INFO_DATA, data)
-        attributes += raw(iflink.LINKINFO, info)
+def _raise(index: int) -> LinkRequest:
+    return LinkRequest(SET, index=index, flags=iflink.UP, change=iflink.UP)
+
+
+def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
+    """All but "up", which comes after the sysctls.
+
+    The stamp of a new tap by itself and first: if the rest is refused, the tap can be removed.
+    STP too: while it is on, the kernel takes no forward delay below 2 s.
+    """
+    index, fields = indexes[order["name"]], order["fields"]
+    changes = order["verb"] == "change"
+    stamp = text(iflink.IFALIAS, order["alias"])
+    if order["kind"] == "tun" and not changes:
+        yield LinkRequest(SET, stamp, index)
+    if changes and "stp" in fields:
+        yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
+    attributes = _mtu(fields) + stamp + (_bridge_info(fields) if changes else b"")
     if "mac" in fields:
         attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
     if "master" in fields:
-        attributes += number(iflink.MASTER, _index(fields["master"], chosen))
-    attributes += text(iflink.IFALIAS, order["alias"])
+        attributes += number(iflink.MASTER, _index(fields["master"], indexes))
     down = "up" in fields and not fields["up"]
     change = (iflink.UP if down else 0) | (iflink.PROMISC if "promisc" in fields else 0)
     flags = iflink.PROMISC if fields.get("promisc") else 0
-    return LinkRequest(SET, attributes, flags=flags, change=change)
+    yield LinkRequest(SET, attributes, index, flags, change)
+
+
+def _bridge_info(fields: dict[str, Any]) -> bytes:
+    if not (data := _bridge_data(fields)):
+        return b""
+    info = text(iflink.INFO_KIND, "bridge") + raw(iflink.INFO_DATA, data)
+    return raw(iflink.LINKINFO, info)
 
 
 def _mtu(fields: dict[str, Any]) -> bytes:
@@ -257,8 +299,8 @@ def _bridge_data(fields: dict[str, Any]) -> bytes:
 
 def _index(name: str, chosen: dict[str, int]) -> int:
     """For an unknown name an index that no device has: the kernel then answers ENODEV."""
-    if name in chosen:
-        return chosen[name]
+    if name in chosen or not name:
+        return chosen.get(name, 0)
     try:
         return socket.if_nametoindex(name)
     except OSError:

@@ -43,6 +43,7 @@ class OvsPlugin(Plugin):
             mac=vif.mac,
             mtu=vif.mtu,
             multi_queue=vif.multi_queue,
+            master="",
             disable_ipv6=True,
         )
         return (bridge, tap, self._port(vif, devname, True))
@@ -90,7 +91,7 @@ def _hybrid_links(vif: Vif) -> Sequence[Resource]:
             arp_announce=2,
         ),
         Veth(name=inner, peer=outer, master=bridge, mtu=vif.mtu, promisc=True, disable_ipv6=True),
-        Veth(name=outer, peer=inner, mtu=vif.mtu, promisc=True, disable_ipv6=True),
+        Veth(name=outer, peer=inner, master="", mtu=vif.mtu, promisc=True, disable_ipv6=True),
     )
 
 
