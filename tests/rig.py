@@ -1,0 +1,84 @@
+"""An engine on a host in memory and a real store, and what it told of each port."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import INSTANCE
+from tests.fake_host import FakeHost
+from vif_agent.engine import Engine
+from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.ovs import OvsPlugin
+from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
+from vif_agent.plugins.tap import TapPlugin
+from vif_agent.resources import Key, OtherLink, OvsBridge
+from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
+
+PLUGINS = Plugins(
+    {
+        "ovs": OvsPlugin(),
+        "bridge": BridgePlugin(create_tap=True),
+        "tap": TapPlugin(),
+        "binding_failed": BindingFailedPlugin(),
+        "unbound": UnboundPlugin(),
+    }
+)
+PLUGGABLE = ["bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]
+
+
+class Rig:
+    """A host, a store and an engine, and what the engine last told of each port."""
+
+    def __init__(self, path: Path) -> None:
+        self.host = FakeHost([OtherLink(name="eth1", mtu=9000)])
+        self.host.add_ovs(OvsBridge(name="br-int"))
+        self.clean = self.host.snapshot()
+        self.store = Store(path / "store.sqlite")
+        self.told: list[Port] = []
+        self.restart()
+
+    def restart(self) -> set[str]:
+        self.engine = Engine(self.store, self.host, PLUGINS, ready_timeout=0)
+        return self.engine.load()
+
+    def wish(self, verb: str, vif: dict[str, Any]) -> str:
+        port_id = str(vif["id"])
+        wish = Wish(port_id=port_id, verb=verb, instance=INSTANCE, vif=vif, vif_type=vif["type"])
+        assert self.store.put([wish]) == []
+        return port_id
+
+    def settle(self, *port_ids: str, everywhere: bool = False) -> frozenset[str]:
+        """Look until nothing is to be done at once; the ports to be tried again later."""
+        again, retry = frozenset(port_ids), frozenset[str]()
+        for _ in range(10):
+            outcome = self.engine.look(again, everywhere=everywhere)
+            self.told += outcome.finished
+            assert self.engine.save(outcome.finished)
+            retry |= outcome.retry
+            again, everywhere = outcome.again, False
+            if not again:
+                return retry
+        pytest.fail(f"no end of rounds for {again}")
+
+    def plug(self, vif: dict[str, Any]) -> Port:
+        self.settle(self.wish(PLUG, vif))
+        return self.stored(vif)
+
+    def unplug(self, vif: dict[str, Any]) -> Port:
+        self.settle(self.wish(UNPLUG, vif))
+        return self.stored(vif)
+
+    def stored(self, vif: dict[str, Any]) -> Port:
+        return self.store.ports([vif["id"]])[vif["id"]]
+
+    def new_plans(self) -> int:
+        count = len(self.host.plans)
+        self.host.plans.clear()
+        return count
+
+    def made(self) -> set[Key]:
+        return self.host.snapshot().keys() - self.clean.keys()

@@ -1,0 +1,76 @@
+"""A full disk: casts wait at the broker, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.casting import MODES, QUEUE, Site, Vif, numbered, wait_for
+from vif_agent.testing import processes
+from vif_agent.testing.host import ScratchHost
+
+COMPLAINT = "Casts wait unacknowledged until there is room"
+MANY = 40  # casts: more than the store's slack takes
+
+
+@pytest.fixture
+def small_disk(scratch_with_bus: ScratchHost) -> Iterator[Path]:
+    """In the session's own mount namespace."""
+    path = scratch_with_bus.directory / "disk"
+    path.mkdir(exist_ok=True)
+    processes.run(("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)), os.environ)
+    try:
+        yield path
+    finally:
+        processes.run(("umount", str(path)), os.environ)
+
+
+@pytest.fixture(params=MODES)
+def site(
+    request: pytest.FixtureRequest, scratch_with_bus: ScratchHost, small_disk: Path
+) -> Iterator[Site]:
+    state = small_disk / "state"
+    with Site(scratch_with_bus, request.param, state_path=state) as running:
+        yield running
+
+
+@pytest.fixture
+def vifs(payload: Callable[[str], Vif]) -> list[Vif]:
+    return [numbered(payload("tap"), 2000 + n) for n in range(MANY)]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_full_disk_loses_no_cast(
+    site: Site, vifs: list[Vif], small_disk: Path, killed: bool
+) -> None:
+    ballast = _fill(small_disk)
+    for vif in vifs:
+        site.plug(vif, wait=None)
+    wait_for(lambda: COMPLAINT in site.daemon.log(), "a complaint")
+    assert site.rabbit.queue_length(QUEUE) > 0
+    assert site.daemon.alive()
+    if killed:
+        site.daemon.kill()
+        wait_for(lambda: site.rabbit.queue_length(QUEUE) > 0, "the casts with the broker")
+        ballast.unlink()
+        site.daemon.start()
+    else:
+        assert site.daemon.log().count(COMPLAINT) == 1
+        ballast.unlink()
+    site.settled()
+    assert {vif["devname"] for vif in vifs} <= site.host.links().keys()
+    assert site.states() == {"ready"}
+
+
+def _fill(disk: Path) -> Path:
+    """To the last byte."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(bytes(4096))
+            except OSError:
+                return ballast

@@ -1,0 +1,218 @@
+"""The engine on a host in memory and a real store: plug, unplug, change, repair, dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import INSTANCE
+from tests.rig import PLUGGABLE, Rig
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
+from vif_agent.store import PLUG, UNPLUG, Port
+
+Payload = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.store.close()
+
+
+def _sibling(vif: dict[str, Any], number: int = 1, same_names: bool = False) -> dict[str, Any]:
+    """Another port of the same network; ``same_names``: with the same first 11 characters."""
+    port = vif["id"]
+    other = port[:-1] + str(number) if same_names else f"{number:08x}{port[8:]}"
+    return {
+        **vif,
+        "id": other,
+        "devname": "tap" + other[:11],
+        "address": f"fa:16:3e:00:01:{number:02x}",
+    }
+
+
+@pytest.mark.parametrize("name", PLUGGABLE)
+def test_port_of_every_type_is_plugged_and_unplugged_twice(
+    rig: Rig, payload: Payload, name: str
+) -> None:
+    vif = payload(name)
+    assert rig.plug(vif).state == "ready"
+    made = rig.host.snapshot()
+    assert rig.stored(vif).made <= made.keys()
+    assert rig.new_plans() == 1
+    assert rig.plug(vif).state == "ready"
+    assert rig.host.snapshot() == made
+    assert rig.unplug(vif).state == "unplugged"
+    assert rig.host.snapshot() == rig.clean
+    assert rig.new_plans() == 1
+    assert rig.unplug(vif).state == "unplugged"
+    assert rig.new_plans() == 0
+
+
+def test_shared_bridge_stays_until_its_last_port_goes(rig: Rig, payload: Payload) -> None:
+    first = payload("bridge")
+    second = _sibling(first)
+    bridge = Key(LINK, first["network"]["bridge"])
+    rig.plug(first)
+    rig.plug(second)
+    rig.unplug(first)
+    assert rig.host.snapshot()[bridge].members == {second["devname"]}
+    rig.unplug(second)
+    assert rig.host.snapshot() == rig.clean
+
+
+def test_shared_bridge_of_two_ports_unplugged_together_goes_at_once(
+    rig: Rig, payload: Payload
+) -> None:
+    first = payload("bridge")
+    second = _sibling(first)
+    rig.settle(*(rig.wish(PLUG, vif) for vif in (first, second)))
+    rig.new_plans()
+    rig.settle(*(rig.wish(UNPLUG, vif) for vif in (first, second)))
+    assert rig.new_plans() == 1
+    assert rig.host.snapshot() == rig.clean
+
+
+def test_leftover_bridge_with_a_foreign_member_goes_later(rig: Rig, payload: Payload) -> None:
+    vif = payload("bridge")
+    bridge = vif["network"]["bridge"]
+    rig.plug(vif)
+    rig.host.add_link(Tap(name="vnet7", master=bridge))
+    assert rig.unplug(vif).state == "unplugged"
+    assert rig.made() == {Key(LINK, bridge), Key(LINK, "vnet7")}
+    assert rig.engine.leftovers
+    rig.settle()
+    assert Key(LINK, bridge) in rig.made()
+    rig.host.remove(Key(LINK, "vnet7"))
+    rig.settle()
+    assert not rig.engine.leftovers
+    assert rig.host.snapshot() == rig.clean
+
+
+def test_bridge_of_somebody_else_is_used_and_left(rig: Rig, payload: Payload) -> None:
+    vif = payload("bridge")
+    rig.host.add_link(Bridge(name=vif["network"]["bridge"], mtu=9000))
+    before = rig.host.snapshot()
+    assert rig.plug(vif).state == "ready"
+    rig.unplug(vif)
+    assert rig.host.snapshot() == before
+
+
+def test_refused_wish_leaves_an_earlier_good_plug_in_place(rig: Rig, payload: Payload) -> None:
+    vif = payload("ovs_hybrid")
+    rig.plug(vif)
+    before = rig.host.snapshot()
+    assert rig.plug({**vif, "type": "binding_failed"}).state == "error"
+    assert rig.plug({**vif, "type": "nonsense"}).problem.code == "no_plugin"  # type: ignore[union-attr]
+    rig.settle(*rig.restart(), everywhere=True)
+    assert rig.host.snapshot() == before
+    rig.unplug(vif)
+    assert rig.host.snapshot() == rig.clean
+
+
+def test_hybrid_port_becomes_direct_and_loses_its_old_devices_in_one_round(
+    rig: Rig, payload: Payload
+) -> None:
+    vif = payload("ovs_hybrid")
+    rig.plug(vif)
+    rig.new_plans()
+    details = {**vif["details"], "ovs_hybrid_plug": False, "ovs_create_tap": True}
+    assert rig.plug({**vif, "details": details}).state == "ready"
+    assert rig.new_plans() == 1
+    assert rig.made() == {Key(LINK, vif["devname"]), Key(OVS_PORT, vif["devname"])}
+
+
+@pytest.mark.parametrize("hybrid", [True, False])
+def test_bridge_port_becomes_ovs_and_its_bridge_goes(
+    rig: Rig, payload: Payload, hybrid: bool
+) -> None:
+    vif, details = payload("bridge"), {"ovs_hybrid_plug": hybrid, "ovs_create_tap": True}
+    rig.plug(vif)
+    rig.new_plans()
+    ovs = {**vif, "type": "ovs", "details": {"bridge_name": "br-int", **details}}
+    assert rig.plug(ovs).state == "ready"
+    assert rig.new_plans() == 1
+    assert Key(LINK, vif["network"]["bridge"]) not in rig.made()
+    rig.unplug(ovs)
+    assert rig.host.snapshot() == rig.clean
+
+
+def test_second_port_of_the_same_device_names_is_refused(rig: Rig, payload: Payload) -> None:
+    first = payload("ovs_hybrid")
+    second = _sibling(first, same_names=True)
+    rig.settle(rig.wish(PLUG, first), rig.wish(PLUG, second))
+    before = rig.host.snapshot()
+    assert rig.stored(first).state == "ready"
+    assert rig.stored(second).problem.code == "conflict"  # type: ignore[union-attr]
+    rig.unplug(second)
+    assert rig.host.snapshot() == before
+
+
+def test_port_plugged_anew_does_not_oust_the_one_that_took_its_names(
+    rig: Rig, payload: Payload
+) -> None:
+    first = payload("ovs_create_tap")
+    second = _sibling(first, same_names=True)
+    rig.plug(first)
+    rig.unplug(first)
+    rig.plug(second)
+    rig.plug(first)
+    rig.settle(first["id"], second["id"])
+    assert rig.stored(second).state == "ready"
+    assert rig.stored(first).state == "error"
+
+
+@pytest.mark.parametrize("name", PLUGGABLE)
+def test_dry_run_changes_nothing_and_says_what_a_look_does(
+    rig: Rig, payload: Payload, name: str
+) -> None:
+    vif = payload(name)
+    for verb in (PLUG, UNPLUG):
+        before, stored = rig.host.snapshot(), rig.store.ports()
+        rig.host.plans.clear()
+        planned = rig.engine.dry_run(_as_port(verb, vif))
+        assert (rig.host.snapshot(), rig.store.ports(), rig.host.plans) == (before, stored, [])
+        rig.settle(rig.wish(verb, vif))
+        assert rig.host.plans[0].as_dict() == planned.as_dict()
+
+
+def test_dry_run_of_a_refused_wish_says_why_and_forgets_it(rig: Rig, payload: Payload) -> None:
+    vif = payload("unbound")
+    plan = rig.engine.dry_run(_as_port(PLUG, vif))
+    assert not plan
+    assert plan.problems[vif["id"]].code == "binding_refused"
+    assert rig.engine.states() == {}
+
+
+def _as_port(verb: str, vif: dict[str, Any]) -> Port:
+    return Port(
+        port_id=vif["id"], seq=-1, since=1 << 62, verb=verb, generation=0, instance=INSTANCE,
+        vif=vif, vif_type=vif["type"], request_id="", received_at=0, state="planned",
+    )  # fmt: skip
+
+
+def test_drift_is_repaired_and_told_as_repair(rig: Rig, payload: Payload) -> None:
+    vif = payload("ovs_hybrid")
+    rig.plug(vif)
+    good = rig.host.snapshot()
+    inner = Key(LINK, "qvb" + vif["id"][:11])
+    rig.host.change(inner, mtu=9000, master=None)
+    rig.told.clear()
+    rig.settle(vif["id"])
+    assert rig.host.snapshot() == good
+    assert [(p.state, p.repaired) for p in rig.told] == [("ready", True)]
+
+
+def test_wish_while_the_round_runs_is_taken_in_by_the_next(rig: Rig, payload: Payload) -> None:
+    vif = payload("ovs_hybrid")
+    port = rig.wish(PLUG, vif)
+    outcome = rig.engine.look([port])
+    rig.wish(UNPLUG, vif)
+    assert rig.engine.save(outcome.finished)
+    rig.settle(port)
+    assert rig.host.snapshot() == rig.clean
+    assert rig.stored(vif).state == "unplugged"

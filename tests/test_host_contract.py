@@ -1,0 +1,214 @@
+"""What the engine may expect of a host: the same of the fake one and of the real one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fake_host import FakeHost
+from tests.real_host import (
+    OTHER,
+    PORT,
+    make,
+    plan_for,
+    read_one,
+    real_host,
+    removal,
+    wants,
+)
+from vif_agent.host import RealHost
+from vif_agent.plan import MAKE, REMAKE, Actual, diff
+from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth
+from vif_agent.testing.host import ScratchHost
+
+BRIDGE = Bridge(
+    name="qbr-a",
+    mtu=1400,
+    mac="02:00:00:00:00:0a",
+    promisc=True,
+    disable_ipv6=True,
+    forward_delay=0,
+    ageing=0,
+    stp=False,
+    mcast_snooping=False,
+    arp_ignore=1,
+    arp_announce=2,
+)
+INNER = Veth(
+    name="qvb-a",
+    peer="qvo-a",
+    mtu=1400,
+    mac="02:00:00:00:00:0b",
+    master="qbr-a",
+    promisc=True,
+    disable_ipv6=True,
+)
+OUTER = Veth(
+    name="qvo-a",
+    peer="qvb-a",
+    mtu=1400,
+    mac="02:00:00:00:00:0c",
+    promisc=True,
+    disable_ipv6=True,
+)
+TAP = Tap(
+    name="tap-a",
+    mtu=1400,
+    mac="02:00:00:00:00:0d",
+    master="qbr-a",
+    promisc=True,
+    multi_queue=True,
+    disable_ipv6=True,
+)
+LINKS = (BRIDGE, INNER, OUTER, TAP)
+OVS_BRIDGE = OvsBridge(name="br-two", shared=True, datapath_type="netdev")
+OVS_PORT = OvsPort(
+    name="in-a",
+    bridge="br-two",
+    interface_type="internal",
+    external_ids=(("attached-mac", "02:00:00:00:00:0d"), ("iface-id", PORT)),
+    options=(("key", "value"),),
+    mtu_request=1400,
+    qos_type="linux-noop",
+)
+OVS = (OVS_BRIDGE, OVS_PORT)
+ALL = (*LINKS, *OVS)
+
+
+@pytest.fixture
+def real(scratch: ScratchHost) -> Iterator[RealHost]:
+    with real_host(scratch) as host:
+        yield host
+
+
+@pytest.fixture(params=["fake", "real"])
+def host(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue("real") if request.param == "real" else FakeHost()
+
+
+@pytest.mark.parametrize("wanted", [LINKS, OVS, ALL], ids=["links", "ovs", "all"])
+def test_make_gives_exactly_what_is_wanted(host: Any, wanted: tuple[Resource, ...]) -> None:
+    plan = plan_for(host, *wanted)
+    assert {step.verb for step in plan} == {MAKE}
+    assert host.apply(plan) == {}
+    assert not plan_for(host, *wanted), plan_for(host, *wanted).render()
+
+
+def test_make_stamps_everything(host: Any) -> None:
+    make(host, *ALL)
+    stamps = {r.name: read_one(host, r.key).stamp for r in ALL}
+    assert stamps == {r.name: "shared" if r.shared else PORT for r in ALL}
+    assert host.read_all([]).found.keys() == {r.key for r in ALL}
+
+
+@pytest.mark.parametrize("multi_queue", [True, False])
+def test_make_a_tap_with_the_queues_asked_for(host: Any, multi_queue: bool) -> None:
+    make(host, Tap(name="tap-a", multi_queue=multi_queue))
+    assert read_one(host, TAP.key).resource.multi_queue == multi_queue
+
+
+@pytest.mark.parametrize("kind", [Bridge, Tap])
+def test_make_leaves_down_what_is_wanted_down(host: Any, kind: type[Tap]) -> None:
+    make(host, kind(name="tap-a", up=False))
+    assert not read_one(host, TAP.key).resource.up
+
+
+def test_make_judges_only_what_is_given(host: Any) -> None:
+    """A None is nobody's wish: the kernel's own ageing and delay stay."""
+    make(host, Bridge(name="qbr-a"))
+    bridge = read_one(host, BRIDGE.key).resource
+    assert (bridge.ageing, bridge.forward_delay, bridge.disable_ipv6) == (300, 15, False)
+
+
+def test_make_of_a_veth_in_either_order(host: Any) -> None:
+    for inner, outer in (("v-a", "v-b"), ("v-d", "v-c")):
+        ends = Veth(name=inner, peer=outer), Veth(name=outer, peer=inner)
+        assert make(host, *ends) == {}
+        assert not plan_for(host, *ends)
+
+
+def test_remake_of_a_tap_with_other_queues(host: Any) -> None:
+    make(host, *LINKS)
+    single = dataclasses.replace(TAP, multi_queue=False)
+    plan = plan_for(host, BRIDGE, INNER, OUTER, single)
+    assert [(step.verb, step.key) for step in plan] == [(REMAKE, TAP.key)]
+    assert host.apply(plan) == {}
+    assert not plan_for(host, BRIDGE, INNER, OUTER, single)
+
+
+def test_remake_of_a_veth_with_another_peer(host: Any) -> None:
+    make(host, *LINKS)
+    ends = dataclasses.replace(INNER, peer="qvo-b"), dataclasses.replace(OUTER, name="qvo-b")
+    assert make(host, BRIDGE, *ends) == {}
+    assert not plan_for(host, BRIDGE, *ends)
+    assert OUTER.key not in host.read([OUTER.key]).found
+
+
+def test_remake_of_a_port_in_another_bridge(host: Any) -> None:
+    make(host, *OVS)
+    third = dataclasses.replace(OVS_BRIDGE, name="br-three")
+    moved = dataclasses.replace(OVS_PORT, bridge="br-three")
+    plan = plan_for(host, third, moved)
+    assert [step.verb for step in plan] == [MAKE, REMAKE]
+    assert host.apply(plan) == {}
+    assert not plan_for(host, third, moved)
+
+
+def test_remove_takes_all_and_again_is_no_error(host: Any) -> None:
+    make(host, *ALL)
+    keys = [r.key for r in ALL]
+    plan = removal(host, *keys)
+    assert len(tuple(plan)) == 5  # the shared bridge is not this port's alone
+    assert host.apply(plan) == {}
+    assert host.read(keys).found.keys() == {OVS_BRIDGE.key}
+    assert not removal(host, *keys)
+    assert host.apply(dataclasses.replace(plan, wire=())) == {}  # the very same links once more
+    assert host.apply(removal(host, OVS_BRIDGE.key, owner="shared")) == {}
+    assert not host.read(keys).found
+
+
+def test_remove_leaves_what_carries_another_stamp(host: Any) -> None:
+    make(host, *LINKS, port=OTHER)
+    assert not removal(host, *(r.key for r in LINKS))
+
+
+def test_members_of_a_shared_bridge_are_told(host: Any) -> None:
+    shared = dataclasses.replace(BRIDGE, shared=True)
+    make(host, shared, TAP, *OVS)
+    assert read_one(host, BRIDGE.key).members == {"tap-a"}
+    assert read_one(host, OVS_BRIDGE.key).members == {"in-a"}
+
+
+def test_name_that_was_taken_meanwhile_is_not_touched(host: Any) -> None:
+    """The plan is of before: whatever has the name now is not ours, and is left as it is."""
+    plan = diff(wants(*LINKS), {}, Actual())
+    strangers = [dataclasses.replace(r, mtu=1300, promisc=False) for r in LINKS]
+    make(host, *strangers, port=OTHER)
+    before = host.read([r.key for r in LINKS])
+    failures = host.apply(plan)
+    assert failures.keys() == {r.key for r in LINKS}
+    assert all(problem.transient for problem in failures.values()), failures
+    assert host.read([r.key for r in LINKS]) == before
+
+
+def test_device_that_has_gone_meanwhile_is_told_as_transient(host: Any) -> None:
+    make(host, *LINKS)
+    plan = plan_for(host, dataclasses.replace(BRIDGE, mtu=1300), INNER, OUTER, TAP)
+    host.apply(removal(host, *(r.key for r in LINKS)))
+    failures = host.apply(plan)
+    assert failures.keys() == {BRIDGE.key}
+    assert failures[BRIDGE.key].transient
+
+
+def test_300_taps_and_veth_pairs_in_one_plan(host: Any) -> None:
+    taps = [Tap(name=f"tap{n}", master="qbr-a", mtu=1400) for n in range(300)]
+    pairs = [(f"qvb{n}", f"qvo{n}") for n in range(300)]
+    veths = [Veth(name=a, peer=b) for pair in pairs for a, b in (pair, pair[::-1])]
+    wanted = (BRIDGE, *taps, *veths)
+    assert make(host, *wanted) == {}
+    assert not plan_for(host, *wanted)
+    assert host.apply(removal(host, *(r.key for r in wanted))) == {}
+    assert not host.read([r.key for r in wanted]).found

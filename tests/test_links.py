@@ -1,0 +1,214 @@
+"""What is read of a link is what `ip` and /proc/sys say of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.real_host import PORT, ip, links, set_sysctl, sysctl
+from vif_agent.host import links as host_links
+from vif_agent.host import privileged
+from vif_agent.ownership import Found
+from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth
+from vif_agent.testing.frames import TapEnd
+
+pytestmark = pytest.mark.usefixtures("in_process", "namespace")
+
+
+@pytest.fixture
+def in_process() -> Iterator[None]:
+    client_mode = privileged.context.client_mode
+    privileged.context.set_client_mode(False)
+    yield
+    privileged.context.set_client_mode(client_mode)
+
+
+def found(name: str, members: bool = False) -> Found:
+    return host_links.read({name}, {name} if members else ())[Key(LINK, name)]
+
+
+def seen(name: str) -> Link:
+    """The resource, put together from the words of `ip` and /proc/sys."""
+    link = links()[name]
+    common: dict[str, Any] = {
+        "name": name,
+        "mtu": link["mtu"],
+        "mac": link.get("address", ""),  # a tun has none
+        "up": "UP" in link["flags"],
+        "master": link.get("master", ""),
+        "promisc": "PROMISC" in link["flags"],
+        "disable_ipv6": bool(sysctl("ipv6", name, "disable_ipv6")),
+    }
+    data = link.get("linkinfo", {}).get("info_data", {})
+    match link.get("linkinfo", {}).get("info_kind"):
+        case "bridge":
+            return _bridge(common, data)
+        case "veth":
+            return Veth(**common, peer=link["link"])
+        case "tun" if data["type"] == "tap":
+            return Tap(**common, multi_queue=data["multi_queue"])
+        case kind:
+            return OtherLink(**common, described=kind or "network card")
+
+
+def _bridge(common: dict[str, Any], data: dict[str, Any]) -> Bridge:
+    return Bridge(
+        **common,
+        forward_delay=data["forward_delay"] // 100,
+        ageing=data["ageing_time"] // 100,
+        stp=bool(data["stp_state"]),
+        mcast_snooping=bool(data["mcast_snooping"]),
+        arp_ignore=sysctl("ipv4", common["name"], "arp_ignore"),
+        arp_announce=sysctl("ipv4", common["name"], "arp_announce"),
+    )
+
+
+def a_bridge() -> None:
+    ip("link", "add", "x", "mtu", "1400", "type", "bridge")
+
+
+def a_set_bridge() -> None:
+    ip("link", "add", "x", "type", "bridge", "forward_delay", "700", "ageing_time", "4200")
+    ip("link", "set", "x", "type", "bridge", "stp_state", "1", "mcast_snooping", "0")
+    ip("link", "set", "x", "up", "promisc", "on")
+    for family, name, value in (
+        ("ipv6", "disable_ipv6", 1),
+        ("ipv4", "arp_ignore", 1),
+        ("ipv4", "arp_announce", 2),
+    ):
+        set_sysctl(family, "x", name, value)
+
+
+def a_veth() -> None:
+    ip("link", "add", "x", "address", "02:00:00:00:00:07", "type", "veth", "peer", "name", "y")
+
+
+def a_veth_in_a_bridge() -> None:
+    a_veth()
+    ip("link", "add", "br-a", "type", "bridge")
+    ip("link", "set", "x", "up", "master", "br-a", "promisc", "on")
+
+
+def a_tap() -> None:
+    ip("tuntap", "add", "dev", "x", "mode", "tap")
+
+
+def a_multi_queue_tap() -> None:
+    ip("tuntap", "add", "dev", "x", "mode", "tap", "multi_queue", "vnet_hdr")
+    ip("link", "set", "x", "mtu", "9000", "up")
+
+
+def a_tun() -> None:
+    ip("tuntap", "add", "dev", "x", "mode", "tun")
+
+
+def a_macvtap() -> None:
+    ip("link", "add", "below", "type", "veth", "peer", "name", "y")
+    ip("link", "add", "x", "link", "below", "type", "macvtap")
+
+
+def a_vxlan() -> None:
+    ip("link", "add", "x", "type", "vxlan", "id", "5", "dstport", "4789", "local", "127.0.0.1")
+
+
+KINDS = [a_bridge, a_set_bridge, a_veth, a_veth_in_a_bridge, a_tap, a_multi_queue_tap]
+FOREIGN = [a_tun, a_macvtap, a_vxlan]
+
+
+@pytest.mark.parametrize("prepare", [*KINDS, *FOREIGN], ids=lambda f: f.__name__[2:])
+def test_read_of_a_link_as_ip_says(prepare: Callable[[], None]) -> None:
+    prepare()
+    read = found("x")
+    expected = seen("x")
+    assert read.resource == expected
+    assert read.index == links()["x"]["ifindex"]
+    assert (read.stamp, read.members, read.held) == (None, frozenset(), False)
+
+
+def test_read_of_the_loopback() -> None:
+    assert found("lo").resource == seen("lo")
+
+
+@pytest.mark.parametrize("prepare", FOREIGN, ids=lambda f: f.__name__[2:])
+def test_read_of_a_foreign_kind_says_what_it_is(prepare: Callable[[], None]) -> None:
+    prepare()
+    resource = found("x").resource
+    assert isinstance(resource, OtherLink)
+    assert resource.described == prepare.__name__[2:]
+
+
+@pytest.mark.parametrize(
+    ("alias", "stamp"),
+    [
+        (f"vif-agent {PORT}", PORT),
+        ("vif-agent shared", "shared"),
+        ("vif-agent", None),
+        ("uplink, do not touch", None),
+    ],
+)
+def test_read_of_a_stamp(alias: str, stamp: str | None) -> None:
+    a_bridge()
+    ip("link", "set", "x", "alias", alias)
+    assert found("x").stamp == stamp
+
+
+def test_read_of_a_name_that_is_not_there() -> None:
+    assert host_links.read({"x", "a-name-much-too-long-for-a-link", ""}) == {}
+
+
+def test_read_of_all_is_every_link() -> None:
+    a_set_bridge()
+    ip("link", "add", "v", "master", "x", "type", "veth", "peer", "name", "w")
+    everything = host_links.read(None)
+    assert {key.name for key in everything} == {"lo", "x", "v", "w"}
+    assert {key.name: one.resource for key, one in everything.items()} == {
+        name: seen(name) for name in links()
+    }
+
+
+@pytest.mark.parametrize("owner", ["shared", PORT])
+def test_read_of_a_bridges_members(owner: str) -> None:
+    """They are counted only where it matters: a bridge of ours that several ports share."""
+    ip("link", "add", "x", "type", "bridge")
+    ip("link", "set", "x", "alias", f"vif-agent {owner}")
+    for number in range(3):
+        ip("tuntap", "add", "dev", f"t{number}", "mode", "tap")
+        ip("link", "set", f"t{number}", "master", "x")
+    assert found("x", members=True).members == ({"t0", "t1", "t2"} if owner == "shared" else set())
+    assert host_links.read({"x"}, {"x"}).keys() == {Key(LINK, "x")}
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
+@pytest.mark.parametrize("multi_queue", [True, False], ids=["multi_queue", "single_queue"])
+def test_tap_that_a_guest_has_open_is_held(multi_queue: bool, up: bool) -> None:
+    ip("tuntap", "add", "dev", "x", "mode", "tap", *(["multi_queue"] if multi_queue else []))
+    ip("link", "set", "x", "up" if up else "down")
+    with TapEnd("x", multi_queue=multi_queue, vnet_hdr=True):
+        assert found("x").held
+    assert not found("x").held
+
+
+def test_tap_with_a_second_queue_is_held_until_the_last_closes() -> None:
+    a_multi_queue_tap()
+    with contextlib.ExitStack() as second:
+        with TapEnd("x", multi_queue=True):
+            second.enter_context(TapEnd("x", multi_queue=True))
+        assert found("x").held
+    assert not found("x").held
+
+
+def test_bridge_with_a_carrier_is_not_held() -> None:
+    a_veth_in_a_bridge()
+    ip("link", "set", "y", "up")
+    ip("link", "set", "br-a", "up")
+    assert (found("x").held, found("br-a").held) == (False, False)
+
+
+def test_altname_of_a_link_is_seen_as_that_link() -> None:
+    """systemd-udev gives NICs altnames (ens3): for the kernel they are names like any other."""
+    a_vxlan()
+    ip("link", "property", "add", "dev", "x", "altname", "ens3")
+    assert Key(LINK, "ens3") in host_links.read({"ens3"})

@@ -1,0 +1,95 @@
+"""Ours, adoptable or foreign: read off the thing itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from vif_agent.ownership import (
+    SHARED,
+    Found,
+    Verdict,
+    alias,
+    is_named_after,
+    may_wire,
+    owner_in_alias,
+    verdict,
+)
+from vif_agent.resources import Bridge, OtherLink, OvsBridge, OvsPort, Resource, Tap, Veth
+
+A, B = "aaaaaaaa-aa00-4000-8000-000000000001", "bbbbbbbb-bb00-4000-8000-000000000002"
+NAME = "tap" + A[:11]
+TAP, VETH = Tap(name=NAME), Veth(name=NAME, peer="x")
+BRQ = Bridge(name="brq1", shared=True)
+
+
+def _port(name: str = NAME, iface_id: str | None = None) -> OvsPort:
+    ids = (("iface-id", iface_id),) if iface_id else ()
+    return OvsPort(name=name, bridge="br-int", external_ids=ids)
+
+
+@pytest.mark.parametrize("owner", [A, SHARED])
+def test_alias_gives_its_owner_back(owner: str) -> None:
+    assert owner_in_alias(alias(owner)) == owner
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "vif-agent", "vif-agent ", "uplink", f"vif-agentx {A}", A]
+)
+def test_alias_of_somebody_else_names_no_owner(text: str | None) -> None:
+    assert owner_in_alias(text) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "owner", "expected"),
+    [
+        (TAP, Found(TAP, stamp=A), A, Verdict.OURS),
+        (TAP, Found(VETH, stamp=A), A, Verdict.OURS),
+        (TAP, Found(TAP, stamp=B), A, Verdict.FOREIGN),
+        (TAP, Found(TAP, stamp=SHARED), A, Verdict.FOREIGN),
+        (TAP, Found(TAP), A, Verdict.ADOPTABLE),
+        (TAP, Found(VETH), A, Verdict.FOREIGN),
+        (TAP, Found(OtherLink(name=NAME)), A, Verdict.FOREIGN),
+        (TAP, Found(TAP), B, Verdict.FOREIGN),
+        (Tap(name="vnet7"), Found(Tap(name="vnet7")), A, Verdict.FOREIGN),
+        (BRQ, Found(BRQ, stamp=SHARED), SHARED, Verdict.OURS),
+        (BRQ, Found(BRQ, stamp=A), SHARED, Verdict.FOREIGN),
+        (BRQ, Found(BRQ), SHARED, Verdict.FOREIGN),
+        (OvsBridge(name="br-int", shared=True), Found(OvsBridge(name="br-int")), SHARED,
+         Verdict.FOREIGN),
+        (_port(), Found(_port()), A, Verdict.ADOPTABLE),
+        (_port(), Found(_port(iface_id=A)), A, Verdict.ADOPTABLE),
+        (_port(), Found(_port(iface_id=B)), A, Verdict.FOREIGN),
+        (_port("vnet7"), Found(_port("vnet7", A)), A, Verdict.FOREIGN),
+    ],
+)  # fmt: skip
+def test_verdict_on_what_is_found(
+    wanted: Resource, found: Found, owner: str, expected: Verdict
+) -> None:
+    assert verdict(wanted, found, owner) is expected
+
+
+@pytest.mark.parametrize("prefix", ["tap", "qbr", "qvb", "qvo", "vhu", "nic"])
+def test_novas_names_are_the_ports_own(prefix: str) -> None:
+    assert is_named_after(prefix + A[:11], A)
+    assert not is_named_after(prefix + B[:11], A)
+    assert not is_named_after(prefix + A[:10], A)
+
+
+def test_other_names_are_nobodys() -> None:
+    assert not is_named_after("eth0", A)
+    assert not is_named_after("brq" + A[:11], A)
+
+
+@pytest.mark.parametrize(
+    ("device", "may"),
+    [
+        (Found(TAP, stamp=A), True),
+        (Found(TAP, stamp=B), False),
+        (Found(TAP, stamp=SHARED), False),
+        (Found(TAP), True),
+        (Found(OtherLink(name="eth0")), False),
+        (Found(Tap(name="tap" + B[:11])), False),
+    ],
+)
+def test_device_may_be_wired_only_for_its_own_port(device: Found, may: bool) -> None:
+    assert may_wire(device, A) is may

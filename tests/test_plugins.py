@@ -1,0 +1,207 @@
+"""A table per vif_type: VIF in, resources out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tests.conftest import INSTANCE
+from vif_agent.errors import BindingRefused, InvalidRequest
+from vif_agent.plugins.base import Plugin
+from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.ovs import OvsPlugin
+from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
+from vif_agent.plugins.tap import TapPlugin
+from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth, Vlan
+from vif_agent.vif import Vif, parse
+
+Payload = Callable[[str], dict[str, Any]]
+
+INT = OvsBridge(name="br-int", shared=True, datapath_type="system")
+DIRECT = "tap7181b049-88"
+TAP = Tap(
+    name=DIRECT,
+    mac="fa:16:3e:5a:00:01",
+    mtu=1450,
+    multi_queue=False,
+    disable_ipv6=True,
+    up=True,
+    master="",
+)
+PORT = OvsPort(
+    name=DIRECT,
+    bridge="br-int",
+    external_ids=(
+        ("attached-mac", "fa:16:3e:5a:00:01"),
+        ("iface-id", "7181b049-88fe-58c4-ad88-63316f977d48"),
+        ("iface-status", "active"),
+        ("vm-uuid", INSTANCE["uuid"]),
+    ),
+    mtu_request=1450,
+    qos_type="linux-noop",
+    isolate=True,
+    wait_ofport=False,
+)
+OURS = dataclasses.replace(PORT, wait_ofport=True)
+SHORT = "7181b049-88"
+HYBRID: tuple[Resource, ...] = (
+    INT,
+    Bridge(
+        name="qbr" + SHORT, mtu=1450, forward_delay=0, ageing=0, stp=False, mcast_snooping=False,
+        disable_ipv6=True, arp_ignore=1, arp_announce=2, up=True,
+    ),
+    Veth(
+        name="qvb" + SHORT, peer="qvo" + SHORT, master="qbr" + SHORT, mtu=1450, promisc=True,
+        disable_ipv6=True, up=True,
+    ),
+    Veth(
+        name="qvo" + SHORT, peer="qvb" + SHORT, master="", mtu=1450, promisc=True,
+        disable_ipv6=True,
+    ),
+    dataclasses.replace(OURS, name="qvo" + SHORT),
+)  # fmt: skip
+BRQ = Bridge(
+    name="brq7151fa78-2a", shared=True, mtu=1500, forward_delay=0, stp=False, mcast_snooping=False,
+    disable_ipv6=True, arp_ignore=1, arp_announce=2, up=True,
+)  # fmt: skip
+BRIDGE_TAP = Tap(
+    name="tapcb0042fb-c1", mac="fe:16:3e:5a:00:04", mtu=1500, master=BRQ.name, multi_queue=False,
+    disable_ipv6=True, up=True,
+)  # fmt: skip
+VLAN = Vlan(
+    name="vlan101", shared=True, parent="eth1", vid=101, master="brq0ff69128-68", mtu=1500,
+    disable_ipv6=True, up=True,
+)  # fmt: skip
+
+
+def _answer(plugin: Plugin, raw: dict[str, Any], **fields: Any) -> Sequence[Resource]:
+    vif = dataclasses.replace(parse(INSTANCE, raw), **fields)
+    answer = tuple(plugin.resources(vif))
+    assert answer == tuple(plugin.resources(vif))
+    return answer
+
+
+def _changed(resource: Resource, **fields: Any) -> Resource:
+    return dataclasses.replace(resource, **fields)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields", "expected"),
+    [
+        ({}, {}, (INT, PORT)),
+        ({}, {"create_tap": True}, (INT, TAP, OURS)),
+        ({"create_tap": "always"}, {}, (INT, TAP, OURS)),
+        ({"create_tap": "never"}, {"create_tap": True}, (INT, PORT)),
+        ({}, {"hybrid": True}, HYBRID),
+        ({"create_tap": "always"}, {"hybrid": True, "create_tap": True}, HYBRID),
+        ({"isolate": "never"}, {}, (INT, _changed(PORT, isolate=False))),
+        ({}, {"bound_drivers": ("ovn",)}, (INT, _changed(PORT, isolate=False))),
+        ({}, {"bound_drivers": ()}, (INT, _changed(PORT, isolate=False))),
+        ({"isolate": "always"}, {"bound_drivers": ("ovn",)}, (INT, PORT)),
+        ({}, {"mtu": None}, (INT, _changed(PORT, mtu_request=None))),
+        ({"default_qos_type": ""}, {}, (INT, _changed(PORT, qos_type=None))),
+        ({"default_qos_type": "linux-htb"}, {}, (INT, _changed(PORT, qos_type="linux-htb"))),
+        ({}, {"instance_uuid": None},
+         (INT, _changed(PORT, external_ids=PORT.external_ids[:3]))),
+        ({}, {"devname": None}, (INT, PORT)),
+        ({}, {"devname": "vnet3"}, (INT, _changed(PORT, name="vnet3"))),
+        ({}, {"create_tap": True, "multi_queue": True},
+         (INT, _changed(TAP, multi_queue=True), OURS)),
+        ({}, {"datapath_type": None}, (_changed(INT, datapath_type=None), PORT)),
+        ({"integration_bridge": "br-x"}, {"bridge": None},
+         (_changed(INT, name="br-x"), _changed(PORT, bridge="br-x"))),
+    ],
+)  # fmt: skip
+def test_ovs_vif_gives_these_resources(
+    payload: Payload,
+    settings: dict[str, Any],
+    fields: dict[str, Any],
+    expected: tuple[Resource, ...],
+) -> None:
+    assert _answer(OvsPlugin(**settings), payload("ovs"), **fields) == expected
+
+
+@pytest.mark.parametrize("isolate", ["auto", "always", "never"])
+def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate: str) -> None:
+    answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge="tbr-12345678-1")
+    assert answer == (
+        _changed(INT, name="tbr-12345678-1"),
+        _changed(PORT, bridge="tbr-12345678-1", isolate=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("create_tap", "name", "fields", "expected"),
+    [
+        (False, "bridge", {}, (BRQ,)),
+        (True, "bridge", {}, (BRQ, BRIDGE_TAP)),
+        (True, "bridge", {"multi_queue": True}, (BRQ, _changed(BRIDGE_TAP, multi_queue=True))),
+        (True, "bridge", {"devname": None}, (BRQ, BRIDGE_TAP)),
+        (False, "bridge", {"mtu": None}, (_changed(BRQ, mtu=None),)),
+        (False, "bridge", {"bridge": None}, (BRQ,)),
+        (False, "bridge", {"bridge": "fifteen-letters"}, (_changed(BRQ, name="fifteen-letter"),)),
+        (False, "bridge_vlan", {}, (_changed(BRQ, name="brq0ff69128-68"), VLAN)),
+        (
+            False,
+            "bridge_vlan",
+            {"mtu": None},
+            (_changed(BRQ, name="brq0ff69128-68", mtu=None), _changed(VLAN, mtu=None)),
+        ),
+    ],
+)
+def test_bridge_vif_gives_these_resources(
+    payload: Payload,
+    create_tap: bool,
+    name: str,
+    fields: dict[str, Any],
+    expected: tuple[Resource, ...],
+) -> None:
+    assert _answer(BridgePlugin(create_tap), payload(name), **fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "field"),
+    [
+        ("bridge", {"bridge_interface": "eth1"}, "vif.network.meta.bridge_interface"),
+        ("bridge", {"bridge": None, "network_id": None}, "vif.network.bridge"),
+        ("bridge_vlan", {"vlan": None}, "vif.network.meta.vlan"),
+        ("bridge_vlan", {"vlan": 0}, "vif.network.meta.vlan"),
+        ("bridge_vlan", {"bridge_interface": None}, "vif.network.meta.bridge_interface"),
+    ],
+)
+def test_bridge_vif_that_says_too_little_is_refused(
+    payload: Payload, name: str, fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        _answer(BridgePlugin(), payload(name), **fields)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes"),
+    [
+        ({}, {}),
+        ({"tap_mac": "fe:00:00:00:00:01"}, {"mac": "fe:00:00:00:00:01"}),
+        ({"tap_mac": None, "mac": "02:16:3e:00:00:07"}, {"mac": "fe:16:3e:00:00:07"}),
+        ({"mtu": None}, {"mtu": None}),
+        ({"multi_queue": True}, {"multi_queue": True}),
+        ({"devname": None}, {}),
+    ],
+)
+def test_tap_vif_gives_a_tap(
+    payload: Payload, fields: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    tap = Tap(name="tapb6e7684a-d2", mac="fe:16:3e:5a:00:06", mtu=1450, multi_queue=False, up=True)
+    assert _answer(TapPlugin(), payload("tap"), **fields) == (_changed(tap, **changes),)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name"), [(BindingFailedPlugin(), "binding_failed"), (UnboundPlugin(), "unbound")]
+)
+def test_unbound_vif_is_refused(payload: Payload, plugin: Plugin, name: str) -> None:
+    vif: Vif = parse(INSTANCE, payload(name))
+    with pytest.raises(BindingRefused, match=rf"^vif\.type: {name}: "):
+        plugin.resources(vif)

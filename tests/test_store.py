@@ -1,0 +1,236 @@
+"""The store: one SQLite file; what ``put`` has taken cannot be lost or undone by older news."""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vif_agent.errors import Problem, StoreUnavailable
+from vif_agent.resources import LINK, OVS_PORT, Key
+from vif_agent.store import ERROR, PENDING, PLUG, READY, UNPLUG, UNPLUGGED, Port, Store, Wish
+
+A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
+WEEK = 7 * 24 * 3600
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path)
+    yield store
+    store.close()
+
+
+def _plug(port_id: str = A, generation: int | None = None, message_id: str | None = None) -> Wish:
+    return Wish(
+        port_id=port_id,
+        verb=PLUG,
+        instance={"uuid": "i"},
+        vif={"id": port_id, "deep": [1, {"é": None}]},
+        vif_type="ovs",
+        generation=generation,
+        request_id="req-1",
+        message_id=message_id,
+    )
+
+
+def _unplug(port_id: str = A, generation: int | None = None) -> Wish:
+    return Wish(port_id=port_id, verb=UNPLUG, vif={"id": port_id}, generation=generation)
+
+
+def _only(store: Store) -> Port:
+    (port,) = store.ports().values()
+    return port
+
+
+def _done(port: Port, **fields: object) -> Port:
+    return dataclasses.replace(port, state=READY, **fields)  # type: ignore[arg-type]
+
+
+def test_put_wish_is_the_stored_port(store: Store) -> None:
+    wish = _plug(generation=7)
+    assert store.put([wish]) == []
+    port = _only(store)
+    assert (port.port_id, port.verb, port.generation, port.state) == (A, PLUG, 7, PENDING)
+    assert (port.instance, port.vif, port.vif_type) == (wish.instance, wish.vif, "ovs")
+    assert (port.request_id, port.received_at) == ("req-1", wish.received_at)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken", "kept"),
+    [
+        (5, 4, False, 5),
+        (5, 5, True, 5),
+        (5, 6, True, 6),
+        (5, None, True, 5),
+        (None, None, True, 0),
+        (None, 0, True, 0),
+    ],
+)
+def test_put_of_a_second_wish_goes_by_generation(
+    store: Store, first: int | None, second: int | None, taken: bool, kept: int
+) -> None:
+    store.put([_plug(generation=first)])
+    unplug = _unplug(generation=second)
+    assert store.put([unplug]) == ([] if taken else [unplug])
+    port = _only(store)
+    assert (port.verb, port.generation) == (UNPLUG if taken else PLUG, kept)
+
+
+def test_put_of_many_keeps_their_order_and_answers_the_stale(store: Store) -> None:
+    stale = _plug(generation=1)
+    assert store.put([_plug(generation=1), _unplug(generation=2), stale, _plug(B)]) == [stale]
+    assert {p.port_id: p.verb for p in store.ports().values()} == {A: UNPLUG, B: PLUG}
+
+
+def test_put_of_a_redelivered_message_is_passed_over(store: Store) -> None:
+    plug = _plug(message_id="m1")
+    store.put([plug])
+    store.put([_unplug()])
+    assert store.put([plug]) == []
+    assert _only(store).verb == UNPLUG
+
+
+def test_put_of_an_unplug_keeps_the_vif_type(store: Store) -> None:
+    store.put([_plug()])
+    store.put([_unplug()])
+    assert _only(store).vif_type == "ovs"
+
+
+def test_ports_come_oldest_first_by_their_first_wish(store: Store) -> None:
+    store.put([_plug(B), _plug(A), _plug(C)])
+    store.put([_plug(B)])
+    assert list(store.ports()) == [B, A, C]
+    assert list(store.ports([C, B])) == [B, C]
+    assert store.ports([]) == {}
+
+
+def test_port_plugged_anew_after_an_unplug_is_the_youngest(store: Store) -> None:
+    store.put([_plug(A), _plug(B), _unplug(A), _plug(A)])
+    assert list(store.ports()) == [B, A]
+
+
+def test_ports_that_are_known_already_are_left_out(store: Store) -> None:
+    store.put([_plug(A), _plug(B)])
+    seqs = {port_id: port.seq for port_id, port in store.ports().items()}
+    store.put([_plug(B)])
+    assert list(store.ports([A, B], seqs)) == [B]
+
+
+def test_saved_story_is_read_back_whole(store: Store) -> None:
+    store.put([_plug()])
+    port = dataclasses.replace(
+        _only(store),
+        state=ERROR,
+        problem=Problem("conflict", "tapx is a veth", transient=True),
+        devices=("tapx", "qvox"),
+        made=frozenset({Key(LINK, "tapx"), Key(OVS_PORT, "tapx")}),
+        done_at=12.5,
+        ready_at=11.5,
+        elapsed_ms=3.25,
+    )
+    store.save([port])
+    assert _only(store) == port
+
+
+def test_save_of_an_older_wish_changes_no_newer_one_but_what_is_made(store: Store) -> None:
+    store.put([_plug()])
+    older = _only(store)
+    store.put([_unplug()])
+    store.save([_done(older, made=frozenset({Key(LINK, "tapx")}))])
+    port = _only(store)
+    assert (port.verb, port.state, port.done_at) == (UNPLUG, PENDING, None)
+    assert port.made == {Key(LINK, "tapx")}
+
+
+def test_new_wish_clears_the_old_story_but_what_is_made(store: Store) -> None:
+    store.put([_plug()])
+    made = frozenset({Key(LINK, "tapx")})
+    problem = Problem("conflict", "x")
+    store.save([_done(_only(store), made=made, problem=problem, done_at=1.0, elapsed_ms=1.0)])
+    store.put([_plug()])
+    port = _only(store)
+    assert (port.state, port.problem, port.done_at, port.elapsed_ms) == (PENDING, None, None, None)
+    assert port.made == made
+
+
+def test_forget_drops_what_is_old_and_unplugged(store: Store) -> None:
+    now = time.time()
+    store.put([_plug(A), _unplug(B), _unplug(C)])
+    for port in store.ports().values():
+        state = READY if port.port_id == A else UNPLUGGED
+        done_at = now if port.port_id == C else now - WEEK - 1
+        store.save([dataclasses.replace(port, state=state, done_at=done_at)])
+    store.forget(now)
+    assert set(store.ports()) == {A, C}
+
+
+def test_forget_drops_the_ids_of_old_messages(store: Store) -> None:
+    old = _plug(message_id="m1")
+    store.put([old])
+    store.put([_unplug()])
+    store.forget(old.received_at + WEEK - 1)
+    store.put([old])
+    assert _only(store).verb == UNPLUG
+    store.forget(old.received_at + WEEK + 1)
+    store.put([old])
+    assert _only(store).verb == PLUG
+
+
+def test_store_opened_again_has_all(path: Path) -> None:
+    first = Store(path)
+    first.put([_plug(message_id="m1"), _plug(B)])
+    before = first.ports()
+    first.close()
+    second = Store(path)
+    assert second.ports() == before
+    second.put([_unplug(B)])
+    assert second.put([_plug(message_id="m1")]) == []
+    assert second.ports()[A] == before[A]
+    second.close()
+
+
+def test_second_store_on_the_same_file_sees_the_same(store: Store, path: Path) -> None:
+    store.put([_plug()])
+    second = Store(path)
+    assert second.ports() == store.ports()
+    second.put([_unplug()])
+    assert _only(store).verb == UNPLUG
+    second.close()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow; the kernel's answer is an error, not a signal."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_is_told_and_loses_nothing(store: Store) -> None:
+    store.put([_plug()])
+    before = store.ports()
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    with pytest.raises(StoreUnavailable, match=r"^store: ") as refused:
+        store.put([_plug(B, message_id="m1")])
+    with pytest.raises(StoreUnavailable):
+        store.save([_done(before[A])])
+    assert refused.value.problem.transient
+    assert store.ports() == before
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert store.put([_plug(B, message_id="m1")]) == []
+    assert set(store.ports()) == {A, B}
