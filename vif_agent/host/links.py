@@ -7,6 +7,7 @@ from typing import Any
 from vif_agent import ownership
 from vif_agent.errors import HostRefused, NotYet, Problem
 from vif_agent.host import privileged
+from vif_agent.host.orders import Order
 from vif_agent.host.read import Raw
 from vif_agent.ownership import Found
 from vif_agent.plan import MAKE, Step
@@ -132,7 +133,7 @@ _BUILDERS: dict[str, Callable[[Raw, Mapping[int, Raw]], Link]] = {
 }
 
 
-def _order(step: Step) -> privileged.Order:
+def _order(step: Step) -> Order:
     """All wanted fields of a new device, only the differing ones of a living one."""
     fields = step.resource.judged()
     if step.verb != MAKE and step.verb != "remake":

@@ -1,8 +1,7 @@
 """The privileged process: reads links, makes and changes them, removes them. Nothing else.
 
 oslo.privsep forks it before anything else starts; it keeps CAP_NET_ADMIN, the process that talks
-to the bus keeps no capability. What crosses the channel is plain data; orders are those of
-``links.py``: {verb, kind, name, index, alias, fields}.
+to the bus keeps no capability. What crosses the channel is plain data.
 """
 
 import contextlib
@@ -10,29 +9,23 @@ import errno
 import os
 import random
 import signal
-import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
 from vif_agent.errors import HelperGone
 from vif_agent.host import iflink, read, taps
-from vif_agent.host.netlink import (
-    DELETE,
-    GET,
-    NEW,
-    SET,
-    Answer,
-    LinkRequest,
-    Socket,
-    number,
-    raw,
-    text,
-)  # fmt: skip
+from vif_agent.host.netlink import DELETE, GET, SET, Answer, LinkRequest, Socket, number, text
+from vif_agent.host.orders import (
+    Failures,
+    Order,
+    checked,
+    configuration,
+    indexes_of,
+    raise_link,
+)
 from vif_agent.ownership import SHARED, owner_in_alias
-from vif_agent.vif import DEVICE_NAME
 
 context = priv_context.PrivContext(
     "vif_agent",
@@ -45,19 +38,8 @@ _GONE_AT_ONCE = 32
 #: done, or already gone: the device (moving it) or all of the group (removing it)
 _WELL_GONE = (0, errno.ENODEV)
 
-Order = dict[str, Any]
-#: name to (errno, text) of what failed
-Failures = dict[str, tuple[int, str]]
-
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
-#: field to (attribute, its size in bytes, units in one second or one)
-_BRIDGE_DATA = {
-    "forward_delay": (iflink.BR_FORWARD_DELAY, 4, iflink.USER_HZ),
-    "ageing": (iflink.BR_AGEING_TIME, 4, iflink.USER_HZ),
-    "stp": (iflink.BR_STP_STATE, 4, 1),
-    "mcast_snooping": (iflink.BR_MCAST_SNOOPING, 1, 1),
-}
 
 
 def start() -> None:
@@ -120,14 +102,14 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     with Socket() as netlink:
         _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
         _make_taps(orders, tun_device, failures)
-        indexes = _indexes(orders, failures)
-        _send(netlink, _configuration(orders, indexes), failures)
+        indexes = indexes_of(orders, failures)
+        _send(netlink, configuration(orders, indexes), failures)
         _blame_masters(orders, failures)
         for order in orders:
             if order["name"] not in failures:
                 _write_sysctls(order, failures)
         ups = [o["name"] for o in orders if o["fields"].get("up") and o["name"] not in failures]
-        _send(netlink, [(name, _raise(indexes[name])) for name in ups], failures)
+        _send(netlink, [(name, raise_link(indexes[name])) for name in ups], failures)
     return failures
 
 
@@ -169,7 +151,7 @@ def _make_taps(orders: Iterable[Order], tun_device: str, failures: Failures) -> 
         if order["kind"] != "tun" or order["verb"] == "change":
             continue
         try:
-            taps.make(tun_device, _checked(order["name"]), bool(order["fields"].get("multi_queue")))
+            taps.make(tun_device, checked(order["name"]), bool(order["fields"].get("multi_queue")))
         except OSError as error:
             where = "" if error.errno == errno.EBUSY else f"{tun_device}: "
             failures[order["name"]] = (
@@ -178,133 +160,12 @@ def _make_taps(orders: Iterable[Order], tun_device: str, failures: Failures) -> 
             )
 
 
-def _indexes(orders: Sequence[Order], failures: Failures) -> dict[str, int]:
-    """The device of each order: the one that was found, or that we make, and no other.
-
-    Never by name: it may have a new bearer by now, or be a NIC's altname. New devices get indexes
-    of our choice, so that a later message of the same send can name one that an earlier one makes.
-    """
-    start = random.randrange(1 << 24, 1 << 30)
-    indexes = {o["name"]: o["index"] or start + i for i, o in enumerate(orders)}
-    for i, order in enumerate(orders):
-        if order["kind"] == "tun" and order["verb"] != "change":
-            made = order["name"] not in failures
-            indexes[order["name"]] = _index(order["name"], {}) if made else 0
-        elif order["verb"] == "remake":
-            indexes[order["name"]] = start + i
-    return indexes
-
-
-def _configuration(
-    orders: Sequence[Order], indexes: dict[str, int]
-) -> list[tuple[str, LinkRequest]]:
-    """All of the plan but sysctls and "up", masters first."""
-    new = {o["name"]: o for o in orders if o["verb"] != "change" and o["kind"] != "tun"}
-    creations = [
-        (order["name"], _creation(order, indexes))
-        for order in sorted(new.values(), key=lambda o: str(o["kind"]) != "bridge")
-        if not _made_by_peer(order, new)
-    ]
-    settings = [
-        (order["name"], request)
-        for order in orders
-        if indexes[order["name"]]
-        for request in _settings(order, indexes)
-    ]
-    return [*creations, *settings]
-
-
-def _made_by_peer(order: Order, new: Collection[str]) -> bool:
-    """One message makes both ends of a veth pair."""
-    peer = order["fields"].get("peer", "")
-    return order["kind"] == "veth" and peer in new and peer < order["name"]
-
-
-def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
-    """The least that makes the device; the kernel takes no alias here, ``_settings`` does."""
-    kind, fields = order["kind"], order["fields"]
-    info = text(iflink.INFO_KIND, kind)
-    attributes = text(iflink.IFNAME, _checked(order["name"])) + _mtu(fields)
-    if kind == "bridge":
-        info += raw(iflink.INFO_DATA, _bridge_data(fields))
-    elif kind == "veth":
-        info += raw(iflink.INFO_DATA, raw(iflink.VETH_INFO_PEER, _peer_end(fields, chosen)))
-    elif kind == "vlan":
-        info += raw(iflink.INFO_DATA, number(iflink.VLAN_ID, fields["vid"], 2))
-        attributes += number(iflink.LINK, _index(fields["parent"], chosen))
-    attributes += raw(iflink.LINKINFO, info)
-    return LinkRequest(NEW, attributes, chosen[order["name"]])
-
-
-def _peer_end(fields: dict[str, Any], chosen: dict[str, int]) -> bytes:
-    name = _checked(fields["peer"])
-    interface = LinkRequest(NEW, index=chosen.get(name, 0)).interface()
-    return interface + text(iflink.IFNAME, name) + _mtu(fields)
-
-
 def _blame_masters(orders: Iterable[Order], failures: Failures) -> None:
     """What fails for want of its bridge, made in this same send, fails as the bridge did."""
     for order in orders:
         master = order["fields"].get("master")
         if order["name"] in failures and master in failures:
             failures[order["name"]] = failures[master]
-
-
-def _raise(index: int) -> LinkRequest:
-    return LinkRequest(SET, index=index, flags=iflink.UP, change=iflink.UP)
-
-
-def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
-    """All but "up", which comes after the sysctls.
-
-    The stamp of a new tap by itself and first: if the rest is refused, the tap can be removed.
-    STP too: while it is on, the kernel takes no forward delay below 2 s.
-    """
-    index, fields = indexes[order["name"]], order["fields"]
-    changes = order["verb"] == "change"
-    stamp = text(iflink.IFALIAS, order["alias"])
-    if order["kind"] == "tun" and not changes:
-        yield LinkRequest(SET, stamp, index)
-    if changes and "stp" in fields:
-        yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
-    attributes = _mtu(fields) + stamp + (_bridge_info(fields) if changes else b"")
-    if "mac" in fields:
-        attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
-    if "master" in fields:
-        attributes += number(iflink.MASTER, _index(fields["master"], indexes))
-    down = "up" in fields and not fields["up"]
-    change = (iflink.UP if down else 0) | (iflink.PROMISC if "promisc" in fields else 0)
-    flags = iflink.PROMISC if fields.get("promisc") else 0
-    yield LinkRequest(SET, attributes, index, flags, change)
-
-
-def _bridge_info(fields: dict[str, Any]) -> bytes:
-    if not (data := _bridge_data(fields)):
-        return b""
-    info = text(iflink.INFO_KIND, "bridge") + raw(iflink.INFO_DATA, data)
-    return raw(iflink.LINKINFO, info)
-
-
-def _mtu(fields: dict[str, Any]) -> bytes:
-    return number(iflink.MTU, fields["mtu"]) if "mtu" in fields else b""
-
-
-def _bridge_data(fields: dict[str, Any]) -> bytes:
-    return b"".join(
-        number(attribute, int(fields[field]) * unit, size)
-        for field, (attribute, size, unit) in _BRIDGE_DATA.items()
-        if field in fields
-    )
-
-
-def _index(name: str, chosen: dict[str, int]) -> int:
-    """For an unknown name an index that no device has: the kernel then answers ENODEV."""
-    if name in chosen or not name:
-        return chosen.get(name, 0)
-    try:
-        return socket.if_nametoindex(name)
-    except OSError:
-        return 0x7FFFFFFE
 
 
 def _send(netlink: Socket, requests: Sequence[tuple[str, LinkRequest]], failures: Failures) -> None:
@@ -319,7 +180,7 @@ def _write_sysctls(order: Order, failures: Failures) -> None:
     for field, family in _SYSCTLS.items():
         if field not in order["fields"]:
             continue
-        path = Path("/proc/sys/net", family, "conf", _checked(order["name"]), field)
+        path = Path("/proc/sys/net", family, "conf", checked(order["name"]), field)
         if not path.parent.exists():
             continue  # the family is not on this device at all (IPv6 below an MTU of 1280)
         try:
@@ -327,10 +188,3 @@ def _write_sysctls(order: Order, failures: Failures) -> None:
         except OSError as error:
             text = f"{path}: {os.strerror(error.errno or 0)}"
             failures.setdefault(order["name"], (error.errno or errno.EIO, text))
-
-
-def _checked(name: str) -> str:
-    """This side trusts nobody: a name becomes part of a path."""
-    if not DEVICE_NAME.match(name):
-        raise ValueError(f"not a device name: {name!r}")
-    return name

@@ -1,0 +1,154 @@
+"""Orders become netlink messages. No I/O but the look-up of an index.
+
+An order is a plan's step as plain data, as it crosses the channel to the privileged process:
+{verb, kind, name, index, alias, fields}.
+"""
+
+import random
+import socket
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from vif_agent.host import iflink
+from vif_agent.host.netlink import NEW, SET, LinkRequest, number, raw, text
+from vif_agent.vif import DEVICE_NAME
+
+Order = dict[str, Any]
+#: name to (errno, text) of what failed
+Failures = dict[str, tuple[int, str]]
+
+#: field to (attribute, its size in bytes, units in one second or one)
+_BRIDGE_DATA = {
+    "forward_delay": (iflink.BR_FORWARD_DELAY, 4, iflink.USER_HZ),
+    "ageing": (iflink.BR_AGEING_TIME, 4, iflink.USER_HZ),
+    "stp": (iflink.BR_STP_STATE, 4, 1),
+    "mcast_snooping": (iflink.BR_MCAST_SNOOPING, 1, 1),
+}
+
+
+def indexes_of(orders: Sequence[Order], failures: Failures) -> dict[str, int]:
+    """The device of each order: the one that was found, or that we make, and no other.
+
+    Never by name: it may have a new bearer by now, or be a NIC's altname. New devices get indexes
+    of our choice, so that a later message of the same send can name one that an earlier one makes.
+    """
+    start = random.randrange(1 << 24, 1 << 30)
+    indexes = {o["name"]: o["index"] or start + i for i, o in enumerate(orders)}
+    for i, order in enumerate(orders):
+        if order["kind"] == "tun" and order["verb"] != "change":
+            made = order["name"] not in failures
+            indexes[order["name"]] = index_of(order["name"], {}) if made else 0
+        elif order["verb"] == "remake":
+            indexes[order["name"]] = start + i
+    return indexes
+
+
+def configuration(
+    orders: Sequence[Order], indexes: dict[str, int]
+) -> list[tuple[str, LinkRequest]]:
+    """All of the plan but sysctls and "up", masters first."""
+    new = {o["name"]: o for o in orders if o["verb"] != "change" and o["kind"] != "tun"}
+    creations = [
+        (order["name"], _creation(order, indexes))
+        for order in sorted(new.values(), key=lambda o: str(o["kind"]) != "bridge")
+        if not _made_by_peer(order, new)
+    ]
+    settings = [
+        (order["name"], request)
+        for order in orders
+        if indexes[order["name"]]
+        for request in _settings(order, indexes)
+    ]
+    return [*creations, *settings]
+
+
+def _made_by_peer(order: Order, new: Collection[str]) -> bool:
+    """One message makes both ends of a veth pair."""
+    peer = order["fields"].get("peer", "")
+    return order["kind"] == "veth" and peer in new and peer < order["name"]
+
+
+def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
+    """The least that makes the device; the kernel takes no alias here, ``_settings`` does."""
+    kind, fields = order["kind"], order["fields"]
+    info = text(iflink.INFO_KIND, kind)
+    attributes = text(iflink.IFNAME, checked(order["name"])) + _mtu(fields)
+    if kind == "bridge":
+        info += raw(iflink.INFO_DATA, _bridge_data(fields))
+    elif kind == "veth":
+        info += raw(iflink.INFO_DATA, raw(iflink.VETH_INFO_PEER, _peer_end(fields, chosen)))
+    elif kind == "vlan":
+        info += raw(iflink.INFO_DATA, number(iflink.VLAN_ID, fields["vid"], 2))
+        attributes += number(iflink.LINK, index_of(fields["parent"], chosen))
+    attributes += raw(iflink.LINKINFO, info)
+    return LinkRequest(NEW, attributes, chosen[order["name"]])
+
+
+def _peer_end(fields: dict[str, Any], chosen: dict[str, int]) -> bytes:
+    name = checked(fields["peer"])
+    interface = LinkRequest(NEW, index=chosen.get(name, 0)).interface()
+    return interface + text(iflink.IFNAME, name) + _mtu(fields)
+
+
+def raise_link(index: int) -> LinkRequest:
+    return LinkRequest(SET, index=index, flags=iflink.UP, change=iflink.UP)
+
+
+def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
+    """All but "up", which comes after the sysctls.
+
+    The stamp of a new tap by itself and first: if the rest is refused, the tap can be removed.
+    STP too: while it is on, the kernel takes no forward delay below 2 s.
+    """
+    index, fields = indexes[order["name"]], order["fields"]
+    changes = order["verb"] == "change"
+    stamp = text(iflink.IFALIAS, order["alias"])
+    if order["kind"] == "tun" and not changes:
+        yield LinkRequest(SET, stamp, index)
+    if changes and "stp" in fields:
+        yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
+    attributes = _mtu(fields) + stamp + (_bridge_info(fields) if changes else b"")
+    if "mac" in fields:
+        attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
+    if "master" in fields:
+        attributes += number(iflink.MASTER, index_of(fields["master"], indexes))
+    down = "up" in fields and not fields["up"]
+    change = (iflink.UP if down else 0) | (iflink.PROMISC if "promisc" in fields else 0)
+    flags = iflink.PROMISC if fields.get("promisc") else 0
+    yield LinkRequest(SET, attributes, index, flags, change)
+
+
+def _bridge_info(fields: dict[str, Any]) -> bytes:
+    if not (data := _bridge_data(fields)):
+        return b""
+    info = text(iflink.INFO_KIND, "bridge") + raw(iflink.INFO_DATA, data)
+    return raw(iflink.LINKINFO, info)
+
+
+def _mtu(fields: dict[str, Any]) -> bytes:
+    return number(iflink.MTU, fields["mtu"]) if "mtu" in fields else b""
+
+
+def _bridge_data(fields: dict[str, Any]) -> bytes:
+    return b"".join(
+        number(attribute, int(fields[field]) * unit, size)
+        for field, (attribute, size, unit) in _BRIDGE_DATA.items()
+        if field in fields
+    )
+
+
+def index_of(name: str, chosen: dict[str, int]) -> int:
+    """For an unknown name an index that no device has: the kernel then answers ENODEV."""
+    if name in chosen or not name:
+        return chosen.get(name, 0)
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0x7FFFFFFE
+
+
+def checked(name: str) -> str:
+    """This side trusts nobody: a name becomes part of a path."""
+    if not DEVICE_NAME.match(name):
+        raise ValueError(f"not a device name: {name!r}")
+    return name
