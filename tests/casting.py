@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 import oslo_messaging
 from oslo_config import cfg
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent import bus
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.testing import processes

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.examples import PAYLOADS
+from tests.real_host import Ports, real_host
+from vif_agent.host import RealHost
+from vif_agent.store import Store
 from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
-
-PAYLOADS = Path(__file__).parent.parent / "examples" / "payloads"
-INSTANCE = {
-    "uuid": "0b2a3f6e-5a7c-4c7e-9d0c-1f6f0c8d3b5a",
-    "name": "instance-0000002a",
-    "project_id": "7b1f6f0f3c4e4a7f9d7d3a4b5c6d7e8f",
-}
+from vif_agent.testing.ovs import PrivateOvs
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -54,3 +52,28 @@ def scratch_with_bus() -> Iterator[ScratchHost]:
     """The same with a private RabbitMQ."""
     with ScratchHost(rabbit=True) as host:
         yield host
+
+
+@pytest.fixture
+def host(scratch: ScratchHost) -> Iterator[RealHost]:
+    """The scratch host as the engine sees it, its privileged part in this process."""
+    with real_host(scratch) as host:
+        yield host
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "ports.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ports(host: RealHost, store: Store) -> Ports:
+    """The engine on the real host: plug and unplug, without a bus."""
+    return Ports(host, store)
+
+
+@pytest.fixture
+def ovs(scratch: ScratchHost) -> PrivateOvs:
+    return scratch.ovs

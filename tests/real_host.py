@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent.engine import Engine
 from vif_agent.errors import Problem
 from vif_agent.host import RealHost, privileged

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from tests.fake_host import FakeHost
 from vif_agent.engine import Engine
 from vif_agent.plugins.bridge import BridgePlugin

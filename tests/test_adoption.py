@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from tests.real_host import (
     OTHER,
     TUN,
@@ -16,31 +15,16 @@ from tests.real_host import (
     ip,
     links,
     new_vif,
-    real_host,
     row,
     rows,
     sysctl,
     with_details,
 )
-from vif_agent.store import ERROR, READY, UNPLUGGED, Store
+from vif_agent.store import ERROR, READY, UNPLUGGED
 from vif_agent.testing.frames import TapEnd
-from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 
 Load = Callable[[str], Vif]
-
-
-@pytest.fixture
-def ports(scratch: ScratchHost, tmp_path: Path) -> Iterator[Ports]:
-    store = Store(tmp_path / "ports.sqlite")
-    with real_host(scratch) as host:
-        yield Ports(host, store)
-    store.close()
-
-
-@pytest.fixture
-def ovs(scratch: ScratchHost) -> PrivateOvs:
-    return scratch.ovs
 
 
 @pytest.fixture

@@ -6,49 +6,20 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
-
-import pytest
 
 from tests.real_host import (
     Ports,
     Vif,
     links,
     new_vif,
-    real_host,
 )
-from vif_agent.host import RealHost
 from vif_agent.store import ERROR, READY, UNPLUGGED, Store
-from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.testing.ovsdb_log import OvsdbLog
 
 Load = Callable[[str], Vif]
-
-
-@pytest.fixture
-def host(scratch: ScratchHost) -> Iterator[RealHost]:
-    with real_host(scratch) as host:
-        yield host
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "ports.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def ports(host: RealHost, store: Store) -> Ports:
-    return Ports(host, store)
-
-
-@pytest.fixture
-def ovs(scratch: ScratchHost) -> PrivateOvs:
-    return scratch.ovs
 
 
 @contextlib.contextmanager

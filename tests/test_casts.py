@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import INSTANCE, PAYLOADS
+from tests.examples import INSTANCE, PAYLOADS
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.errors import VifAgentError

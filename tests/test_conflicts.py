@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -12,40 +11,15 @@ from tests.real_host import (
     Vif,
     everything,
     ip,
-    real_host,
     with_details,
 )
 from vif_agent.host import RealHost
-from vif_agent.store import ERROR, Store
-from vif_agent.testing.host import ScratchHost
+from vif_agent.store import ERROR
 from vif_agent.testing.ovs import PrivateOvs
 
 Load = Callable[[str], Vif]
 
 PLUGGABLE = ["bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]
-
-
-@pytest.fixture
-def host(scratch: ScratchHost) -> Iterator[RealHost]:
-    with real_host(scratch) as host:
-        yield host
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "ports.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def ports(host: RealHost, store: Store) -> Ports:
-    return Ports(host, store)
-
-
-@pytest.fixture
-def ovs(scratch: ScratchHost) -> PrivateOvs:
-    return scratch.ovs
 
 
 @pytest.mark.parametrize("name", PLUGGABLE)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.casting import CONTEXT, GOOD, MODES, Notices, Site, Vif, nic, numbered, wait_for
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent.bus.api import PlugFailed
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from tests.rig import PLUGGABLE, Rig
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
 from vif_agent.store import PLUG, UNPLUG, Port

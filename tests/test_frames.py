@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.real_host import TUN, Ports, Vif, ip, new_vif, real_host, with_details
-from vif_agent.store import READY, Store
+from tests.real_host import TUN, Ports, Vif, ip, new_vif, with_details
+from vif_agent.store import READY
 from vif_agent.testing.frames import TapEnd, crosses, stops_crossing
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 
 Load = Callable[[str], Vif]
-
-
-@pytest.fixture
-def ports(scratch: ScratchHost, tmp_path: Path) -> Iterator[Ports]:
-    store = Store(tmp_path / "ports.sqlite")
-    with real_host(scratch) as host:
-        yield Ports(host, store)
-    store.close()
 
 
 def plug_two(ports: Ports, vif: Vif) -> tuple[Vif, Vif]:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.casting import CONTEXT, MODES, QUEUE, Notices, Site, Vif, nic, numbered, wait_for
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent.bus import casts
 from vif_agent.store import Wish
 from vif_agent.testing.daemon import HOST

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from oslo_config import cfg
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent import config
 from vif_agent.errors import BindingRefused, NoPlugin, PluginFailed
 from vif_agent.plugins import loader

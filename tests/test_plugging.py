@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import INSTANCE, PAYLOADS
+from tests.examples import INSTANCE, PAYLOADS
 from tests.real_host import (
     Ports,
     Vif,
@@ -16,7 +15,6 @@ from tests.real_host import (
     ip,
     links,
     new_vif,
-    real_host,
     row,
     rows,
     sysctl,
@@ -24,7 +22,6 @@ from tests.real_host import (
 )
 from vif_agent.host import RealHost
 from vif_agent.store import ERROR, PLUG, READY, UNPLUGGED, Store, Wish
-from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.testing.watch import WriteWatch
 
@@ -41,29 +38,6 @@ REFUSED = {
     "vhostuser_ovs": "no_plugin",
 }
 SHORT = "5843eca1-e1"  # of ovs_hybrid.json
-
-
-@pytest.fixture
-def host(scratch: ScratchHost) -> Iterator[RealHost]:
-    with real_host(scratch) as host:
-        yield host
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "ports.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def ports(host: RealHost, store: Store) -> Ports:
-    return Ports(host, store)
-
-
-@pytest.fixture
-def ovs(scratch: ScratchHost) -> PrivateOvs:
-    return scratch.ovs
 
 
 def test_every_payload_is_tested() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent.errors import BindingRefused, InvalidRequest
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import INSTANCE
+from tests.examples import INSTANCE
 from vif_agent.errors import InvalidRequest
 from vif_agent.vif import Vif, freeze, parse, port_id_of
 

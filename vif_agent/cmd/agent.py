@@ -8,11 +8,14 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from oslo_config import cfg
 
 from vif_agent import __version__, config
+
+if TYPE_CHECKING:
+    from vif_agent.agent import Agent
 
 LOG = logging.getLogger(__name__)
 
@@ -58,15 +61,10 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
         sys.exit(_WRONG_CONFIGURATION)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _configure(arguments: Sequence[str]) -> None:
     from oslo_log import log
-    from oslo_messaging import MessagingException
 
-    from vif_agent import service
-    from vif_agent.agent import Agent
     from vif_agent.bus import transport
-    from vif_agent.errors import HelperGone, VifAgentError
-    from vif_agent.host import privileged
 
     config.register(cfg.CONF)
     log.register_options(cfg.CONF)
@@ -75,6 +73,17 @@ def _run(arguments: Sequence[str]) -> int:
     transport.set_defaults(cfg.CONF)
     _parse(cfg.CONF, arguments)
     log.setup(cfg.CONF, "vif-agent", __version__)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from oslo_messaging import MessagingException
+
+    from vif_agent import service
+    from vif_agent.agent import Agent
+    from vif_agent.errors import VifAgentError
+    from vif_agent.host import privileged
+
+    _configure(arguments)
     state = Path(cfg.CONF.state_path)
     try:
         lock = service.lock(state / "lock")
@@ -87,18 +96,24 @@ def _run(arguments: Sequence[str]) -> int:
     except (MessagingException, VifAgentError) as error:
         LOG.critical("Cannot start: %s", error)
         return _WRONG_CONFIGURATION
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, agent.stop)
+    return _serve(agent, lock)
+
+
+def _serve(agent: "Agent", lock: IO[str]) -> int:
+    """The lock is held, here and by the helper, for as long as this runs."""
+    from vif_agent.errors import HelperGone
+
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, agent.stop)
     try:
         agent.run()
     except HelperGone as error:
         LOG.critical("%s: ending, for the supervisor to start anew", error)
-        return 1
     except Exception:
         LOG.exception("Ending, for the supervisor to start anew")
-        return 1
-    del lock
-    return 0
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":
