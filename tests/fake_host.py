@@ -30,7 +30,7 @@ from vif_agent.resources import (
 )
 
 Match: TypeAlias = Key | Callable[[Step], bool]
-OnChange: TypeAlias = Callable[[frozenset[str] | None], None]
+OnChange: TypeAlias = Callable[[frozenset[Key] | None], None]
 
 #: what a new device has by itself
 _BARE: dict[str, Any] = {
@@ -105,8 +105,8 @@ class FakeHost:
         self._piece()
         for key in self.forgets:
             self.remove(key)
-        made = {s.key.name for s in wire if s.key.space == OVS_PORT and s.key not in failures}
-        self._tell(frozenset(made - self._unready.keys()))
+        made = {s.key for s in wire if s.key.space == OVS_PORT and s.key not in failures}
+        self._tell(frozenset(key for key in made if key.name not in self._unready))
         return failures
 
     # -- what others do on the host ------------------------------------------------------------
@@ -170,7 +170,7 @@ class FakeHost:
     def take_in(self, *names: str) -> None:
         for name in names:
             self._unready.pop(name, None)
-        self._tell(frozenset(names))
+        self._tell(frozenset(Key(OVS_PORT, name) for name in names))
 
     def crash_after(self, pieces: int) -> None:
         """Die in ``apply`` when so many indivisible pieces of it are done."""
@@ -191,10 +191,10 @@ class FakeHost:
                 failures[step.key] = fault.problem
         return failures
 
-    def _tell(self, names: frozenset[str] | None) -> None:
-        if names is None or names:
+    def _tell(self, keys: frozenset[Key] | None) -> None:
+        if keys is None or keys:
             for listener in self._listeners:
-                listener(names)
+                listener(keys)
 
     def _seen(
         self, keys: Iterable[Key], with_ovs: bool, members_of: Collection[Key] = ()

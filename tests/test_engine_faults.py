@@ -167,7 +167,7 @@ def test_port_without_ofport_waits_and_is_ready_when_open_vswitch_speaks(
     rig.host.hold_back(vif["devname"])
     assert rig.engine.look([port]).again == {port}
     outcome = rig.engine.look([port])
-    assert outcome.waiting == {port: {vif["devname"]}}
+    assert outcome.waiting == {port: {Key(OVS_PORT, vif["devname"])}}
     assert (outcome.finished, outcome.retry) == ((), frozenset())
     rig.host.take_in(vif["devname"])
     assert [p.state for p in rig.engine.look([port]).finished] == ["ready"]

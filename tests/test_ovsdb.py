@@ -18,7 +18,7 @@ from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.testing.ovsdb_log import OvsdbLog
 
-Told = queue.Queue[frozenset[str] | None]
+Told = queue.Queue[frozenset[Key] | None]
 
 
 class Client:
@@ -29,7 +29,7 @@ class Client:
         self.ovsdb = Ovsdb(connection, timeout, self.told.put)
         self.ovsdb.start()
 
-    def hears(self, wanted: Callable[[frozenset[str] | None], bool], timeout: float = 20) -> bool:
+    def hears(self, wanted: Callable[[frozenset[Key] | None], bool], timeout: float = 20) -> bool:
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -40,10 +40,10 @@ class Client:
         return False
 
     def hears_of(self, name: str) -> bool:
-        return self.hears(lambda names: names is not None and name in names)
+        return self.hears(lambda keys: keys is not None and Key(OVS_PORT, name) in keys)
 
     def connects(self) -> bool:
-        return self.hears(lambda names: names is None)
+        return self.hears(lambda keys: keys is None)
 
     def make(self, *resources: Resource, port: str = PORT) -> dict[Key, Problem]:
         return self.make_all({port: resources})

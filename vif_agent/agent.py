@@ -22,10 +22,12 @@ from vif_agent.bus import admin, casts
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import Report
+from vif_agent.drift import Drift
 from vif_agent.engine import Engine, Outcome
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.plugins import loader
+from vif_agent.resources import Key
 from vif_agent.store import Port, Store, Wish
 
 LOG = logging.getLogger(__name__)
@@ -41,9 +43,10 @@ _CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 6
 class _Notes:
     """What was noted for the next round, under the loop's lock."""
 
-    ports: set[str] = dataclasses.field(default_factory=set)
+    wished: set[str] = dataclasses.field(default_factory=set)  # by a cast or an operator
+    again: set[str] = dataclasses.field(default_factory=set)  # something was done for them
     everywhere: bool = False
-    spoken: set[str] = dataclasses.field(default_factory=set)  # interfaces OVS told of
+    changed: set[Key] = dataclasses.field(default_factory=set)  # links and OVS ports
 
 
 class Agent:
@@ -73,16 +76,17 @@ class Agent:
         self._failure: Exception | None = None
         self._retries: dict[str, float] = {}
         self._attempts: Counter[str] = Counter()
-        self._waiting: dict[str, frozenset[str]] = {}
+        self._waiting: dict[str, frozenset[Key]] = {}
         self._unsaved: dict[str, Port] = {}
-        self._chores = {self._sweep_leftovers: 0.0, self._forget: 0.0}
+        self._chores = {self._sweep_leftovers: 0.0, self._forget: 0.0, self._check: 0.0}
+        self._drift = Drift()
         self._status = ""
 
     # -- for the bus and for signals: take note, wake the loop -------------------------------
 
     def wake(self, port_ids: Iterable[str]) -> None:
         with self._news:
-            self._notes.ports.update(port_ids)
+            self._notes.wished.update(port_ids)
             self._news.notify()
 
     def stop(self, *_: object) -> None:
@@ -120,12 +124,12 @@ class Agent:
         broken = sorted(self._plugins.broken.items())
         return loaded + [{"vif_type": n, "contract": None, "error": e} for n, e in broken]
 
-    def _host_changed(self, names: frozenset[str] | None) -> None:
-        if names is None:
+    def _host_changed(self, keys: frozenset[Key] | None) -> None:
+        if keys is None:
             self._everything()
             return
         with self._news:
-            self._notes.spoken.update(names)
+            self._notes.changed.update(keys)
             self._news.notify()
 
     def _everything(self) -> None:
@@ -139,10 +143,10 @@ class Agent:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
         self._host.on_change(self._host_changed)
         self._host.start()
-        self._notes.ports |= self._engine.load()
+        self._notes.again |= self._engine.load()
         self._notes.everywhere = True
         LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host,
-                 len(self._notes.ports))  # fmt: skip
+                 len(self._notes.again))  # fmt: skip
         try:
             self._turn()
             threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
@@ -187,28 +191,36 @@ class Agent:
 
     def _wait(self) -> None:
         with self._news:
-            if not (self._notes.ports or self._notes.everywhere or self._notes.spoken):
+            if self._notes == _Notes():
                 self._news.wait(self._pause())
 
     def _pause(self) -> float:
-        due = min(self._retries.values(), default=float("inf")) - time.monotonic()
+        next_retry = min(self._retries.values(), default=float("inf"))
+        due = min(next_retry, self._drift.next_due()) - time.monotonic()
         return max(0.0, min(due, _TICK_SECONDS))
 
     def _turn(self) -> None:
         with self._news:
             notes, self._notes = self._notes, _Notes()
-        ports = notes.ports | self._due() | self._spoken_for(notes.spoken)
+        self._forgive(notes.wished)
+        ports = notes.wished | notes.again | self._due() | self._awaiting(notes.changed)
+        ports |= self._drift.take()
+        self._drift.noticed(self._engine.ports_of(notes.changed) - ports)
         if notes.everywhere:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
-            for port_id in notes.ports:
-                self._attempts.pop(port_id, None)
             self._take(ports, self._look(ports, notes.everywhere))
         for chore, due in self._chores.items():
             if time.monotonic() >= due:
                 chore()
         self._save()
         self._tell_status()
+
+    def _forgive(self, port_ids: Collection[str]) -> None:
+        """A new wish, or an operator's: whatever went wrong before is over."""
+        for port_id in port_ids:
+            self._attempts.pop(port_id, None)
+            self._drift.forgive(port_id)
 
     def _due(self) -> set[str]:
         now = time.monotonic()
@@ -217,8 +229,8 @@ class Agent:
             del self._retries[port_id]
         return due
 
-    def _spoken_for(self, names: Collection[str]) -> set[str]:
-        return {port for port, waits in self._waiting.items() if not waits.isdisjoint(names)}
+    def _awaiting(self, keys: Collection[Key]) -> set[str]:
+        return {port for port, waits in self._waiting.items() if not waits.isdisjoint(keys)}
 
     def _look(self, ports: Collection[str], everywhere: bool = False) -> Outcome:
         try:
@@ -254,9 +266,11 @@ class Agent:
         for port in outcome.finished:
             if port.problem is None:
                 self._attempts.pop(port.port_id, None)
+            if port.repaired:
+                self._drift.repaired(port.port_id)
             self._unsaved[port.port_id] = port
         with self._news:  # what OVS told of during the round was not awaited yet
-            self._notes.ports |= outcome.again | self._spoken_for(self._notes.spoken)
+            self._notes.again |= outcome.again | self._awaiting(self._notes.changed)
         self._save()
         self._report.finished(outcome.finished)
 
@@ -274,6 +288,14 @@ class Agent:
         self._chores[self._sweep_leftovers] = time.monotonic() + _LEFTOVERS_SECONDS
         if self._engine.leftovers:
             self._look(())
+
+    def _check(self) -> None:
+        """The whole host, now and then: for what no event has told."""
+        interval = self._conf.vif_agent.check_interval
+        first = not self._chores[self._check]
+        self._chores[self._check] = time.monotonic() + (interval or float("inf"))
+        if interval and not first:  # the start has just looked
+            self._everything()
 
     def _forget(self) -> None:
         self._chores[self._forget] = time.monotonic() + _FORGET_SECONDS

@@ -40,6 +40,13 @@ AGENT: list[cfg.Opt] = [
     cfg.FloatOpt(
         "retry_max", default=60, min=0.1, help="Longest pause, in seconds, between two attempts."
     ),
+    cfg.FloatOpt(
+        "check_interval",
+        default=300,
+        min=0,
+        help="Seconds between two looks at the whole host; drift that the kernel or OVSDB tells of "
+        "is put right at once all the same. 0: no such look.",
+    ),
 ]
 
 OVS: list[cfg.Opt] = [

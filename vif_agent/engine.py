@@ -56,12 +56,12 @@ class Outcome:
     """``finished``: ports whose story changed, to be told; the others are to be looked at again.
 
     ``again``: at once, something was done for them; ``waiting``: when Open vSwitch speaks of the
-    given interface; ``retry``: after a pause.
+    given ports; ``retry``: after a pause.
     """
 
     finished: tuple[Port, ...] = ()
     again: frozenset[str] = frozenset()
-    waiting: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    waiting: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
     retry: frozenset[str] = frozenset()
 
 
@@ -112,6 +112,13 @@ class Engine:
         """A round for this port alone broke (a bug of ours): its story so far."""
         entry = self._entries.get(port_id)
         return self._finish(entry, problem, Actual()) if entry else None
+
+    def ports_of(self, keys: Collection[Key]) -> set[str]:
+        """The ports to look at when these links or OVS ports have changed.
+
+        Of those that share a thing any one will do: its look is a look at the thing.
+        """
+        return {min(ports) for key in keys if (ports := self._claimants.get(key))}
 
     @property
     def leftovers(self) -> bool:
@@ -168,15 +175,26 @@ class Engine:
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
 
     def _wishes(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
-        """The wants of these ports, and of those that want one of the same things."""
+        """The wants of these ports, and what others want of the same things.
+
+        Of the others the oldest and the youngest will do: the one keeps a name that both want,
+        the other says how a shared thing is. (A thousand ports share one integration bridge.)
+        """
         keys = {r.key for i in ids for r in self._entries[i].wanted}
-        sharing = {*ids, *(port for key in keys for port in self._claimants.get(key, ()))}
+        sharing = {*ids, *(port for key in keys for port in self._first_and_last(key))}
         entries = sorted((self._entries[i] for i in sharing), key=lambda e: e.port.since)
         own = set(ids)
         return {
             e.port.port_id: tuple(r for r in e.wanted if e.port.port_id in own or r.key in keys)
             for e in entries
         }
+
+    def _first_and_last(self, key: Key) -> set[str]:
+        claimants = self._claimants.get(key, set())
+        if len(claimants) < 3:
+            return claimants
+        by_age = [(self._entries[port_id].port.since, port_id) for port_id in claimants]
+        return {min(by_age)[1], max(by_age)[1]}
 
     def _surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
         """What these ports held and no port claims any longer, with the ports that held it."""
@@ -224,7 +242,7 @@ class Engine:
         told: list[Port | None] = []
         again: set[str] = set()
         retry: set[str] = set()
-        waiting: dict[str, frozenset[str]] = {}
+        waiting: dict[str, frozenset[Key]] = {}
         for entry in entries:
             port_id = entry.port.port_id
             problem = self._problem(entry, plan, actual, failures)
@@ -261,13 +279,13 @@ class Engine:
         unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
         return next(iter((*failed, *unseen)), None)
 
-    def _overdue(self, port_id: str, unready: Mapping[str, str]) -> Problem | None:
+    def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:
         since = self._waiting_since.setdefault(port_id, time.monotonic())
         if time.monotonic() - since < self._ready_timeout:
             return None
-        name, error = next(iter(unready.items()))
+        key, error = next(iter(unready.items()))
         said = f": {error}" if error else ""
-        return OvsdbUnavailable(f"{name}: Open vSwitch has given it no ofport{said}").problem
+        return OvsdbUnavailable(f"{key.name}: Open vSwitch has given it no ofport{said}").problem
 
     def _finish(self, entry: _Entry, problem: Problem | None, actual: Actual) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
@@ -294,11 +312,11 @@ class Engine:
         return True
 
 
-def _unready(entry: _Entry, actual: Actual) -> dict[str, str]:
+def _unready(entry: _Entry, actual: Actual) -> dict[Key, str]:
     """Interfaces of this port that Open vSwitch has not taken in, and what it says of them."""
     ports = [r for r in entry.wanted if isinstance(r, OvsPort) and r.wait_ofport]
-    found = {r.name: actual.found.get(r.key) for r in ports}
-    return {name: f.error for name, f in found.items() if f is not None and not f.ready}
+    found = {r.key: actual.found.get(r.key) for r in ports}
+    return {key: f.error for key, f in found.items() if f is not None and not f.ready}
 
 
 def _restless(entry: _Entry, plan: Plan) -> Problem | None:

@@ -6,6 +6,7 @@ from typing import Protocol
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.host import links
 from vif_agent.host.ovsdb import OnChange, Ovsdb
+from vif_agent.host.watch import LinkWatch
 from vif_agent.plan import Actual, Plan
 from vif_agent.resources import LINK, OVS_SPACES, Key
 
@@ -30,15 +31,18 @@ class RealHost:
         self._tun_device = tun_device
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
+        self._watch = LinkWatch(self._changed)
 
     def start(self) -> None:
+        self._watch.start()
         self._ovsdb.start()
 
     def stop(self) -> None:
         self._ovsdb.stop()
+        self._watch.stop()
 
     def on_change(self, listener: OnChange) -> None:
-        """Called with the names of OVS interfaces that changed; with None: look at all."""
+        """Called with the keys of links and OVS ports that changed; with None: look at all."""
         self._listeners.append(listener)
 
     def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
@@ -73,6 +77,6 @@ class RealHost:
         shrink = [s for s in plan.shrink if s.owner not in still_wired]
         return failures | links.shrink(shrink)
 
-    def _changed(self, names: frozenset[str] | None) -> None:
+    def _changed(self, keys: frozenset[Key] | None) -> None:
         for listener in self._listeners:
-            listener(names)
+            listener(keys)

@@ -30,10 +30,10 @@ LOG = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-#: told instead of interface names when the connection is new: everything may differ
-EVERYTHING: frozenset[str] | None = None
+#: told instead of keys when events may have been missed: everything may differ
+EVERYTHING: frozenset[Key] | None = None
 
-OnChange = Callable[[frozenset[str] | None], None]
+OnChange = Callable[[frozenset[Key] | None], None]
 
 
 class Ovsdb:
@@ -158,7 +158,7 @@ class Ovsdb:
         if self._idl.changed:
             names = frozenset(self._idl.changed) | self._reached()
             self._idl.changed.clear()
-            self._on_change(names)
+            self._on_change(frozenset(Key(OVS_PORT, name) for name in names))
 
     def _reached(self) -> frozenset[str]:
         cur_cfg = self._rows.root.cur_cfg
@@ -248,6 +248,7 @@ class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
 
     def __init__(self, connection: str) -> None:
         self.changed: set[str] = set()
+        self.wired = 0
         helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
         for table, columns in ovs_schema.columns().items():
             helper.register_columns(table, columns)
@@ -261,15 +262,13 @@ class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
         return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
-        """Take note of interfaces that ovs-vswitchd has spoken of, and of its progress."""
+        """Take note of ports that have changed, and of ovs-vswitchd's progress ("").
+
+        A bridge's own row changes with every port of it: what matters shows in the ports.
+        """
         table = row._table.name
-        if table == "Interface" and event != ovs.db.idl.ROW_DELETE:
-            spoken = row if updates is None else updates
-            if (
-                getattr(spoken, "ofport", None)
-                or hasattr(updates, "ofport")
-                or hasattr(updates, "error")
-            ):
-                self.changed.add(row.name)
+        self.wired += table in ("Bridge", "QoS")
+        if table in ("Interface", "Port"):
+            self.changed.add(row.name)
         elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
             self.changed.add("")

@@ -1,0 +1,134 @@
+"""Somebody changes what is ours, and it is put right by itself, soon."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.casting import CONTEXT, MODES, Notices, Site, Vif, numbered, wait_for
+from vif_agent.drift import Drift
+from vif_agent.testing import processes
+from vif_agent.testing.daemon import HOST
+from vif_agent.testing.host import ScratchHost
+
+Payload = Callable[[str], Vif]
+
+QBR, QVB, QVO = (prefix + "5843eca1-e1" for prefix in ("qbr", "qvb", "qvo"))
+TAP, BRQ = "tapcb0042fb-c1", "brq7151fa78-2a"
+LINK_DRIFT = {
+    "deleted veth": ("ovs_hybrid", ("del", QVO)),
+    "deleted bridge": ("ovs_hybrid", ("del", QBR)),
+    "no master": ("ovs_hybrid", ("set", QVB, "nomaster")),
+    "down": ("ovs_hybrid", ("set", QBR, "down")),
+    "mtu": ("ovs_hybrid", ("set", QVB, "mtu", "1400")),
+    "promisc": ("ovs_hybrid", ("set", QVO, "promisc", "off")),
+    "stamp": ("ovs_hybrid", ("set", QVO, "alias", "")),
+    "renamed tap": ("bridge", ("set", TAP, "down", "name", "elsewhere")),
+    "deleted tap": ("bridge", ("del", TAP)),
+    "deleted shared bridge": ("bridge", ("del", BRQ)),
+    "stp": ("bridge", ("set", BRQ, "type", "bridge", "stp_state", "1")),
+}
+OVS_DRIFT = {
+    "deleted port": ("del-port", QVO),
+    "iface-id": ("remove", "interface", QVO, "external_ids", "iface-id"),
+    "mtu_request": ("set", "interface", QVO, "mtu_request=1300"),
+    "qos": ("clear", "port", QVO, "qos"),
+}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
+    options = {"vif_agent": {"check_interval": 0}}  # what is mended here is mended by an event
+    with Site(scratch_with_bus, request.param, options) as running:
+        yield running
+
+
+def ip_link(*arguments: str) -> None:
+    processes.run(("ip", "link", *arguments), os.environ)
+
+
+def told_of_repair(notices: Notices, vif: Vif) -> dict[str, object]:
+    """The notification; those of the plug before it are passed over."""
+    while True:
+        _, event, told = notices.next(lambda p: p["port_id"] == vif["id"])
+        if event == "vif.repair.end":
+            return told
+
+
+def drifted(site: Site, vif: Vif) -> bool:
+    text: str = site.api.plan(CONTEXT, HOST, "plug_vif", {}, vif)["text"]
+    return text != "nothing to do"
+
+
+@pytest.mark.parametrize("what", LINK_DRIFT)
+def test_link_that_somebody_changed_is_mended(site: Site, payload: Payload, what: str) -> None:
+    name, arguments = LINK_DRIFT[what]
+    vif = payload(name)
+    site.plug(vif)
+    with Notices(site.rabbit.url) as notices:
+        ip_link(*arguments)
+        told = told_of_repair(notices, vif)
+        wait_for(lambda: not drifted(site, vif), f"repair of: {what}")
+    assert told["state"] == "ready"
+    if what == "renamed tap":
+        ip_link("del", "elsewhere")
+    site.unplug(vif)
+
+
+@pytest.mark.parametrize("what", OVS_DRIFT)
+def test_ovs_row_that_somebody_changed_is_mended(site: Site, payload: Payload, what: str) -> None:
+    vif = payload("ovs_hybrid")
+    rows = site.ovs_rows("QoS")
+    site.plug(vif)
+    with Notices(site.rabbit.url) as notices:
+        site.host.ovs.vsctl(*OVS_DRIFT[what])
+        told = told_of_repair(notices, vif)
+        wait_for(lambda: not drifted(site, vif), f"repair of: {what}")
+    assert told["state"] == "ready"
+    site.unplug(vif)
+    assert site.ovs_rows("QoS") == rows
+
+
+def test_what_is_not_ours_may_come_and_go(site: Site, payload: Payload) -> None:
+    """A guest's tap in our bridge, a stranger's link: nothing is repaired, nothing touched."""
+    vif = payload("ovs_hybrid")
+    site.plug(vif)
+    before = site.port(vif)
+    ip_link("add", "stranger", "type", "bridge")
+    ip_link("add", "guest", "master", QBR, "type", "veth", "peer", "name", "guestfar")
+    ip_link("del", "guest")
+    ip_link("del", "stranger")
+    marker = numbered(payload("tap"), 77)
+    site.plug(marker)  # by now the events before it have been taken in
+    assert site.port(vif) == before
+    site.unplug(marker)
+    site.unplug(vif)
+
+
+def test_fight_is_damped_and_said_once(site: Site, payload: Payload) -> None:
+    vif = payload("ovs_hybrid")
+    site.plug(vif)
+    repairs = site.daemon.log().count("repaired port=")
+    end, undone = time.monotonic() + 4, 0
+    while time.monotonic() < end:
+        if site.host.links()[QVB]["mtu"] != 1400:
+            ip_link("set", QVB, "mtu", "1400")
+            undone += 1
+    done = site.daemon.log().count("repaired port=") - repairs
+    assert 5 <= done <= 10, f"{done} repairs of {undone} in 4 s, at 30 ms doubled each time"
+    assert site.daemon.log().count("somebody else keeps changing it") == 1
+    site.unplug(vif)
+
+
+def test_drift_pauses_grow_with_repairs_only() -> None:
+    drift = Drift()
+    drift.noticed({"calm", "fought"})
+    wait_for(lambda: drift.take() == {"calm", "fought"}, "both, after the gathering pause", 5)
+    for _ in range(12):
+        drift.repaired("fought")
+    drift.noticed({"calm", "fought"})
+    wait_for(lambda: drift.take() == {"calm"}, "the calm one alone", 5)
+    assert drift.next_due() > time.monotonic() + 30

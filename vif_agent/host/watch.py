@@ -1,0 +1,83 @@
+"""The kernel's own word of links that have changed. Takes no capability.
+
+Keys only: whoever is told looks at the link himself. A lost event costs nothing but a look at
+everything.
+"""
+
+import errno
+import logging
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWLINK
+
+from vif_agent.host import iflink
+from vif_agent.host.netlink import attributes
+from vif_agent.host.ovsdb import EVERYTHING, OnChange
+from vif_agent.resources import LINK, Key
+
+LOG = logging.getLogger(__name__)
+
+_RTMGRP_LINK = 1
+_BUFFER = 4 << 20
+_TURN_SECONDS = 0.5
+
+
+class LinkWatch:
+    """``on_change`` is called on the watching thread, and must only take note."""
+
+    def __init__(self, on_change: OnChange) -> None:
+        self._on_change = on_change
+        self._names: dict[int, str] = {}
+        self._stopping = False
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.settimeout(_TURN_SECONDS)
+        self._thread = threading.Thread(target=self._run, name="link-watch", daemon=True)
+
+    def start(self) -> None:
+        """From here on no change is missed."""
+        self._socket.bind((0, _RTMGRP_LINK))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                names = set(self._changed(self._socket.recv(1 << 20)))
+            except TimeoutError:
+                continue
+            except OSError as error:
+                LOG.log(
+                    logging.DEBUG if error.errno == errno.ENOBUFS else logging.WARNING,
+                    "Link events lost, looking at everything: %s",
+                    error,
+                )
+                self._on_change(EVERYTHING)
+                continue
+            self._on_change(frozenset(Key(LINK, name) for name in names))
+
+    def _changed(self, data: bytes) -> Iterator[str]:
+        """The names in these events; of a renamed link the old one too."""
+        offset = 0
+        while offset < len(data):
+            length, kind = struct.unpack_from("=IH", data, offset)
+            if kind in (RTM_NEWLINK, RTM_DELLINK):
+                yield from self._names_of(kind, data[offset + 16 : offset + length])
+            offset += (length + 3) & ~3
+
+    def _names_of(self, kind: int, body: bytes) -> Iterator[str]:
+        (index,) = struct.unpack_from("=i", body, 4)
+        name = attributes(body, 16).get(iflink.IFNAME, b"").rstrip(b"\0").decode(errors="replace")
+        yield name
+        before = self._names.pop(index, name)
+        if before != name:
+            yield before
+        if kind == RTM_NEWLINK:
+            self._names[index] = name
