@@ -216,3 +216,16 @@ def test_wish_while_the_round_runs_is_taken_in_by_the_next(rig: Rig, payload: Pa
     rig.settle(port)
     assert rig.host.snapshot() == rig.clean
     assert rig.stored(vif).state == "unplugged"
+
+
+def test_replug_of_the_older_port_says_how_the_shared_bridge_is(rig: Rig, payload: Payload) -> None:
+    """A network's new MTU comes with the last cast, whichever port it is for."""
+    older = payload("bridge")
+    younger = {**older, "id": "ff" + older["id"][2:], "devname": "tapff0042fb-c1"}
+    rig.plug(older)
+    rig.plug(younger)
+    meta = {**older["network"]["meta"], "mtu": 1400}
+    rig.plug({**older, "network": {**older["network"], "meta": meta}})
+    bridge = rig.host.snapshot()[Key(LINK, older["network"]["bridge"])].resource
+    assert isinstance(bridge, Bridge)
+    assert bridge.mtu == 1400

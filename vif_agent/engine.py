@@ -162,7 +162,9 @@ class Engine:
     # -- the plan --------------------------------------------------------------------------
 
     def _plan(self, ids: Sequence[str], everywhere: bool) -> tuple[Plan, Actual]:
-        wanted, problems = planning.merge(self._wishes(ids))
+        wishes = self._wishes(ids)
+        said = {port_id: self._entries[port_id].port.seq for port_id in wishes}
+        wanted, problems = planning.merge(wishes, said)
         surplus = self._surplus(ids)
         keys = planning.keys_to_read(wanted.values(), surplus)
         if everywhere:
@@ -177,8 +179,8 @@ class Engine:
     def _wishes(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
         """The wants of these ports, and what others want of the same things.
 
-        Of the others the oldest and the youngest will do: the one keeps a name that both want,
-        the other says how a shared thing is. (A thousand ports share one integration bridge.)
+        Of the others two will do: the oldest keeps a name that both want, the last that was asked
+        for says how a shared thing is. (A thousand ports share one integration bridge.)
         """
         keys = {r.key for i in ids for r in self._entries[i].wanted}
         sharing = {*ids, *(port for key in keys for port in self._first_and_last(key))}
@@ -193,8 +195,10 @@ class Engine:
         claimants = self._claimants.get(key, set())
         if len(claimants) < 3:
             return claimants
-        by_age = [(self._entries[port_id].port.since, port_id) for port_id in claimants]
-        return {min(by_age)[1], max(by_age)[1]}
+        ports = [self._entries[port_id].port for port_id in claimants]
+        oldest = min(ports, key=lambda port: port.since)
+        last = max(ports, key=lambda port: port.seq)
+        return {oldest.port_id, last.port_id}
 
     def _surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
         """What these ports held and no port claims any longer, with the ports that held it."""

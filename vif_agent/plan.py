@@ -102,14 +102,15 @@ class Plan:
 
 
 def merge(
-    wishes: Mapping[str, Sequence[Resource]],
+    wishes: Mapping[str, Sequence[Resource]], said: Mapping[str, int] | None = None
 ) -> tuple[dict[Key, Want], dict[str, Problem]]:
-    """One want per key. ``wishes`` maps port to resources, the oldest wish first.
+    """One want per key. ``wishes`` maps port to resources, the oldest port first.
 
-    Shared resources are joined, the newest wish saying how they are; any other resource belongs
-    to the first port that wants it, and a later port is refused (two UUIDs with the same first
-    11 characters give the same device names).
+    Shared resources are joined, the last wish (``said``: when, by port) saying how they are; any
+    other resource belongs to the first port that wants it, and a later port is refused (two UUIDs
+    with the same first 11 characters give the same device names).
     """
+    said = said or {}
     wanted: dict[Key, Want] = {}
     problems: dict[str, Problem] = {}
     for port, resources in wishes.items():
@@ -120,8 +121,16 @@ def merge(
             continue
         for resource in resources:
             before = wanted.get(resource.key)
-            wanted[resource.key] = Want(resource, (*(before.ports if before else ()), port))
+            wanted[resource.key] = _joined(before, resource, port, said)
     return wanted, problems
+
+
+def _joined(before: Want | None, resource: Resource, port: str, said: Mapping[str, int]) -> Want:
+    if before is None:
+        return Want(resource, (port,))
+    last = max(said.get(other, 0) for other in before.ports)
+    newer = resource if said.get(port, 0) >= last else before.resource
+    return Want(newer, (*before.ports, port))
 
 
 def _clashes(before: Want | None, resource: Resource) -> bool:
