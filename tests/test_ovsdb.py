@@ -12,6 +12,7 @@ import pytest
 from tests.real_host import OTHER, PORT, row, rows, sweep
 from vif_agent.errors import OvsdbUnavailable, Problem
 from vif_agent.host.ovsdb import Ovsdb
+from vif_agent.ownership import Found
 from vif_agent.plan import Actual, diff, merge
 from vif_agent.resources import OVS_PORT, Key, OvsBridge, OvsPort, Resource
 from vif_agent.testing.host import ScratchHost
@@ -39,8 +40,20 @@ class Client:
                 break
         return False
 
-    def hears_of(self, name: str) -> bool:
-        return self.hears(lambda keys: keys is not None and Key(OVS_PORT, name) in keys)
+    def finds(self, name: str, wanted: Callable[[Found], bool]) -> bool:
+        """Is it told of the port, and is then what is wanted of it?"""
+        port = Key(OVS_PORT, name)
+
+        def seen(keys: frozenset[Key] | None) -> bool:
+            if keys is None or port not in keys:
+                return False
+            found = self.ovsdb.read([port]).get(port)
+            return found is not None and wanted(found)
+
+        return self.hears(seen)
+
+    def finds_ready(self, name: str) -> bool:
+        return self.finds(name, lambda found: found.ready)
 
     def connects(self) -> bool:
         return self.hears(lambda keys: keys is None)
@@ -138,14 +151,13 @@ def test_vswitchd_killed_and_restarted(ovs: PrivateOvs, client: Client) -> None:
         assert not client.ovsdb.read([key()])[key()].ready
     finally:
         ovs.start_vswitchd()
-    assert client.hears_of("in0")
-    assert client.ovsdb.read([key()])[key()].ready
+    assert client.finds_ready("in0")
 
 
 def test_change_with_vswitchd_away_is_not_ready_either(ovs: PrivateOvs, client: Client) -> None:
     """The ofport of before the change says nothing about the change."""
     client.make(internal(mtu_request=1400))
-    assert client.hears_of("in0")
+    assert client.finds_ready("in0")
     ovs.kill_vswitchd()
     try:
         client.make(internal(mtu_request=1300))
@@ -160,20 +172,18 @@ def test_change_with_vswitchd_away_is_not_ready_either(ovs: PrivateOvs, client: 
 
 def test_told_of_the_ofport_of_a_port_we_made(ovs: PrivateOvs, client: Client) -> None:
     client.make(internal())
-    assert client.hears_of("in0")
-    assert client.ovsdb.read([key()])[key()].ready
+    assert client.finds_ready("in0")
 
 
 def test_told_of_the_ofport_of_a_port_somebody_made(ovs: PrivateOvs, client: Client) -> None:
     ovs.vsctl("add-port", "br-int", "in7", "--", "set", "interface", "in7", "type=internal")
-    assert client.hears_of("in7")
+    assert client.finds_ready("in7")
 
 
 def test_told_of_an_error_and_of_its_end(ovs: PrivateOvs, client: Client) -> None:
     client.make(OvsPort(name="no-device", bridge="br-int"))
-    assert client.hears_of("no-device")
-    found = client.ovsdb.read([key("no-device")])[key("no-device")]
-    assert (found.ready, "No such device" in found.error) == (False, True), found.error
+    assert client.finds("no-device", lambda found: "No such device" in found.error)
+    assert not client.ovsdb.read([key("no-device")])[key("no-device")].ready
 
 
 # Writing
@@ -228,7 +238,7 @@ def test_bridge_and_its_port_in_one_transaction(ovs: PrivateOvs, client: Client)
     assert len(writes(log.read())) == 1
     log.close()
     assert ovs.vsctl("list-ports", "br-two").split() == ["in0"]
-    assert client.hears_of("in0")
+    assert client.finds_ready("in0")
     assert client.make(bridge, internal(bridge="br-two")) == {}
 
 
@@ -273,7 +283,7 @@ def test_port_on_another_bridge_is_moved(ovs: PrivateOvs, client: Client) -> Non
     assert ovs.vsctl("list-ports", "br-two") == ""
     assert ovs.vsctl("list-ports", "br-int").split() == ["in0"]
     assert len(rows(ovs, "qos")) == 1
-    assert client.hears_of("in0")
+    assert client.finds_ready("in0")
 
 
 def test_external_ids_of_others_are_kept(ovs: PrivateOvs, client: Client) -> None:
