@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.casting import GOOD, MODES, Site, Vif, wait_for
+from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
 
 NOBODY = 65534
@@ -77,6 +78,30 @@ def test_helper_killed_ends_the_agent_and_a_restart_carries_on(
     wait_for(lambda: site.port(second)["state"] == "ready", "the second port")
     assert site.port(first)["state"] == "ready"
     site.unplug_all()
+
+
+def test_helper_killed_with_a_call_unread_ends_the_agent_too(
+    site: Site, payload: Callable[[str], Vif]
+) -> None:
+    """The channel is reset then, not closed, and privsep's own reader dies of it."""
+    helper, vif = site.daemon.helper_pid(), payload("bridge")
+    os.kill(helper, signal.SIGSTOP)
+    site.plug(vif, wait=None)
+    wait_for(lambda: site.port(vif)["state"] == "pending", "the wish on disk")
+    wait_for(lambda: not _idle(site), "a call in the channel")
+    os.kill(helper, signal.SIGKILL)
+    assert site.daemon.process
+    assert site.daemon.process.wait(30) == 1
+    site.daemon.start()
+    wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
+    site.unplug_all()
+
+
+def _idle(site: Site) -> bool:
+    """Does the channel to the helper hold nothing unread? (ss shows the receiving queue.)"""
+    said = processes.run(("ss", "-xp"), os.environ)
+    helper = f"pid={site.daemon.helper_pid()},"
+    return not any(int(line.split()[2]) for line in said.splitlines() if helper in line)
 
 
 def test_agent_killed_takes_its_helper_along(site: Site) -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import random
 import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -53,6 +54,22 @@ def start() -> None:
         after_in_child=_leave_signals_to_the_agent,
     )
     context.start(priv_context.Method.FORK)
+    threading.Thread(target=_fail_calls_of_the_dead, name="helper-watch", daemon=True).start()
+
+
+def _fail_calls_of_the_dead() -> None:
+    """Nobody may wait for a helper that has gone.
+
+    privsep's reader fails the calls that wait when the channel ends well. When it is reset (killed
+    with a call unread) the reader just dies, and they would wait for ever.
+    """
+    channel = context.channel
+    assert channel
+    channel.reader_thread.join()
+    with channel.lock:
+        channel.running = False
+        for waiting in channel.outstanding_msgs.values():
+            waiting.set_exception(OSError("the privileged helper has gone"))
 
 
 def _leave_signals_to_the_agent() -> None:
