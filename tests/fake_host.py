@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
-from vif_agent.ownership import MARK, Found
+from vif_agent.ownership import MARK, Found, iface_id
 from vif_agent.plan import CHANGE, MAKE, REMAKE, REMOVE, Actual, Plan, Step
 from vif_agent.resources import (
     LINK,
@@ -91,7 +91,10 @@ class FakeHost:
         return self._seen(keys, with_ovs, members_of)
 
     def read_all(self, keys: Collection[Key]) -> Actual:
-        shown = {*keys, *(key for key, found in self._things.items() if found.stamp)}
+        stamped = {key for key, found in self._things.items() if found.stamp}
+        broken = {key for key, found in self._things.items() if self._is_broken(key, found)}
+        devices = {Key(LINK, key.name) for key in (*keys, *stamped, *broken) if key.space != LINK}
+        shown = {*keys, *stamped, *broken, *devices}
         return self._seen(shown, True, shown)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
@@ -182,6 +185,10 @@ class FakeHost:
             raise Crash
         if self._fuse is not None:
             self._fuse -= 1
+
+    def _is_broken(self, key: Key, found: Found) -> bool:
+        error = self._unready.get(key.name) if key.space == OVS_PORT else ""
+        return bool(error and iface_id(found.resource))
 
     def _failing(self, steps: Iterable[Step]) -> dict[Key, Problem]:
         failures = {}

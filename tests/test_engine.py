@@ -174,7 +174,7 @@ def test_dry_run_changes_nothing_and_says_what_a_look_does(
     for verb in (PLUG, UNPLUG):
         before, stored = rig.host.snapshot(), rig.store.ports()
         rig.host.plans.clear()
-        planned = rig.engine.dry_run(_as_port(verb, vif))
+        planned = rig.engine.dry_run([_as_port(verb, vif)])
         assert (rig.host.snapshot(), rig.store.ports(), rig.host.plans) == (before, stored, [])
         rig.settle(rig.wish(verb, vif))
         assert rig.host.plans[0].as_dict() == planned.as_dict()
@@ -182,7 +182,7 @@ def test_dry_run_changes_nothing_and_says_what_a_look_does(
 
 def test_dry_run_of_a_refused_wish_says_why_and_forgets_it(rig: Rig, payload: Payload) -> None:
     vif = payload("unbound")
-    plan = rig.engine.dry_run(_as_port(PLUG, vif))
+    plan = rig.engine.dry_run([_as_port(PLUG, vif)])
     assert not plan
     assert plan.problems[vif["id"]].code == "binding_refused"
     assert rig.engine.states() == {}

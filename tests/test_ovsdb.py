@@ -312,11 +312,11 @@ def test_qos_of_neutrons_is_left_alone(ovs: PrivateOvs, client: Client) -> None:
     assert rows(ovs, "qos") == [before]
 
 
-def test_read_stamped_finds_ours_and_no_other(ovs: PrivateOvs, client: Client) -> None:
+def test_read_claimed_finds_ours_and_no_other(ovs: PrivateOvs, client: Client) -> None:
     ovs.vsctl("add-port", "br-int", "in7", "--", "set", "interface", "in7", "type=internal")
     bridge = OvsBridge(name="br-two", shared=True, datapath_type="netdev")
     client.make(bridge, internal())
-    stamped = client.ovsdb.read_stamped()
+    stamped = client.ovsdb.read_claimed()
     assert {key.name: found.stamp for key, found in stamped.items()} == {
         "br-two": "shared",
         "in0": PORT,

@@ -303,7 +303,7 @@ def test_dry_run_changes_nothing_and_says_what_plug_then_does(
     vif, before = payload("ovs_hybrid"), everything(ovs)
     wish = Wish(port_id=vif["id"], verb=PLUG, instance=INSTANCE, vif=vif, vif_type="ovs")
     store.put([wish])
-    plan = ports.engine.dry_run(store.ports()[vif["id"]])
+    plan = ports.engine.dry_run([store.ports()[vif["id"]]])
     assert everything(ovs) == before
     (port,) = ports.plug(vif)
     assert {step.resource.name for step in plan} | {"br-int"} == set(port.devices)

@@ -18,17 +18,19 @@ from typing import Any
 import oslo_messaging
 
 from vif_agent import __version__, service
-from vif_agent.bus import admin, casts
+from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import Report
+from vif_agent.cleanup import Cleanup
 from vif_agent.drift import Drift
 from vif_agent.engine import Engine, Outcome
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
+from vif_agent.operations import Operations, unplugs_of
 from vif_agent.plugins import loader
 from vif_agent.resources import Key
-from vif_agent.store import Port, Store, Wish
+from vif_agent.store import Port, Store
 
 LOG = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class _Notes:
     again: set[str] = dataclasses.field(default_factory=set)  # something was done for them
     everywhere: bool = False
     changed: set[Key] = dataclasses.field(default_factory=set)  # links and OVS ports
+    complete: bool = False  # a complete set of ports was cast: what is in no wish is to go
 
 
 class Agent:
@@ -55,22 +58,39 @@ class Agent:
     def __init__(self, conf: Any) -> None:
         self._conf = conf
         self._store = Store(Path(conf.state_path) / "vif-agent.sqlite")
-        self._plugins = loader.load(conf)
+        plugins = loader.load(conf)
         self._host = RealHost(
             conf.ovs.ovsdb_connection, conf.ovs.ovsdb_timeout, conf.vif_agent.tun_device
         )
-        self._engine = Engine(self._store, self._host, self._plugins, conf.ovs.ovsdb_timeout)
+        self._engine = Engine(
+            self._store,
+            self._host,
+            plugins,
+            conf.ovs.ovsdb_timeout,
+            bridges=[conf.ovs.integration_bridge],
+        )
         self._engine_lock = threading.Lock()
+        self._cleanup = Cleanup(self._engine, conf.cleanup)
         self._notifications = Notifications(conf, conf.host)
         self._report = Report(self._store, self._notifications, conf.host)
         self._messaging = oslo_messaging.get_rpc_transport(conf)
         self._intake = Intake(
-            self._messaging, conf.host, self._store, self.wake, self._report.refused
+            self._messaging,
+            conf.host,
+            self._store,
+            self.wake,
+            self._report.refused,
+            self.set_taken,
+            conf.cleanup.interval,
         )
-        calls = admin.Calls(self, self._store, self._report)
+        operations = Operations(
+            conf.host, self._store, self._engine, self._engine_lock, plugins, self._cleanup
+        )
+        calls = admin.Calls(operations, self.repair, self._store, self._report)
         self._admin = admin.server(self._messaging, conf.host, calls)
         self._news = threading.Condition()
         self._notes = _Notes()
+        self._complete = False  # is what belongs to no wish to go, at the next look at everything?
         self._stopping = False
         self._joined = threading.Event()
         self._failure: Exception | None = None
@@ -89,6 +109,13 @@ class Agent:
             self._notes.wished.update(port_ids)
             self._news.notify()
 
+    def set_taken(self, complete: bool) -> None:
+        """A set of this host's ports is in the store; ``complete``: nothing else is to be here."""
+        with self._news:
+            self._notes.complete |= complete
+            self._notes.everywhere = True
+            self._news.notify()
+
     def stop(self, *_: object) -> None:
         """End the loop after the round that runs. A signal handler: takes no lock."""
         self._stopping = True
@@ -99,30 +126,6 @@ class Agent:
             self._everything()
         else:
             self.wake({port_id})
-
-    def dry_run(self, message: dict[str, Any]) -> dict[str, Any]:
-        wish = casts.read({}, message)
-        assert isinstance(wish, Wish)
-        with self._engine_lock:
-            plan = self._engine.dry_run(_as_if_stored(wish))
-        return {"text": plan.render(), "steps": plan.as_dict()}
-
-    def status(self) -> dict[str, Any]:
-        states = Counter(port.state for port in self._store.ports().values())
-        return {
-            "host": self._conf.host,
-            "version": __version__,
-            "ports": dict(states),
-            "waiting": len(self._waiting),
-        }
-
-    def plugins(self) -> list[dict[str, Any]]:
-        loaded = [
-            {"vif_type": name, "contract": plugin.contract, "error": None}
-            for name, plugin in sorted(self._plugins.loaded.items())
-        ]
-        broken = sorted(self._plugins.broken.items())
-        return loaded + [{"vif_type": n, "contract": None, "error": e} for n, e in broken]
 
     def _host_changed(self, keys: frozenset[Key] | None) -> None:
         if keys is None:
@@ -202,6 +205,7 @@ class Agent:
     def _turn(self) -> None:
         with self._news:
             notes, self._notes = self._notes, _Notes()
+        self._complete |= notes.complete  # before the look: it must know the set
         self._forgive(notes.wished)
         ports = notes.wished | notes.again | self._due() | self._awaiting(notes.changed)
         ports |= self._drift.take()
@@ -210,11 +214,29 @@ class Agent:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
             self._take(ports, self._look(ports, notes.everywhere))
+        if notes.everywhere:
+            self._tidy()
         for chore, due in self._chores.items():
             if time.monotonic() >= due:
                 chore()
         self._save()
         self._tell_status()
+
+    def _tidy(self) -> None:
+        """After a look at everything that could be seen: what belongs to no wish."""
+        there = self._engine.orphans
+        if there is None:
+            return
+        if self._complete and (unplugs := unplugs_of(there)):
+            try:
+                self._store.put(unplugs)
+                self._everything()
+            except StoreUnavailable as error:
+                LOG.warning("Cannot store what a complete set of ports leaves out: %s", error)
+                return
+        self._complete = False
+        with self._engine_lock:
+            self._cleanup.after_look()
 
     def _forgive(self, port_ids: Collection[str]) -> None:
         """A new wish, or an operator's: whatever went wrong before is over."""
@@ -315,20 +337,4 @@ def _joined(outcomes: Collection[Outcome]) -> Outcome:
         again=frozenset().union(*(o.again for o in outcomes)),
         waiting={k: v for o in outcomes for k, v in o.waiting.items()},
         retry=frozenset().union(*(o.retry for o in outcomes)),
-    )
-
-
-def _as_if_stored(wish: Wish) -> Port:
-    return Port(
-        port_id=wish.port_id,
-        seq=-1,
-        since=1 << 62,
-        verb=wish.verb,
-        generation=wish.generation or 0,
-        instance=wish.instance,
-        vif=wish.vif,
-        vif_type=wish.vif_type,
-        request_id=wish.request_id,
-        received_at=wish.received_at,
-        state="planned",
     )

@@ -107,10 +107,39 @@ BRIDGE: list[cfg.Opt] = [
     ),
 ]
 
+CLEANUP: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "enabled",
+        default=False,
+        help="Whether orphans are removed: devices and OVS ports with the agent's stamp but no "
+        "wish, and OVS ports plugged by others whose device is gone. They are listed always.",
+    ),
+    cfg.IntOpt(
+        "sightings",
+        default=2,
+        min=2,
+        help="How often an orphan must be seen, at looks at the whole host, before it is removed.",
+    ),
+    cfg.FloatOpt(
+        "interval",
+        default=60,
+        min=0,
+        help="Least seconds between two sightings that both count. Also how long after an empty "
+        "complete set of ports (sync_vifs) a second one is believed.",
+    ),
+    cfg.IntOpt(
+        "max_per_round",
+        default=10,
+        min=1,
+        help="Ports whose orphans are removed at one look; the next ones wait for the next look.",
+    ),
+]
+
 _GROUPS = (
     (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
+    (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )
 
 

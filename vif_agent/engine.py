@@ -10,45 +10,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
+from vif_agent import orphans
 from vif_agent import plan as planning
-from vif_agent import vif as vifs
-from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable, VifAgentError
+from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
-from vif_agent.ownership import SHARED
+from vif_agent.orphans import Orphan
 from vif_agent.plan import Actual, Plan
-from vif_agent.resources import Key, OvsPort, Resource
-from vif_agent.store import ERROR, PLUG, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store
+from vif_agent.resources import Key, OvsPort
+from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store
+from vif_agent.wishes import Asked, Entry, Wishes
 
 LOG = logging.getLogger(__name__)
 
 #: a plug takes one round to do and one to see it done; more may be needed when others interfere
 _ROUNDS_IN_A_ROW = 5
-
-
-class Asked(Protocol):
-    """The plugins, as the engine needs them."""
-
-    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
-
-
-@dataclasses.dataclass(slots=True)
-class _Entry:
-    """What the engine remembers of a port between rounds."""
-
-    port: Port
-    wanted: tuple[Resource, ...] = ()
-    refused: Problem | None = None
-    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
-    rounds: int = 0  # rounds in a row that had something to do for it
-    began: float | None = None  # when the first of them did
-
-    @property
-    def claims(self) -> frozenset[Key]:
-        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
-        keys = {resource.key for resource in self.wanted}
-        return self.held | keys if self.refused else frozenset(keys)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,178 +42,139 @@ class Outcome:
 
 
 class Engine:
-    """Not for use by two threads at once: the agent's loop owns it."""
+    """Not for use by two threads at once.
 
-    def __init__(self, store: Store, host: Host, plugins: Asked, ready_timeout: float) -> None:
+    ``bridges``: OVS bridges that are ours to look after even when no port wants them now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        host: Host,
+        plugins: Asked,
+        ready_timeout: float,
+        bridges: Collection[str] = (),
+    ) -> None:
         self._store = store
         self._host = host
-        self._plugins = plugins
+        self._wishes = Wishes(plugins)
         self._ready_timeout = ready_timeout
-        self._entries: dict[str, _Entry] = {}
-        self._claimants: dict[Key, set[str]] = {}
-        self._leftovers: set[Key] = set()
+        self._bridges = frozenset(bridges)
         self._waiting_since: dict[str, float] = {}
+        #: what the last look at everything found; None if it could not see everything
+        self.orphans: tuple[Orphan, ...] | None = None
+        self.rounds = 0  # that had something to do
 
     def load(self) -> set[str]:
         """Take in every stored wish; answers the ports to look at."""
         ports = self._store.ports()
         for port in ports.values():
-            self._enter(port)
+            self._wishes.enter(port)
         return set(ports)
 
     def look(self, port_ids: Collection[str], *, everywhere: bool = False) -> Outcome:
         """One round for these ports. ``everywhere``: also find our things by their stamps."""
         self._refresh(port_ids)
-        ids = [i for i in port_ids if i in self._entries]
-        plan, actual = self._plan(ids, everywhere)
-        failures = self._host.apply(plan) if plan else {}
-        self._keep_leftovers(self._surplus(ids), plan, actual, failures)
-        return self._outcome([self._entries[i] for i in ids], plan, actual, failures)
+        ids = [i for i in port_ids if i in self._wishes]
+        plan, actual = self._plan(self._wishes, ids, everywhere)
+        if everywhere:
+            self.orphans = None if actual.unknown else self._orphans(actual)
+        failures = self.apply(plan)
+        self._wishes.keep_leftovers(self._wishes.surplus(ids), plan, actual, failures)
+        return self._outcome([self._wishes[i] for i in ids], plan, actual, failures)
 
-    def dry_run(self, port: Port) -> Plan:
-        """What a round would do if this were the port's wish."""
-        before = self._entries.get(port.port_id)
-        self._enter(port, before)
-        try:
-            plan = self._plan([port.port_id], False)[0]
-            refused = self._entries[port.port_id].refused
-        finally:
-            self._replace(port.port_id, before or _Entry(port))
-            if before is None:
-                del self._entries[port.port_id]
-        problems = {port.port_id: refused} if refused else {}
-        return dataclasses.replace(plan, problems={**plan.problems, **problems})
+    def apply(self, plan: Plan) -> dict[Key, Problem]:
+        """Carry the plan out, and take back what it made for ports that cannot be finished."""
+        if not plan:
+            return {}
+        self.rounds += 1
+        failures = self._host.apply(plan)
+        vain = planning.made_in_vain(plan, failures)
+        if vain:
+            back = planning.diff({}, vain, self._host.read(vain, vain))
+            LOG.info("Taking back what cannot be finished: %s", "; ".join(map(str, back)))
+            failures = {**self._host.apply(back), **failures}
+        return failures
+
+    def dry_run(self, ports: Iterable[Port], *, everywhere: bool = False) -> Plan:
+        """What a round would do if these were the ports' wishes."""
+        tried, ids = self._wishes.copy(), []
+        for port in ports:
+            tried.enter(port)
+            ids.append(port.port_id)
+        plan = self._plan(tried, ids, everywhere)[0]
+        refused = {i: problem for i in ids if (problem := tried[i].refused)}
+        return dataclasses.replace(plan, problems={**plan.problems, **refused})
+
+    def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
+        """How the host differs from the port's wish, and what Open vSwitch has not taken in."""
+        tried = self._wishes.copy()
+        tried.enter(port)
+        plan, actual = self._plan(tried, [port.port_id], False)
+        return plan, _unready(tried[port.port_id], actual)
+
+    def find_orphans(self) -> tuple[Orphan, ...]:
+        """Look at the host for what belongs to no wish; OvsdbUnavailable if it cannot be seen."""
+        actual = self._host.read_all([])
+        for problem in actual.unknown.values():
+            raise OvsdbUnavailable(problem.message)
+        return self._orphans(actual)
 
     def give_up(self, port_id: str, problem: Problem) -> Port | None:
         """A round for this port alone broke (a bug of ours): its story so far."""
-        entry = self._entries.get(port_id)
+        entry = self._wishes.get(port_id)
         return self._finish(entry, problem, Actual()) if entry else None
 
     def ports_of(self, keys: Collection[Key]) -> set[str]:
-        """The ports to look at when these links or OVS ports have changed.
-
-        Of those that share a thing any one will do: its look is a look at the thing.
-        """
-        return {min(ports) for key in keys if (ports := self._claimants.get(key))}
+        """The ports to look at when these links or OVS ports have changed."""
+        return self._wishes.ports_of(keys)
 
     @property
     def leftovers(self) -> bool:
         """Is there a shared thing that no port wants, but something was still in it?"""
-        return bool(self._leftovers)
+        return bool(self._wishes.leftovers)
+
+    @property
+    def waiting(self) -> int:
+        """How many ports wait for Open vSwitch to take them in."""
+        return len(self._waiting_since)
 
     def states(self) -> Counter[str]:
         """How many ports are in which state."""
-        return Counter(entry.port.state for entry in self._entries.values())
-
-    # -- the wishes ------------------------------------------------------------------------
+        return self._wishes.states()
 
     def _refresh(self, port_ids: Collection[str]) -> None:
         """Take in the wishes that are new since the last round."""
-        known = {i: e.port.seq for i in port_ids if (e := self._entries.get(i))}
+        known = {i: e.port.seq for i in port_ids if (e := self._wishes.get(i))}
         for port in self._store.ports(port_ids, known).values():
-            self._enter(port, self._entries.get(port.port_id))
+            self._wishes.enter(port)
             self._waiting_since.pop(port.port_id, None)
 
-    def _enter(self, port: Port, known: _Entry | None = None) -> None:
-        entry = _Entry(port, held=known.held | known.port.made if known else port.made)
-        if port.verb == PLUG:
-            try:
-                entry.wanted = tuple(self._plugins.resources(vifs.parse(port.instance, port.vif)))
-            except VifAgentError as error:
-                entry.refused = error.problem
-        entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
-        self._replace(port.port_id, entry)
-
-    def _replace(self, port_id: str, entry: _Entry) -> None:
-        before = self._entries.get(port_id)
-        for key in before.held | before.claims if before else ():
-            claimants = self._claimants.get(key, set())
-            claimants.discard(port_id)
-            if not claimants:
-                self._claimants.pop(key, None)
-        self._entries[port_id] = entry
-        for key in entry.claims:
-            self._claimants.setdefault(key, set()).add(port_id)
-
-    # -- the plan --------------------------------------------------------------------------
-
-    def _plan(self, ids: Sequence[str], everywhere: bool) -> tuple[Plan, Actual]:
-        wishes = self._wishes(ids)
-        said = {port_id: self._entries[port_id].port.seq for port_id in wishes}
-        wanted, problems = planning.merge(wishes, said)
-        surplus = self._surplus(ids)
-        keys = planning.keys_to_read(wanted.values(), surplus)
+    def _plan(self, wishes: Wishes, ids: Sequence[str], everywhere: bool) -> tuple[Plan, Actual]:
+        wants = wishes.of(ids)
+        said = {port_id: wishes[port_id].port.seq for port_id in wants}
+        wanted, problems = planning.merge(wants, said)
+        keys = planning.keys_to_read(wanted.values(), surplus := wishes.surplus(ids))
         if everywhere:
             actual = self._host.read_all(keys)
-            self._recall(actual)
-            surplus = self._surplus(ids)
+            wishes.recall(actual)
+            surplus = wishes.surplus(ids)
         else:
             actual = self._host.read(keys, surplus)
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
 
-    def _wishes(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
-        """The wants of these ports, and what others want of the same things.
-
-        Of the others two will do: the oldest keeps a name that both want, the last that was asked
-        for says how a shared thing is. (A thousand ports share one integration bridge.)
-        """
-        keys = {r.key for i in ids for r in self._entries[i].wanted}
-        sharing = {*ids, *(port for key in keys for port in self._first_and_last(key))}
-        entries = sorted((self._entries[i] for i in sharing), key=lambda e: e.port.since)
-        own = set(ids)
-        return {
-            e.port.port_id: tuple(r for r in e.wanted if e.port.port_id in own or r.key in keys)
-            for e in entries
-        }
-
-    def _first_and_last(self, key: Key) -> set[str]:
-        claimants = self._claimants.get(key, set())
-        if len(claimants) < 3:
-            return claimants
-        ports = [self._entries[port_id].port for port_id in claimants]
-        oldest = min(ports, key=lambda port: port.since)
-        last = max(ports, key=lambda port: port.seq)
-        return {oldest.port_id, last.port_id}
-
-    def _surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
-        """What these ports held and no port claims any longer, with the ports that held it."""
-        holders: dict[Key, set[str]] = {key: {SHARED} for key in self._leftovers}
-        for port_id in ids:
-            for key in self._entries[port_id].held:
-                holders.setdefault(key, {SHARED}).add(port_id)
-        return {k: frozenset(who) for k, who in holders.items() if not self._claimants.get(k)}
-
-    def _recall(self, actual: Actual) -> None:
-        """Read off the stamps what belongs to which port: the memory that outlives a crash."""
-        for key, found in actual.found.items():
-            if found.stamp == SHARED and not self._claimants.get(key):
-                self._leftovers.add(key)
-            elif found.stamp in self._entries:
-                entry = self._entries[found.stamp]
-                entry.held |= {key}
-                self._replace(found.stamp, entry)
-
-    def _keep_leftovers(
-        self,
-        surplus: Mapping[Key, object],
-        plan: Plan,
-        actual: Actual,
-        failures: Mapping[Key, Problem],
-    ) -> None:
-        """Shared things that had to stay because something was in them: looked at again later."""
-        gone = {step.key for step in plan.shrink + plan.wire} - failures.keys()
-        self._leftovers = {
-            key
-            for key in surplus
-            if key in actual.found and actual.found[key].stamp == SHARED and key not in gone
-        }
+    def _orphans(self, actual: Actual) -> tuple[Orphan, ...]:
+        stamps = {found.stamp for found in actual.found.values() if found.stamp}
+        known = self._store.ports(stamps).keys()
+        bridges = self._bridges | self._wishes.bridges()
+        return orphans.find(actual, known, bridges, self._wishes.claimed)
 
     # -- what became of it -----------------------------------------------------------------
 
     def _outcome(
         self,
-        entries: Sequence[_Entry],
+        entries: Sequence[Entry],
         plan: Plan,
         actual: Actual,
         failures: Mapping[Key, Problem],
@@ -272,7 +209,7 @@ class Engine:
         return Outcome(finished, frozenset(again), waiting, frozenset(retry))
 
     def _problem(
-        self, entry: _Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
+        self, entry: Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
     ) -> Problem | None:
         if entry.refused:
             return entry.refused
@@ -291,14 +228,14 @@ class Engine:
         said = f": {error}" if error else ""
         return OvsdbUnavailable(f"{key.name}: Open vSwitch has given it no ofport{said}").problem
 
-    def _finish(self, entry: _Entry, problem: Problem | None, actual: Actual) -> Port | None:
+    def _finish(self, entry: Entry, problem: Problem | None, actual: Actual) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
         before, state = entry.port, _state(entry.port.verb, problem)
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
         if state == UNPLUGGED:
-            self._entries.pop(before.port_id)
+            self._wishes.forget(before.port_id)
         same = (before.state, before.problem, before.made) == (state, problem, entry.held)
         if same and (problem or entry.began is None):
             return None
@@ -316,14 +253,14 @@ class Engine:
         return True
 
 
-def _unready(entry: _Entry, actual: Actual) -> dict[Key, str]:
+def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
     """Interfaces of this port that Open vSwitch has not taken in, and what it says of them."""
     ports = [r for r in entry.wanted if isinstance(r, OvsPort) and r.wait_ofport]
     found = {r.key: actual.found.get(r.key) for r in ports}
     return {key: f.error for key, f in found.items() if f is not None and not f.ready}
 
 
-def _restless(entry: _Entry, plan: Plan) -> Problem | None:
+def _restless(entry: Entry, plan: Plan) -> Problem | None:
     """Something was done for the port, round after round: the host does not keep it."""
     entry.rounds += 1
     if entry.rounds < _ROUNDS_IN_A_ROW:
@@ -332,7 +269,7 @@ def _restless(entry: _Entry, plan: Plan) -> Problem | None:
     return NotYet(f"the host does not keep what is done: {undone}").problem
 
 
-def _story(entry: _Entry, state: str, problem: Problem | None) -> Port:
+def _story(entry: Entry, state: str, problem: Problem | None) -> Port:
     """A port that was ready before, under this same wish, was repaired: timed from the finding."""
     before, now = entry.port, time.time()
     repaired = before.ready_at is not None

@@ -69,11 +69,15 @@ def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
     """
     if wanted.shared or wanted.kind != found.resource.kind:
         return False
-    if wanted.space != LINK:
-        claimed = dict(getattr(found.resource, "external_ids", ())).get("iface-id", owner)
-        if claimed != owner:
-            return False
+    if wanted.space != LINK and iface_id(found.resource) not in ("", owner):
+        return False
     return is_named_after(wanted.name, owner)
+
+
+def iface_id(resource: Resource) -> str:
+    """The port that an OVS row says it is for; empty if it says none."""
+    ids: dict[str, str] = dict(getattr(resource, "external_ids", ()))
+    return ids.get("iface-id", "")
 
 
 def is_named_after(name: str, port: str) -> bool:

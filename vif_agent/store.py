@@ -21,6 +21,9 @@ PLUG, UNPLUG = "plug", "unplug"
 
 PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "error", "unplugged"
 
+#: a generation older than any sender's: such a wish counts only for a port that is not known
+OLDEST = -1
+
 #: how long an unplugged port's generation, and a message's id, are remembered
 _REMEMBER_SECONDS = 7 * 24 * 3600
 
@@ -56,6 +59,24 @@ class Wish:
     instance: object = None
     vif: object = None
     vif_type: str = ""
+    generation: int | None = None
+    request_id: str = ""
+    received_at: float = dataclasses.field(default_factory=time.time)
+    message_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FullSet:
+    """The ports of this host: a plug for each that is not plugged just so.
+
+    A plug without an instance keeps the stored one. ``deletes``: and an unplug for each plugged
+    port that is not ``named`` here. A port with a later generation than the set's is newer than
+    the set, and is left as it is.
+    """
+
+    plugs: tuple[Wish, ...]
+    named: frozenset[str]
+    deletes: bool = False
     generation: int | None = None
     request_id: str = ""
     received_at: float = dataclasses.field(default_factory=time.time)
@@ -107,14 +128,22 @@ class Store:
         with self._lock:
             self._db.close()
 
-    def put(self, wishes: Sequence[Wish]) -> list[Wish]:
+    def put(self, items: Sequence[Wish | FullSet]) -> list[Wish]:
         """Store the wishes in order, in one commit; answer those that are stale.
 
         A wish with a lower generation than the stored one is stale and dropped. A message seen
         before (redelivered after a crash between commit and acknowledgement) is passed over.
         """
         with self._transaction():
-            return [wish for wish in wishes if not self._put(wish)]
+            return self._take(items)
+
+    def preview(self, items: Sequence[Wish | FullSet]) -> list[Port]:
+        """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
+        with self._transaction(keep=False):
+            before = self._next_seq()
+            self._take(items)
+            rows = self._db.execute("SELECT * FROM ports WHERE seq >= ?", (before,)).fetchall()
+        return [_port(row) for row in rows]
 
     def ports(
         self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
@@ -143,9 +172,38 @@ class Store:
                 (port_id, known.get(port_id, -1)),
             )
 
+    def _take(self, items: Iterable[Wish | FullSet]) -> list[Wish]:
+        stale = []
+        for item in items:
+            if item.message_id and not self._first_time(item):
+                continue
+            if isinstance(item, FullSet):
+                self._put_set(item)
+            elif not self._put(item):
+                stale.append(item)
+        return stale
+
+    def _put_set(self, full: FullSet) -> None:
+        rows = {row["port_id"]: row for row in self._db.execute("SELECT * FROM ports")}
+        for wish in full.plugs:
+            row = rows.get(wish.port_id)
+            plug = _with_instance(wish, row)
+            if row and row["verb"] == PLUG and _says(row, plug):
+                self._raise_generation(plug)
+            else:
+                self._put(plug)
+        for row in rows.values() if full.deletes else ():
+            if row["verb"] == PLUG and row["port_id"] not in full.named:
+                self._put(_unplug(row, full))
+
+    def _raise_generation(self, wish: Wish) -> None:
+        """The wish stands, and is as new as this."""
+        self._db.execute(
+            "UPDATE ports SET generation = MAX(generation, ?) WHERE port_id = ?",
+            (wish.generation or 0, wish.port_id),
+        )
+
     def _put(self, wish: Wish) -> bool:
-        if wish.message_id and not self._first_time(wish):
-            return True
         row = self._db.execute(
             "SELECT verb, generation, since, vif_type FROM ports WHERE port_id = ?",
             (wish.port_id,),
@@ -174,9 +232,9 @@ class Store:
         )  # fmt: skip
         return True
 
-    def _first_time(self, wish: Wish) -> bool:
+    def _first_time(self, item: Wish | FullSet) -> bool:
         cursor = self._db.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (wish.message_id, wish.received_at)
+            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (item.message_id, item.received_at)
         )
         return cursor.rowcount == 1
 
@@ -207,12 +265,12 @@ class Store:
             )
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, keep: bool = True) -> Iterator[None]:
         with self._lock, _told():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._db.execute("COMMIT")
+                self._db.execute("COMMIT" if keep else "ROLLBACK")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
@@ -227,6 +285,30 @@ def _told() -> Iterator[None]:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise  # a bug of ours, not the disk's
         raise StoreUnavailable(f"store: {error}") from error
+
+
+def _with_instance(wish: Wish, row: sqlite3.Row | None) -> Wish:
+    if wish.instance or row is None:
+        return wish
+    return dataclasses.replace(wish, instance=json.loads(row["instance"]))
+
+
+def _says(row: sqlite3.Row, wish: Wish) -> bool:
+    """Is this very plug stored already?"""
+    stored = (json.loads(row["instance"]), json.loads(row["vif"]))
+    return stored == (wish.instance, wish.vif)
+
+
+def _unplug(row: sqlite3.Row, full: FullSet) -> Wish:
+    return Wish(
+        port_id=row["port_id"],
+        verb=UNPLUG,
+        instance=json.loads(row["instance"]),
+        vif=json.loads(row["vif"]),
+        generation=full.generation,
+        request_id=full.request_id,
+        received_at=full.received_at,
+    )
 
 
 def _port(row: sqlite3.Row) -> Port:

@@ -1,12 +1,12 @@
-"""The operators' calls (topic ``vif_agent_admin``): see, wait, dry run, repair."""
+"""The operators' calls (topic ``vif_agent_admin``): see, wait, dry run, repair, clean up."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import oslo_messaging
 
 from vif_agent import bus
-from vif_agent.bus import casts, transport
-from vif_agent.bus.casts import Refusal
+from vif_agent.bus import transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.store import UNPLUGGED, Store
@@ -14,11 +14,13 @@ from vif_agent.store import UNPLUGGED, Store
 _LONGEST_WAIT = 600
 
 
-class Agent(Protocol):
-    """What the calls need of the agent."""
+class Asked(Protocol):
+    """Who answers what is not in the store: ``vif_agent.operations``."""
 
-    def dry_run(self, message: dict[str, Any]) -> dict[str, Any]: ...
-    def repair(self, port_id: str | None) -> None: ...
+    def plan(self, message: dict[str, Any]) -> dict[str, Any]: ...
+    def check(self, port_id: str) -> dict[str, Any]: ...
+    def orphans(self) -> list[dict[str, Any]]: ...
+    def cleanup(self, dry_run: bool) -> dict[str, Any]: ...
     def status(self) -> dict[str, Any]: ...
     def plugins(self) -> list[dict[str, Any]]: ...
 
@@ -28,8 +30,15 @@ class Calls:
 
     target = oslo_messaging.Target(version=bus.VERSION)
 
-    def __init__(self, agent: Agent, store: Store, report: Report) -> None:
-        self._agent = agent
+    def __init__(
+        self,
+        asked: Asked,
+        repair: Callable[[str | None], None],
+        store: Store,
+        report: Report,
+    ) -> None:
+        self._asked = asked
+        self._repair = repair
         self._store = store
         self._report = report
 
@@ -45,22 +54,38 @@ class Calls:
     ) -> dict[str, Any]:
         return self._report.wait(port_id, generation, min(timeout, _LONGEST_WAIT))
 
-    def plan(self, ctxt: Any, cast: str, vif: Any, instance: Any = None) -> dict[str, Any]:
-        """What this cast would do now: the steps as text and as values."""
-        message = {"method": cast, "args": {"instance": instance, "vif": vif}}
-        read = casts.read(ctxt, message)
-        if isinstance(read, Refusal):
-            return {"text": f"refused: {read.error}", "steps": None}
-        return self._agent.dry_run(message)
+    def plan(
+        self,
+        ctxt: Any,
+        cast: str,
+        vif: Any = None,
+        instance: Any = None,
+        vifs: Any = None,
+        complete: bool = False,
+    ) -> dict[str, Any]:
+        """What this cast (or "cleanup") would do now: the steps as text and as values."""
+        args = {"instance": instance, "vif": vif}
+        if cast == "sync_vifs":
+            args = {"vifs": vifs, "complete": complete}
+        return self._asked.plan({"method": cast, "args": args})
 
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
-        self._agent.repair(port_id)
+        self._repair(port_id)
+
+    def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
+        return self._asked.check(port_id)
+
+    def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:
+        return self._asked.orphans()
+
+    def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
+        return self._asked.cleanup(dry_run)
 
     def get_status(self, ctxt: Any) -> dict[str, Any]:
-        return self._agent.status()
+        return {**self._asked.status(), "told": dict(self._report.counts)}
 
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:
-        return self._agent.plugins()
+        return self._asked.plugins()
 
 
 def server(messaging: Any, host: str, calls: Calls) -> Any:

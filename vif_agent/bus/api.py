@@ -4,6 +4,7 @@ A conventional ``rpcapi``. It changes no option of the caller's configuration.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging
@@ -70,6 +71,26 @@ class VifAgentAPI:
         """As ``plug_vif``; settled when nothing of the port is left on the host."""
         return self._send("unplug_vif", context, host, instance, vif, wait, generation)
 
+    def sync_vifs(
+        self,
+        context: Any,
+        host: str,
+        vifs: Sequence[Any],
+        *,
+        complete: bool = False,
+        generation: int | None = None,
+    ) -> None:
+        """Cast the ports of this host: each is plugged, if it is not.
+
+        An item is a VIF or ``{"instance": ..., "vif": ...}``. With ``complete`` these are all the
+        ports of the host: others that the agent has plugged are unplugged. Take ``generation``
+        (``time.time_ns()``) before the list is read: what is plugged after that is newer than the
+        list and stays. An empty list unplugs nothing until it is said again, an interval later.
+        """
+        generation = time.time_ns() if generation is None else generation
+        arguments = {"vifs": list(vifs), "complete": complete, "generation": generation}
+        self._casts.prepare(server=host).cast(context, "sync_vifs", **arguments)
+
     def get_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any] | None:
         return self._call(context, host, "get_vif", port_id=port_id)  # type: ignore[no-any-return]
 
@@ -84,12 +105,41 @@ class VifAgentAPI:
             context, "wait_vif", port_id=port_id, generation=generation, timeout=timeout
         )
 
-    def plan(self, context: Any, host: str, cast: str, instance: Any, vif: Any) -> dict[str, Any]:
-        """What the agent would do for ``cast`` (plug_vif, unplug_vif) now; nothing is done."""
-        return self._call(context, host, "plan", cast=cast, instance=instance, vif=vif)  # type: ignore[no-any-return]
+    def plan(
+        self,
+        context: Any,
+        host: str,
+        cast: str,
+        instance: Any = None,
+        vif: Any = None,
+        *,
+        vifs: Sequence[Any] | None = None,
+        complete: bool = False,
+    ) -> dict[str, Any]:
+        """What the agent would do now for ``cast``; nothing is done.
+
+        ``plug_vif`` and ``unplug_vif`` go with ``instance`` and ``vif``, ``sync_vifs`` with
+        ``vifs`` and ``complete``, ``cleanup`` with nothing.
+        """
+        if cast == "sync_vifs":
+            arguments = {"vifs": vifs, "complete": complete}
+        else:
+            arguments = {"instance": instance, "vif": vif}
+        return self._call(context, host, "plan", cast=cast, **arguments)  # type: ignore[no-any-return]
 
     def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
         self._call(context, host, "repair", port_id=port_id)
+
+    def check_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
+        """``{"ok": ..., "state": ..., "text": ..., "steps": ...}``: how the host differs."""
+        return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
+
+    def list_orphans(self, context: Any, host: str) -> list[dict[str, Any]]:
+        return self._call(context, host, "list_orphans")  # type: ignore[no-any-return]
+
+    def cleanup(self, context: Any, host: str, dry_run: bool = False) -> dict[str, Any]:
+        """Remove the orphans that are due now; ``{"text": ..., "steps": ..., "failed": ...}``."""
+        return self._call(context, host, "cleanup", dry_run=dry_run)  # type: ignore[no-any-return]
 
     def get_status(self, context: Any, host: str) -> dict[str, Any]:
         return self._call(context, host, "get_status")  # type: ignore[no-any-return]

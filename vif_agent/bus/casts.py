@@ -1,15 +1,17 @@
-"""A cast as it comes in: the RPC envelope becomes a Wish, or an InvalidRequest."""
+"""A cast as it comes in: the RPC envelope becomes a Wish or a Sync, or is refused."""
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vif_agent import vif as vifs
 from vif_agent.errors import InvalidRequest, VifAgentError
-from vif_agent.store import PLUG, UNPLUG, Wish
+from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 
 _VERBS = {"plug_vif": PLUG, "unplug_vif": UNPLUG}
+_SYNC = "sync_vifs"
+_MOST_PORTS = 10_000
 _LARGEST = 1 << 20  # characters of JSON; a real VIF has about two thousand
 _MOST_GENERATION = (1 << 63) - 1
 
@@ -27,9 +29,27 @@ class Refusal:
     instance_uuid: str | None = None
 
 
-def read(context: object, message: object, message_id: object = None) -> Wish | Refusal:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sync:
+    """A ``sync_vifs`` cast. ``refusals``: those of its VIFs that were refused, each by itself.
+
+    ``whole``: it says that it is complete, and every VIF in it names its port.
+    """
+
+    full_set: FullSet
+    refusals: tuple[Refusal, ...]
+    whole: bool
+
+    def deleting(self) -> FullSet:
+        """The same, with all that is not in it to be unplugged."""
+        return dataclasses.replace(self.full_set, deletes=True)
+
+
+def read(context: object, message: object, message_id: object = None) -> Wish | Sync | Refusal:
     """``message`` is {method, args, version}, as oslo.messaging's RPCClient sends it."""
     try:
+        if _get(message, "method") == _SYNC:
+            return _sync(context, message, message_id)
         return _wish(context, message, message_id)
     except InvalidRequest as error:
         return refusal(context, message, error)
@@ -42,7 +62,7 @@ def refusal(context: object, message: object, error: VifAgentError) -> Refusal:
     vif = _get(args, "vif")
     return Refusal(
         error,
-        verb=_VERBS.get(str(_get(message, "method")), PLUG),
+        verb=_verb_of(_get(message, "method")),
         port_id=_or_none(lambda: vifs.port_id_of(vif)),
         generation=_or_none(lambda: _generation(args)),
         request_id=_request_id(context),
@@ -51,15 +71,62 @@ def refusal(context: object, message: object, error: VifAgentError) -> Refusal:
     )
 
 
-def _wish(context: object, message: object, message_id: object) -> Wish:
+def _verb_of(method: object) -> str:
+    """For a notification's name: vif.VERB.error."""
+    return "sync" if method == _SYNC else _VERBS.get(str(method), PLUG)
+
+
+def _sync(context: object, message: object, message_id: object) -> Sync:
+    """Its items are VIFs, or {"instance": ..., "vif": ...}; a bad one refuses only itself."""
+    args = _args(message)
+    items, complete = args.get("vifs"), args.get("complete", False)
+    if not isinstance(items, Sequence) or isinstance(items, str) or len(items) > _MOST_PORTS:
+        raise InvalidRequest("vifs", items, f"a list of at most {_MOST_PORTS} VIFs")
+    if not isinstance(complete, bool):
+        raise InvalidRequest("complete", complete, "true or false")
+    generation = {"generation": _generation(args)}
+    read = [_plug(context, {**pair, **generation}) for pair in map(_pair, items)]
+    named = {item.port_id for item in read if item.port_id}
+    full_set = FullSet(
+        plugs=tuple(item for item in read if isinstance(item, Wish)),
+        named=frozenset(named),
+        generation=generation["generation"],
+        request_id=_request_id(context),
+        message_id=_short(message_id) or None,
+    )
+    refusals = tuple(item for item in read if isinstance(item, Refusal))
+    return Sync(full_set, refusals, complete and all(item.port_id for item in read))
+
+
+def _plug(context: object, args: Mapping[str, object]) -> Wish | Refusal:
+    message = {"method": "plug_vif", "args": args}
+    try:
+        return _wish(context, message, None)
+    except InvalidRequest as error:
+        return refusal(context, message, error)
+
+
+def _pair(item: object) -> Mapping[str, object]:
+    if isinstance(item, Mapping) and "vif" in item:
+        return {"instance": item.get("instance"), "vif": item["vif"]}
+    return {"instance": {}, "vif": item}
+
+
+def _args(message: object) -> Mapping[str, Any]:
     if not isinstance(message, Mapping):
         raise InvalidRequest("message", message, "an RPC message")
-    method, args = message.get("method"), message.get("args")
-    if not isinstance(method, str) or method not in _VERBS:
-        raise InvalidRequest("method", method, " or ".join(_VERBS))
     _check_version(message)
+    args = message.get("args")
     if not isinstance(args, Mapping):
         raise InvalidRequest("args", args, "a dict")
+    return args
+
+
+def _wish(context: object, message: object, message_id: object) -> Wish:
+    method = _get(message, "method")
+    if isinstance(message, Mapping) and (not isinstance(method, str) or method not in _VERBS):
+        raise InvalidRequest("method", method, " or ".join((*_VERBS, _SYNC)))
+    args = _args(message)
     port_id, vif_type = _checked(_VERBS[method], args)
     return Wish(
         port_id=port_id,

@@ -16,9 +16,10 @@ from oslo_messaging.server import MessageHandlingServer
 
 from vif_agent import bus
 from vif_agent.bus import casts, transport
-from vif_agent.bus.casts import Refusal
+from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.errors import StaleGeneration, StoreUnavailable
-from vif_agent.store import Store, Wish
+from vif_agent.sightings import Sightings
+from vif_agent.store import FullSet, Store, Wish
 
 LOG = logging.getLogger(__name__)
 
@@ -26,7 +27,11 @@ _PAUSE_SECONDS = 0.5
 
 
 class Intake(MessageHandlingServer):  # type: ignore[misc]
-    """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not."""
+    """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not.
+
+    ``on_set``: a set of this host's ports is on disk; True if what is not in it is to go. An empty
+    set is believed when it is said again, ``set_interval`` seconds later.
+    """
 
     def __init__(
         self,
@@ -35,12 +40,16 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         store: Store,
         on_wishes: Callable[[set[str]], None],
         on_refusals: Callable[[Sequence[Refusal]], None],
+        on_set: Callable[[bool], None],
+        set_interval: float,
     ) -> None:
         super().__init__(messaging, dispatcher=None)
         self._host = host
         self._store = store
         self._on_wishes = on_wishes
         self._on_refusals = on_refusals
+        self._on_set = on_set
+        self._empty_sets = Sightings(2, set_interval)
         self._gathered: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stopping = threading.Event()
 
@@ -81,20 +90,39 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         if not messages:
             return
         read = [casts.read(m.ctxt, m.message, getattr(m, "unique_id", None)) for m in messages]
-        wishes = [item for item in read if isinstance(item, Wish)]
-        stale = self._put(wishes)
+        taken = [self._judged(item) for item in read if not isinstance(item, Refusal)]
+        stale = self._put(taken)
         if stale is None:
             return
         for message in messages:
             message.acknowledge()
-        refusals = [item for item in read if isinstance(item, Refusal)]
+        refusals = [r for item in read for r in _refusals(item)]
         refusals += [_stale(wish) for wish in stale]
         if refusals:
             self._on_refusals(refusals)
-        if wishes:
-            self._on_wishes({wish.port_id for wish in wishes})
+        if wished := {item.port_id for item in taken if isinstance(item, Wish)}:
+            self._on_wishes(wished)
+        if sets := [item for item in taken if isinstance(item, FullSet)]:
+            self._on_set(any(item.deletes for item in sets))
 
-    def _put(self, wishes: Sequence[Wish]) -> list[Wish] | None:
+    def _judged(self, item: Wish | Sync) -> Wish | FullSet:
+        """May this set delete? Only if it is whole, and an empty one only at the second sight."""
+        if isinstance(item, Wish):
+            return item
+        named = item.full_set.named
+        self._empty_sets.look(["empty"] if item.whole and not named else [])
+        if not item.whole:
+            LOG.debug("sync_vifs: not a complete set of ports: nothing is unplugged by it")
+            return item.full_set
+        if not named and not self._empty_sets.confirmed("empty"):
+            LOG.warning(
+                "sync_vifs: a complete set with no port in it: nothing is unplugged, unless this "
+                "is said again %g s or more from now", self._empty_sets.interval,
+            )  # fmt: skip
+            return item.full_set
+        return item.deleting()
+
+    def _put(self, wishes: Sequence[Wish | FullSet]) -> list[Wish] | None:
         """Until it is on disk; None when the agent stops first."""
         complained = False
         while not self._stopping.is_set():
@@ -106,6 +134,12 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
                     complained = True
                 self._stopping.wait(_PAUSE_SECONDS)
         return None
+
+
+def _refusals(item: Wish | Sync | Refusal) -> Sequence[Refusal]:
+    if isinstance(item, Refusal):
+        return (item,)
+    return item.refusals if isinstance(item, Sync) else ()
 
 
 def _stale(wish: Wish) -> Refusal:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -30,18 +30,20 @@ class Report:
         self._host = host
         self._news = threading.Condition()
         self._refusals: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        #: what was told since the start, by event ("vif.plug.end")
+        self.counts: Counter[str] = Counter()
 
     def finished(self, ports: Iterable[Port]) -> None:
         for port in ports:
             self._log(port)
-            self._notifications.send(_event(port), {**views.port(port), "host": self._host})
+            self._send(_event(port), views.port(port))
         self._wake()
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
             view = views.refusal(refusal)
             LOG.warning("refused %s: %s", _words(view), refusal.error)
-            self._notifications.send(f"vif.{refusal.verb}.error", {**view, "host": self._host})
+            self._send(f"vif.{refusal.verb}.error", view)
             if refusal.port_id:
                 self._remember(refusal.port_id, view)
         self._wake()
@@ -65,6 +67,10 @@ class Report:
                 if settled or left <= 0:
                     return view
                 self._news.wait(min(left, 1.0))
+
+    def _send(self, event: str, view: dict[str, Any]) -> None:
+        self.counts[event] += 1
+        self._notifications.send(event, {**view, "host": self._host})
 
     def _look(self, port_id: str, generation: int | None) -> dict[str, Any]:
         refused = self._refusals.get(port_id)

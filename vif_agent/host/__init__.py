@@ -1,5 +1,6 @@
 """The host as the engine sees it: read it, and apply a plan to it."""
 
+import contextlib
 from collections.abc import Collection
 from typing import Protocol
 
@@ -8,7 +9,7 @@ from vif_agent.host import links
 from vif_agent.host.ovsdb import OnChange, Ovsdb
 from vif_agent.host.watch import LinkWatch
 from vif_agent.plan import Actual, Plan
-from vif_agent.resources import LINK, OVS_SPACES, Key
+from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key
 
 
 class Host(Protocol):
@@ -18,7 +19,10 @@ class Host(Protocol):
         """What is there of these keys; for ``members_of`` with what is plugged into them."""
 
     def read_all(self, keys: Collection[Key]) -> Actual:
-        """As ``read``, with everything else that carries our stamp."""
+        """As ``read``, with everything else that carries our stamp.
+
+        And with the OVS ports that name a port and cannot be opened, and the devices of all these.
+        """
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""
@@ -34,8 +38,11 @@ class RealHost:
         self._watch = LinkWatch(self._changed)
 
     def start(self) -> None:
+        """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
         self._watch.start()
         self._ovsdb.start()
+        with contextlib.suppress(NotYet):
+            self._ovsdb.read([])
 
     def stop(self) -> None:
         self._ovsdb.stop()
@@ -56,13 +63,15 @@ class RealHost:
             return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
 
     def read_all(self, keys: Collection[Key]) -> Actual:
-        found = links.read(None)
-        shown = {k: f for k, f in found.items() if k in keys or f.stamp is not None}
+        found, unknown = links.read(None), {}
         try:
-            ovs = [key for key in keys if key.space in OVS_SPACES]
-            return Actual({**shown, **self._ovsdb.read_stamped(), **self._ovsdb.read(ovs)})
+            rows = self._ovsdb.read_claimed()
+            rows |= self._ovsdb.read([key for key in keys if key.space in OVS_SPACES])
         except NotYet as error:
-            return Actual(shown, dict.fromkeys(OVS_SPACES, error.problem))
+            rows, unknown = {}, dict.fromkeys(OVS_SPACES, error.problem)
+        wanted = {*keys, *(Key(LINK, key.name) for key in rows if key.space == OVS_PORT)}
+        shown = {k: f for k, f in found.items() if k in wanted or f.stamp is not None}
+        return Actual({**shown, **rows}, unknown)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Grow, then wire, then shrink; a port whose device failed is not wired."""

@@ -97,17 +97,17 @@ def raise_link(index: int) -> LinkRequest:
 def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     """All but "up", which comes after the sysctls.
 
-    The stamp of a new tap by itself and first: if the rest is refused, the tap can be removed.
-    STP too: while it is on, the kernel takes no forward delay below 2 s.
+    The stamp of a new device by itself and first: if the rest is refused, it can be removed. STP
+    too: while it is on, the kernel takes no forward delay below 2 s.
     """
     index, fields = indexes[order["name"]], order["fields"]
     changes = order["verb"] == "change"
     stamp = text(iflink.IFALIAS, order["alias"])
-    if order["kind"] == "tun" and not changes:
+    if not changes:
         yield LinkRequest(SET, stamp, index)
     if changes and "stp" in fields:
         yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
-    attributes = _mtu(fields) + stamp + (_bridge_info(fields) if changes else b"")
+    attributes = _mtu(fields) + (stamp + _bridge_info(fields) if changes else b"")
     if "mac" in fields:
         attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
     if "master" in fields:

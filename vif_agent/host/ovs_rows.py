@@ -55,11 +55,11 @@ class Rows:
             return self._remains(key.name) if table == "Interface" else None
         return _bridge(row) if table == "Bridge" else self._port(row, cfg)
 
-    def stamped(self) -> Iterator[Key]:
-        """Everything here that carries our stamp."""
+    def claimed(self) -> Iterator[Key]:
+        """All that carries our stamp, and ports with an iface-id that cannot be opened."""
         for table, kind in (("Bridge", OvsBridge), ("Interface", OvsPort)):
             for row in self._idl.tables[table].rows.values():
-                if MARK in row.external_ids:
+                if MARK in row.external_ids or _is_broken(table, row):
                     yield Key(kind.space, row.name)
         self._index()
         yield from (Key(OvsPort.space, name) for name in self._qos)
@@ -117,6 +117,10 @@ class Rows:
             error=error,
             others=frozenset() if qos is None or _ours(qos) else frozenset({"qos_type"}),
         )
+
+
+def _is_broken(table: str, row: Row) -> bool:
+    return table == "Interface" and bool(row.error) and "iface-id" in row.external_ids
 
 
 def _bridge(row: Row) -> Found:

@@ -71,9 +71,9 @@ class Ovsdb:
     def read(self, keys: Collection[Key]) -> dict[Key, Found]:
         return self._call(lambda: self._read(keys))
 
-    def read_stamped(self) -> dict[Key, Found]:
-        """All that carries our stamp, whatever it is called."""
-        return self._call(lambda: self._read(list(self._rows.stamped())))
+    def read_claimed(self) -> dict[Key, Found]:
+        """All that carries our stamp, whatever it is called, and broken ports of others' plugs."""
+        return self._call(lambda: self._read(list(self._rows.claimed())))
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """Carry out the steps in one transaction; what failed, by key.
@@ -130,6 +130,7 @@ class Ovsdb:
 
         def run() -> _T:
             self._run_until(lambda: self._idl.connected, "ovsdb: not connected")
+            self._tell()  # of the connection, before anything is seen through it
             return function()
 
         return run

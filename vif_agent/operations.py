@@ -1,0 +1,141 @@
+"""What operators ask of the agent, answered from store, engine and host: see docs/operations.md.
+
+The daemon answers by the bus, ``vif-agentctl --local`` in its own process; the answers are the
+same plain data.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from vif_agent import __version__, orphans
+from vif_agent.bus import casts, views
+from vif_agent.bus.casts import Refusal, Sync
+from vif_agent.cleanup import Cleanup
+from vif_agent.engine import Engine
+from vif_agent.errors import Problem
+from vif_agent.plan import Plan
+from vif_agent.plugins.loader import Plugins
+from vif_agent.resources import Key
+from vif_agent.store import OLDEST, UNPLUG, FullSet, Port, Store, Wish
+
+_OFF = "clean-up is off: nothing is removed until [cleanup] enabled is set; a dry run shows what is"
+
+
+class Operations:
+    """``lock`` is the engine's: held by whoever uses it."""
+
+    def __init__(
+        self,
+        host: str,
+        store: Store,
+        engine: Engine,
+        lock: threading.Lock,
+        plugins: Plugins,
+        cleanup: Cleanup,
+    ) -> None:
+        self._host = host
+        self._store = store
+        self._engine = engine
+        self._lock = lock
+        self._plugins = plugins
+        self._cleanup = cleanup
+
+    def plan(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What this cast would do now: the steps as text and as values; nothing is done."""
+        if message["method"] == "cleanup":
+            with self._lock:
+                return _shown(self._cleanup.run(dry_run=True)[0])
+        item = casts.read({}, message)
+        if isinstance(item, Refusal):
+            return {"text": f"refused: {item.error}", "steps": None}
+        with self._lock:
+            if isinstance(item, Sync):
+                return _shown(self._plan_of_set(item))
+            ports = self._store.preview([item])
+            if not ports:
+                return {"text": "refused: generation: a newer wish is stored", "steps": None}
+            return _shown(self._engine.dry_run(ports))
+
+    def check(self, port_id: str) -> dict[str, Any]:
+        """How the host differs from the port's wish. ``ok``: not at all, and all is ready."""
+        port = self._store.ports([port_id]).get(port_id)
+        if port is None:
+            return {"port_id": port_id, "ok": False, "state": None, "error": None,
+                    "text": "unknown port", "steps": None, "unready": []}  # fmt: skip
+        with self._lock:
+            plan, unready = self._engine.check(port)
+        waits = [f"{key.name}: no ofport {said}".rstrip() for key, said in unready.items()]
+        ok = not (plan or plan.problems or waits or port.problem)
+        return {
+            "port_id": port_id,
+            "ok": ok,
+            "state": port.state,
+            "error": views.error(port.problem),
+            "unready": waits,
+            **_shown(plan),
+        }
+
+    def orphans(self) -> list[dict[str, Any]]:
+        return self._cleanup.views()
+
+    def cleanup(self, dry_run: bool) -> dict[str, Any]:
+        """Remove the orphans that are due. ``failed``: {name: error}."""
+        if not (dry_run or self._cleanup.enabled):
+            return {"text": _OFF, "steps": None, "failed": {}}
+        with self._lock:
+            plan, failures = self._cleanup.run(dry_run)
+        return {**_shown(plan), "failed": _by_name(failures)}
+
+    def status(self) -> dict[str, Any]:
+        states = Counter(port.state for port in self._store.ports().values())
+        return {
+            "host": self._host,
+            "version": __version__,
+            "ports": dict(states),
+            "waiting": self._engine.waiting,
+            "rounds": self._engine.rounds,
+            "orphans": len(self._cleanup.found),
+            "cleanup_enabled": self._cleanup.enabled,
+        }
+
+    def plugins(self) -> list[dict[str, Any]]:
+        loaded = [
+            {"vif_type": name, "contract": plugin.contract, "error": None}
+            for name, plugin in sorted(self._plugins.loaded.items())
+        ]
+        broken = sorted(self._plugins.broken.items())
+        return loaded + [{"vif_type": n, "contract": None, "error": e} for n, e in broken]
+
+    def _plan_of_set(self, sync: Sync) -> Plan:
+        """As if an empty set were seen for the second time: what it would come to."""
+        items: list[Wish | FullSet] = [sync.deleting() if sync.whole else sync.full_set]
+        if sync.whole:
+            items += unplugs_of(self._engine.find_orphans(), sync.full_set.request_id)
+        changed = {port.port_id: port for port in self._store.preview(items)}
+        ports: dict[str, Port] = {**self._store.ports(), **changed}
+        return self._engine.dry_run(ports.values(), everywhere=True)
+
+
+def unplugs_of(there: Iterable[orphans.Orphan], request_id: str = "") -> list[Wish]:
+    """For what a complete set of ports leaves out and no wish is known of."""
+    return [
+        Wish(
+            port_id=orphan.port_id,
+            verb=UNPLUG,
+            vif={"id": orphan.port_id},
+            generation=OLDEST,
+            request_id=request_id,
+        )
+        for orphan in there
+        if orphan.why == orphans.STAMPED and not orphan.in_use
+    ]
+
+
+def _shown(plan: Plan) -> dict[str, Any]:
+    return {"text": plan.render(), "steps": plan.as_dict()}
+
+
+def _by_name(failures: Mapping[Key, Problem]) -> dict[str, str]:
+    return {key.name: problem.message for key, problem in failures.items()}

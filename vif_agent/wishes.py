@@ -1,0 +1,178 @@
+"""What every port wants and may hold on the host: the engine's memory between rounds."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from vif_agent import vif as vifs
+from vif_agent.errors import HostRefused, Problem, VifAgentError
+from vif_agent.ownership import SHARED
+from vif_agent.plan import Actual, Plan
+from vif_agent.resources import Key, OvsPort, Resource
+from vif_agent.store import ERROR, PLUG, Port
+
+
+class Asked(Protocol):
+    """The plugins, as they are needed here."""
+
+    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """One port as the engine knows it."""
+
+    port: Port
+    wanted: tuple[Resource, ...] = ()
+    refused: Problem | None = None
+    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
+    rounds: int = 0  # rounds in a row that had something to do for it
+    began: float | None = None  # when the first of them did
+
+    @property
+    def claims(self) -> frozenset[Key]:
+        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
+        keys = {resource.key for resource in self.wanted}
+        return self.held | keys if self.refused else frozenset(keys)
+
+    @property
+    def hopeless(self) -> bool:
+        """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
+        problem = self.port.problem
+        return self.port.state == ERROR and bool(problem and problem.code == HostRefused.code)
+
+
+class Wishes:
+    """Entries by port, and the ports by what they claim."""
+
+    def __init__(self, plugins: Asked) -> None:
+        self._plugins = plugins
+        self._entries: dict[str, Entry] = {}
+        self._claimants: dict[Key, set[str]] = {}
+        self.leftovers: set[Key] = set()
+
+    def __contains__(self, port_id: str) -> bool:
+        return port_id in self._entries
+
+    def __getitem__(self, port_id: str) -> Entry:
+        return self._entries[port_id]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def get(self, port_id: str) -> Entry | None:
+        return self._entries.get(port_id)
+
+    def copy(self) -> "Wishes":
+        """To try something out in."""
+        other = Wishes(self._plugins)
+        other._entries = {i: dataclasses.replace(entry) for i, entry in self._entries.items()}
+        other._claimants = {key: set(ports) for key, ports in self._claimants.items()}
+        other.leftovers = set(self.leftovers)
+        return other
+
+    def enter(self, port: Port) -> None:
+        """Take in a new port, or the new wish of a known one."""
+        known = self._entries.get(port.port_id)
+        entry = Entry(port, held=known.held | known.port.made if known else port.made)
+        if port.verb == PLUG:
+            try:
+                entry.wanted = tuple(self._plugins.resources(vifs.parse(port.instance, port.vif)))
+            except VifAgentError as error:
+                entry.refused = error.problem
+        entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
+        self._replace(port.port_id, entry)
+
+    def hold(self, port_id: str, keys: Collection[Key]) -> None:
+        """These are, or may be, on the host for this port."""
+        entry = self._entries[port_id]
+        entry.held |= frozenset(keys)
+        self._replace(port_id, entry)
+
+    def forget(self, port_id: str) -> None:
+        self._replace(port_id, None)
+
+    def ports_of(self, keys: Collection[Key]) -> set[str]:
+        """The ports to look at when these links or OVS ports have changed.
+
+        Of those that share a thing any one will do: its look is a look at the thing.
+        """
+        claimants = (self._claimants.get(key, ()) for key in keys)
+        hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
+        return {min(ports) for ports in hopeful if ports}
+
+    def states(self) -> Counter[str]:
+        """How many ports are in which state."""
+        return Counter(entry.port.state for entry in self)
+
+    def bridges(self) -> set[str]:
+        """The OVS bridges that ports want to be on."""
+        return {r.bridge for entry in self for r in entry.wanted if isinstance(r, OvsPort)}
+
+    def claimed(self, key: Key) -> bool:
+        return bool(self._claimants.get(key))
+
+    def of(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
+        """The wants of these ports, and what others want of the same things; the oldest first.
+
+        Of the others two will do: the oldest keeps a name that both want, the last that was asked
+        for says how a shared thing is. (A thousand ports share one integration bridge.)
+        """
+        own = set(ids)
+        keys = {r.key for i in own for r in self._entries[i].wanted}
+        sharing = {*own, *(port for key in keys for port in self._first_and_last(key))}
+        entries = sorted((self._entries[i] for i in sharing), key=lambda e: e.port.since)
+        return {
+            e.port.port_id: tuple(r for r in e.wanted if e.port.port_id in own or r.key in keys)
+            for e in entries
+        }
+
+    def surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
+        """What these ports held and no port claims any longer, with the ports that held it."""
+        holders: dict[Key, set[str]] = {key: {SHARED} for key in self.leftovers}
+        for port_id in ids:
+            for key in self._entries[port_id].held:
+                holders.setdefault(key, {SHARED}).add(port_id)
+        return {k: frozenset(who) for k, who in holders.items() if not self.claimed(k)}
+
+    def recall(self, actual: Actual) -> None:
+        """Read off the stamps what belongs to which port: the memory that outlives a crash."""
+        for key, found in actual.found.items():
+            if found.stamp == SHARED and not self.claimed(key):
+                self.leftovers.add(key)
+            elif found.stamp in self._entries:
+                self.hold(found.stamp, {key})
+
+    def keep_leftovers(
+        self, surplus: Collection[Key], plan: Plan, actual: Actual, failures: Collection[Key]
+    ) -> None:
+        """Shared things that had to stay because something was in them: looked at again later."""
+        gone = {step.key for step in plan.shrink + plan.wire} - set(failures)
+        self.leftovers = {
+            key
+            for key in surplus
+            if key in actual.found and actual.found[key].stamp == SHARED and key not in gone
+        }
+
+    def _first_and_last(self, key: Key) -> set[str]:
+        claimants = self._claimants.get(key, set())
+        if len(claimants) < 3:
+            return claimants
+        ports = [self._entries[port_id].port for port_id in claimants]
+        oldest = min(ports, key=lambda port: port.since)
+        last = max(ports, key=lambda port: port.seq)
+        return {oldest.port_id, last.port_id}
+
+    def _replace(self, port_id: str, entry: Entry | None) -> None:
+        before = self._entries.pop(port_id, None)
+        for key in before.held | before.claims if before else ():
+            claimants = self._claimants.get(key, set())
+            claimants.discard(port_id)
+            if not claimants:
+                self._claimants.pop(key, None)
+        if entry is None:
+            return
+        self._entries[port_id] = entry
+        for key in entry.claims:
+            self._claimants.setdefault(key, set()).add(port_id)
