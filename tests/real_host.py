@@ -173,7 +173,8 @@ class Ports:
         self._store = store
         self._spoken = threading.Event()
         host.on_change(lambda _names: self._spoken.set())
-        self.engine = Engine(store, host, Plugins(plugins or all_plugins()), 10)
+        known = Plugins(plugins or all_plugins())
+        self.engine = Engine(store, host, known, 10, bridges=["br-int"])
         self.rounds = 0
 
     def plug(self, *vifs: Vif) -> list[Port]:

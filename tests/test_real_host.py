@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.casting import wait_for
 from tests.real_host import (
     OTHER,
     PORT,
@@ -113,6 +114,7 @@ def test_changed_field_of_an_ovs_port_is_seen_and_mended(
 ) -> None:
     make(real, *OVS)
     scratch.ovs.vsctl("--no-wait", *command.split())
+    wait_for(lambda: plan_for(real, *OVS), "the change in the replica")
     plan = plan_for(real, *OVS)
     assert [(s.verb, s.key, [d.field for d in s.differences]) for s in plan] == [
         (CHANGE, OVS_PORT.key, [field])

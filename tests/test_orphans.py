@@ -1,0 +1,126 @@
+"""What is left and belongs to no wish: found by tables, removed late and little."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from vif_agent import orphans
+from vif_agent.orphans import DEAD, STAMPED, Orphan
+from vif_agent.ownership import SHARED, Found
+from vif_agent.plan import Actual
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OtherLink, OvsPort, Tap, Veth
+
+A = "aaaaaaaa-aaaa-4000-8000-000000000000"
+B = "bbbbbbbb-bbbb-4000-8000-000000000000"
+SHORT = A[:11]
+
+TAP = Tap(name="tap" + SHORT)
+QBR = Bridge(name="qbr" + SHORT)
+QVB = Veth(name="qvb" + SHORT, peer="qvo" + SHORT)
+QVO = Veth(name="qvo" + SHORT, peer="qvb" + SHORT)
+ROW = OvsPort(
+    name="tap" + SHORT, bridge="br-int", interface_type="", external_ids=(("iface-id", A),)
+)
+NO_DEVICE = f"could not open network device tap{SHORT} (No such device)"
+DEAD_ROW = Found(ROW, ready=False, error=NO_DEVICE)
+
+
+def find(
+    *there: Found, known: Sequence[str] = (), claimed: Sequence[Key] = ()
+) -> tuple[Orphan, ...]:
+    actual = Actual({found.resource.key: found for found in there})
+    return orphans.find(actual, known, {"br-int"}, lambda key: key in claimed)
+
+
+def test_all_that_one_unknown_port_has_left_is_one_orphan() -> None:
+    there = [Found(r, stamp=A) for r in (QBR, QVB, QVO, dataclasses.replace(ROW, name=QVO.name))]
+    (orphan,) = find(*there, Found(Tap(name="tap" + B[:11]), stamp=B), known=[B])
+    assert (orphan.port_id, orphan.why, orphan.in_use) == (A, STAMPED, "")
+    assert set(orphan.names) == {QBR.name, QVB.name, QVO.name}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Found(TAP),
+        Found(TAP, stamp=SHARED),
+        Found(Bridge(name="brq1"), stamp=SHARED),
+        Found(OtherLink(name="eth0", described="network card"), stamp=A),
+        Found(OtherLink(name="eth0", described="network card")),
+    ],
+    ids=["no stamp", "shared tap", "shared bridge", "stamped NIC", "NIC"],
+)
+def test_never_an_orphan(found: Found) -> None:
+    assert find(found) == ()
+
+
+def test_dead_row_of_somebody_elses_plug_is_an_orphan() -> None:
+    (orphan,) = find(DEAD_ROW)
+    assert (orphan.port_id, orphan.why, orphan.names) == (A, DEAD, (ROW.name,))
+
+
+NOT_DEAD = {
+    "without an error": dataclasses.replace(DEAD_ROW, error=""),
+    "with another error": dataclasses.replace(DEAD_ROW, error="bad MTU"),
+    "without an iface-id": dataclasses.replace(
+        DEAD_ROW, resource=dataclasses.replace(ROW, external_ids=())
+    ),
+    "on another bridge": dataclasses.replace(
+        DEAD_ROW, resource=dataclasses.replace(ROW, bridge="br-ex")
+    ),
+    "of a type that needs no device": dataclasses.replace(
+        DEAD_ROW, resource=dataclasses.replace(ROW, interface_type="patch")
+    ),
+}
+
+
+@pytest.mark.parametrize("found", NOT_DEAD.values(), ids=NOT_DEAD)
+def test_row_that_is_not_dead_or_not_ours_to_judge(found: Found) -> None:
+    assert find(found) == ()
+
+
+def test_row_whose_device_is_there_is_not_dead() -> None:
+    assert find(DEAD_ROW, Found(TAP)) == ()
+
+
+def test_row_that_a_wish_wants_is_no_orphan() -> None:
+    """libvirt makes the tap later: the row waits for it."""
+    assert find(DEAD_ROW, claimed=[ROW.key]) == ()
+
+
+IN_USE = {
+    "is held open by a guest": [Found(TAP, stamp=A, held=True)],
+    f"vnet7 is in {QBR.name}": [
+        Found(QBR, stamp=A, members=frozenset({QVB.name, "vnet7"})),
+        Found(QVB, stamp=A),
+        Found(QVO, stamp=A),
+    ],
+    f"the device tap{SHORT} is there and is not ours": [Found(ROW, stamp=A), Found(TAP)],
+    f"Open vSwitch carries tap{SHORT}": [
+        Found(dataclasses.replace(ROW, interface_type="dpdkvhostuserclient"), stamp=A)
+    ],
+}
+
+
+@pytest.mark.parametrize(("why", "there"), IN_USE.items(), ids=IN_USE)
+def test_what_is_in_use_stays(why: str, there: list[Found]) -> None:
+    (orphan,) = find(*there)
+    assert why in orphan.in_use
+
+
+def test_removal_takes_rows_before_devices() -> None:
+    row = dataclasses.replace(ROW, name=QVO.name)
+    there = [Found(r, stamp=A, index=n) for n, r in enumerate((QBR, QVB, QVO, row), 5)]
+    plan = orphans.removal(find(*there))
+    assert [step.key for step in plan.wire] == [Key(OVS_PORT, QVO.name)]
+    assert {step.key for step in plan.shrink} == {Key(LINK, r.name) for r in (QBR, QVB, QVO)}
+    assert {step.owner for step in plan} == {A}
+
+
+def test_device_that_was_made_anew_is_another_orphan() -> None:
+    (before,), (after,) = (find(Found(TAP, stamp=A, index=n)) for n in (5, 6))
+    assert before.identity != after.identity
+    assert find(Found(TAP, stamp=A, index=5))[0].identity == before.identity
