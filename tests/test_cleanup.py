@@ -48,10 +48,12 @@ class Looks:
         defaults = {"enabled": True, "sightings": 2, "interval": 0, "max_per_round": 10}
         self.cleanup = Cleanup(ports.engine, SimpleNamespace(**{**defaults, **options}))
 
-    def look(self, times: int = 1) -> None:
+    def look(self, times: int = 1) -> dict[str, tuple[str, ...]]:
+        """So many looks; what the last of them found."""
         for _ in range(times):
             self.ports.engine.look(self.ports.engine.load(), everywhere=True)
             self.cleanup.after_look()
+        return self.found()
 
     def found(self) -> dict[str, tuple[str, ...]]:
         return {orphan.port_id: orphan.names for orphan in self.cleanup.found}
@@ -300,9 +302,9 @@ def test_atmosphere_3893_ports_of_the_dead_are_found_among_the_living(
     ]
     ovs.vsctl("--no-wait", *words[1:])
     ovs.sync()
-    wait_for(lambda: looks.look() or len(looks.found()) == len(dead), "all the dead ones")
+    wait_for(lambda: len(looks.look()) == len(dead), "all the dead ones")
     assert looks.found().keys() == {vif["id"] for vif in dead}
-    wait_for(lambda: looks.look() or not looks.found(), "their end")
+    wait_for(lambda: not looks.look(), "their end")
     assert _there(ovs) == {vif["devname"] for vif in living}
 
 

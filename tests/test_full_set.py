@@ -148,7 +148,11 @@ def test_items_may_be_vifs_or_vifs_with_their_instances(payload: Payload) -> Non
         (bare["id"], {}, 7),
         (paired["id"], INSTANCE, 7),
     ]
-    assert (full.named, full.deletes, full.generation) == ({bare["id"], paired["id"]}, True, 7)
+    assert (full.named, full.deletes, full.generation) == (
+        frozenset({bare["id"], paired["id"]}),
+        True,
+        7,
+    )
     assert (full.request_id, full.message_id, sync.whole) == ("req-1", "m1", True)
 
 

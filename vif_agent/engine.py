@@ -85,15 +85,16 @@ class Engine:
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""
-        if not plan:
-            return {}
-        self.rounds += 1
-        failures = self._host.apply(plan)
-        vain = planning.made_in_vain(plan, failures)
-        if vain:
-            back = planning.diff({}, vain, self._host.read(vain, vain))
-            LOG.info("Taking back what cannot be finished: %s", "; ".join(map(str, back)))
-            failures = {**self._host.apply(back), **failures}
+        self.rounds += bool(plan)
+        failures = self._host.apply(plan) if plan else {}
+        if vain := self._wishes.in_vain(plan, failures):
+            failures = {**self._take_back(vain), **failures}
+        return failures
+
+    def _take_back(self, vain: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
+        back = planning.diff({}, vain, self._host.read(vain, vain))
+        failures = self._host.apply(back) if back else {}
+        self._wishes.taken_back(vain.keys() - failures.keys())
         return failures
 
     def dry_run(self, ports: Iterable[Port], *, everywhere: bool = False) -> Plan:
@@ -234,6 +235,7 @@ class Engine:
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
+            entry.fresh = frozenset()
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
         same = (before.state, before.problem, before.made) == (state, problem, entry.held)

@@ -302,14 +302,6 @@ def _removals(
     )
 
 
-def made_in_vain(plan: Plan, failures: Mapping[Key, Problem]) -> dict[Key, frozenset[str]]:
-    """What the plan made for ports alone that it cannot finish, now or later: surplus for diff."""
-    refused = {key for key, problem in failures.items() if not problem.transient}
-    hopeless = {port for step in plan if step.key in refused for port in step.ports}
-    made = (s for s in (*plan.grow, *plan.wire) if s.verb == MAKE)
-    return {s.key: frozenset({s.owner}) for s in made if hopeless.issuperset(s.ports)}
-
-
 def _step_dict(step: Step) -> dict[str, object]:
     return {
         "verb": step.verb,

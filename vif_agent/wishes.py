@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from vif_agent import vif as vifs
 from vif_agent.errors import HostRefused, Problem, VifAgentError
 from vif_agent.ownership import SHARED
-from vif_agent.plan import Actual, Plan
+from vif_agent.plan import MAKE, Actual, Plan
 from vif_agent.resources import Key, OvsPort, Resource
 from vif_agent.store import ERROR, PLUG, Port
 
@@ -29,6 +29,7 @@ class Entry:
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     rounds: int = 0  # rounds in a row that had something to do for it
     began: float | None = None  # when the first of them did
+    fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
 
     @property
     def claims(self) -> frozenset[Key]:
@@ -143,6 +144,29 @@ class Wishes:
                 self.leftovers.add(key)
             elif found.stamp in self._entries:
                 self.hold(found.stamp, {key})
+
+    def in_vain(self, plan: Plan, failures: Mapping[Key, Problem]) -> dict[Key, frozenset[str]]:
+        """What was made for ports alone that cannot be finished now: surplus, to be taken back.
+
+        Of earlier rounds too, if they came to nothing. What was there before is not in it.
+        """
+        self._note_made(plan)
+        refused = {key for key, problem in failures.items() if not problem.transient}
+        hopeless = {port for step in plan if step.key in refused for port in step.ports}
+        hopeless |= {port for port, problem in plan.problems.items() if not problem.transient}
+        fresh = {key for i in hopeless if i in self for key in self._entries[i].fresh}
+        holders = {key: self._claimants.get(key, set()) for key in fresh}
+        return {k: frozenset({SHARED, *who}) for k, who in holders.items() if who <= hopeless}
+
+    def taken_back(self, keys: Collection[Key]) -> None:
+        for entry in self:
+            entry.fresh -= frozenset(keys)
+
+    def _note_made(self, plan: Plan) -> None:
+        for step in (*plan.grow, *plan.wire):
+            for port_id in step.ports if step.verb == MAKE else ():
+                if entry := self._entries.get(port_id):
+                    entry.fresh |= {step.key}
 
     def keep_leftovers(
         self, surplus: Collection[Key], plan: Plan, actual: Actual, failures: Collection[Key]
