@@ -197,13 +197,17 @@ class Ports:
             ids = {*outcome.again, *outcome.waiting} - outcome.retry
         return told
 
+    def wish(self, verb: str, *vifs: Vif) -> str:
+        """Stored, and not looked at yet; the first one's port."""
+        wishes = [
+            Wish(port_id=v["id"], verb=verb, instance=INSTANCE, vif=v, vif_type=v["type"])
+            for v in vifs
+        ]
+        self._store.put(wishes)
+        return wishes[0].port_id
+
     def _wish(self, verb: str, vifs: Sequence[Vif]) -> list[Port]:
-        self._store.put(
-            [
-                Wish(port_id=v["id"], verb=verb, instance=INSTANCE, vif=v, vif_type=v["type"])
-                for v in vifs
-            ]
-        )
+        self.wish(verb, *vifs)
         told = self.look({v["id"] for v in vifs})
         return [told[v["id"]] for v in vifs]
 

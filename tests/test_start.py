@@ -1,0 +1,52 @@
+"""A start: one look at the host, and a write only where something differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.real_host import TUN, Ports, Vif, new_vif
+from vif_agent.engine import Outcome
+from vif_agent.host import RealHost
+from vif_agent.resources import OVS_PORT, Key
+from vif_agent.store import READY, Store
+from vif_agent.testing.host import ScratchHost
+from vif_agent.testing.ovs import PrivateOvs
+from vif_agent.testing.watch import WriteWatch
+
+Payload = Callable[[str], Vif]
+
+
+def test_start_with_1000_healthy_ports_is_not_one_write(
+    ports: Ports, host: RealHost, store: Store, payload: Payload, ovs: PrivateOvs
+) -> None:
+    kinds = [("tap", 600), ("bridge", 250), ("ovs_create_tap", 100), ("ovs_hybrid", 50)]
+    vifs = [
+        new_vif(payload(kind), 1000 * n + count)
+        for n, (kind, many) in enumerate(kinds)
+        for count in range(many)
+    ]
+    assert {port.state for port in ports.plug(*vifs)} == {READY}
+    again = Ports(host, store)
+    with WriteWatch(ovs) as watch:
+        watch.settle(quiet=1.5, timeout=60)
+        known = again.engine.load()
+        assert len(known) == 1000
+        outcome = again.engine.look(known, everywhere=True)
+        assert watch.events() == []
+    assert outcome == Outcome()
+    assert again.engine.rounds == 0
+    ports.unplug(*vifs)  # at once, where a sweep takes them one by one
+
+
+def test_host_is_seen_whole_when_it_has_started(scratch: ScratchHost) -> None:
+    """The word of the OVSDB connection comes before the first look, not after it for a second."""
+    told: list[object] = []
+    host = RealHost(scratch.ovs.connection, 10, TUN)
+    host.on_change(told.append)
+    host.start()
+    try:
+        assert told == [None]
+        host.read([Key(OVS_PORT, "br-int")])
+        assert told == [None]
+    finally:
+        host.stop()
