@@ -23,6 +23,7 @@ LINK_DRIFT = {
     "deleted bridge": ("ovs_hybrid", ("del", QBR)),
     "no master": ("ovs_hybrid", ("set", QVB, "nomaster")),
     "down": ("ovs_hybrid", ("set", QBR, "down")),
+    "another master": ("ovs_hybrid", ("set", QVO, "master", QBR)),
     "mtu": ("ovs_hybrid", ("set", QVB, "mtu", "1400")),
     "promisc": ("ovs_hybrid", ("set", QVO, "promisc", "off")),
     "stamp": ("ovs_hybrid", ("set", QVO, "alias", "")),
