@@ -7,7 +7,7 @@ from typing import Any
 
 from vif_agent import orphans
 from vif_agent.engine import Engine
-from vif_agent.errors import OvsdbUnavailable, Problem
+from vif_agent.errors import HelperGone, OvsdbUnavailable, Problem
 from vif_agent.orphans import Orphan
 from vif_agent.plan import Plan
 from vif_agent.resources import Key
@@ -42,11 +42,16 @@ class Cleanup:
         if self._engine.orphans is None:
             return  # not all could be seen: no sighting, and nothing goes
         self._note(self.found)
-        if self.enabled and self._due(self.found):
-            try:
-                self.run()
-            except OvsdbUnavailable as error:
-                LOG.warning("Clean-up put off: %s", error)
+        if not (self.enabled and self._due(self.found)):
+            return
+        try:
+            self.run()
+        except HelperGone:
+            raise
+        except OvsdbUnavailable as error:
+            LOG.warning("Clean-up put off: %s", error)
+        except Exception:
+            LOG.exception("Clean-up broke; the ports go on")
 
     def run(self, dry_run: bool = False) -> tuple[Plan, dict[Key, Problem]]:
         """Look anew, and remove what is due; with ``dry_run`` only say what that is.
