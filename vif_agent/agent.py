@@ -29,6 +29,7 @@ from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.operations import Operations, unplugs_of
 from vif_agent.plugins import loader
+from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import Key
 from vif_agent.store import Port, Store
 
@@ -52,23 +53,25 @@ class _Notes:
     complete: bool = False  # a complete set of ports was cast: what is in no wish is to go
 
 
+def store_path(conf: Any) -> Path:
+    return Path(conf.state_path, "vif-agent.sqlite")
+
+
+def host_and_engine(conf: Any, store: Store, plugins: Plugins) -> tuple[RealHost, Engine]:
+    """As the configuration says; for vif-agentctl just so."""
+    timeout = conf.ovs.ovsdb_timeout
+    host = RealHost(conf.ovs.ovsdb_connection, timeout, conf.vif_agent.tun_device)
+    return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
+
+
 class Agent:
     """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else."""
 
     def __init__(self, conf: Any) -> None:
         self._conf = conf
-        self._store = Store(Path(conf.state_path) / "vif-agent.sqlite")
+        self._store = Store(store_path(conf))
         plugins = loader.load(conf)
-        self._host = RealHost(
-            conf.ovs.ovsdb_connection, conf.ovs.ovsdb_timeout, conf.vif_agent.tun_device
-        )
-        self._engine = Engine(
-            self._store,
-            self._host,
-            plugins,
-            conf.ovs.ovsdb_timeout,
-            bridges=[conf.ovs.integration_bridge],
-        )
+        self._host, self._engine = host_and_engine(conf, self._store, plugins)
         self._engine_lock = threading.Lock()
         self._cleanup = Cleanup(self._engine, conf.cleanup)
         self._notifications = Notifications(conf, conf.host)

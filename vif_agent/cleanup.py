@@ -37,6 +37,11 @@ class Cleanup:
         """What the last look at everything found."""
         return self._engine.orphans or ()
 
+    def look(self) -> None:
+        """For a process without the loop, which looks. OvsdbUnavailable as in ``run``."""
+        self._engine.orphans = self._engine.find_orphans()
+        self._note(self.found)
+
     def after_look(self) -> None:
         """Take note of what a look at everything has found, and remove what is due."""
         if self._engine.orphans is None:

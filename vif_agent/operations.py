@@ -4,6 +4,7 @@ The daemon answers by the bus, ``vif-agentctl --local`` in its own process; the 
 same plain data.
 """
 
+import datetime
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,7 @@ class Operations:
         self._lock = lock
         self._plugins = plugins
         self._cleanup = cleanup
+        self._started_at = datetime.datetime.now(datetime.UTC)
 
     def plan(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """What this cast would do now: the steps as text and as values; nothing is done."""
@@ -89,14 +91,17 @@ class Operations:
         return {**_shown(plan), "failed": _by_name(failures)}
 
     def status(self) -> dict[str, Any]:
+        """``orphans``: how many; None when the host could not be seen whole."""
         states = Counter(port.state for port in self._store.ports().values())
+        there = self._engine.orphans
         return {
             "host": self._host,
             "version": __version__,
+            "started_at": self._started_at.isoformat(timespec="seconds"),
             "ports": dict(states),
             "waiting": self._engine.waiting,
             "rounds": self._engine.rounds,
-            "orphans": len(self._cleanup.found),
+            "orphans": None if there is None else len(there),
             "cleanup_enabled": self._cleanup.enabled,
         }
 

@@ -46,3 +46,12 @@ def lock(path: Path, timeout: float = 30) -> IO[str]:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def locked(file: IO[str]) -> bool:
+    """Does another process hold the lock on this file?"""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True

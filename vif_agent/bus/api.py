@@ -34,12 +34,23 @@ class VifAgentAPI:
     """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``.
 
     ``conf`` must be oslo.config's global CONF: oslo.messaging 18 reads some options nowhere else.
+    ``timeout``: seconds for the answer to a call. ``must_reach``: a call to a host whose agent has
+    never joined the bus is told at once, by oslo_messaging.MessageUndeliverable.
     """
 
-    def __init__(self, conf: Any = None, transport: Any = None) -> None:
+    def __init__(
+        self,
+        conf: Any = None,
+        transport: Any = None,
+        *,
+        timeout: float = _REPLY_SECONDS,
+        must_reach: bool = False,
+    ) -> None:
         messaging = transport or oslo_messaging.get_rpc_transport(conf)
         self._casts = oslo_messaging.get_rpc_client(messaging, ours.target(bus.CAST_TOPIC))
         self._calls = oslo_messaging.get_rpc_client(messaging, ours.target(bus.ADMIN_TOPIC))
+        options = oslo_messaging.TransportOptions(at_least_once=must_reach)
+        self._how = {"timeout": timeout, "transport_options": options}
 
     def plug_vif(
         self,
@@ -184,6 +195,4 @@ class VifAgentAPI:
         raise NoAnswer(f"vif-agent on {host} has not done port {port_id} in {wait} s{why}")
 
     def _call(self, context: Any, host: str, name: str, /, **arguments: Any) -> Any:
-        return self._calls.prepare(server=host, timeout=_REPLY_SECONDS).call(
-            context, name, **arguments
-        )
+        return self._calls.prepare(server=host, **self._how).call(context, name, **arguments)
