@@ -1,0 +1,1 @@
+"""``vif-agentctl``: the operator's command line."""

@@ -1,0 +1,171 @@
+"""The command line itself: global options, the log, the exit status."""
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from cliff.app import App
+from cliff.command import Command
+from cliff.commandmanager import CommandManager
+
+from vif_agent import __version__
+from vif_agent.cmd.ctl.failures import Failed
+
+if TYPE_CHECKING:
+    from vif_agent.cmd.ctl.source import Source
+
+_FAILED = 2
+_TIMEOUT = 10.0
+#: of our own log, by how often -v was said and one more; other libraries' only with --debug
+_LEVELS = {0: logging.WARNING, 1: logging.WARNING, 2: logging.INFO}
+
+
+class Ctl(App):
+    """Exit status 2 for whatever could not be done or answered; see a command for 0 and 1."""
+
+    NAME = "vif-agentctl"
+    LOG = logging.getLogger(NAME)
+
+    def __init__(self) -> None:
+        super().__init__(
+            description="Ask and operate the vif-agent of a host, over the bus or, on the host "
+            "itself, without it.",
+            version=__version__,
+            command_manager=CommandManager("vif_agentctl"),
+            deferred_help=True,
+        )
+        self._source: Source | None = None
+        self._failed = False
+
+    @property
+    def source(self) -> "Source":
+        if self._source is None:
+            from vif_agent.cmd.ctl.source import Source
+
+            options = self.options
+            self._source = Source(
+                _configuration(options), options.host, options.timeout, options.local
+            )
+        return self._source
+
+    def build_option_parser(
+        self,
+        description: str | None,
+        version: str | None,
+        argparse_kwargs: dict[str, Any] | None = None,
+    ) -> argparse.ArgumentParser:
+        kwargs = {
+            "allow_abbrev": False,  # what begins like an option of ours may be a command's
+            "prog": self.NAME,
+            "usage": "%(prog)s [OPTION ...] COMMAND [ARGUMENT ...]",
+            **(argparse_kwargs or {}),
+        }
+        parser = super().build_option_parser(description, version, kwargs)
+        parser.add_argument("--host", help="whose agent; default: [DEFAULT] host of the file")
+        parser.add_argument(
+            "--config-file",
+            action="append",
+            default=[],
+            help="the agent's; default: /etc/vif-agent/vif-agent.conf if it is there. On other "
+            "hosts any file that has the transport_url",
+        )
+        parser.add_argument("--config-dir", action="append", default=[], help="as --config-file")
+        parser.add_argument(
+            "--timeout",
+            type=seconds,
+            default=_TIMEOUT,
+            metavar="SECONDS",
+            help=f"how long the agent may take to answer; default: {_TIMEOUT:g}",
+        )
+        parser.add_argument(
+            "--local",
+            action="store_true",
+            help="ask no agent: answer from its store and from this host. Without this option it "
+            "is so when the agent of this host cannot be asked",
+        )
+        return parser
+
+    def configure_logging(self) -> None:
+        console = logging.StreamHandler(self.stderr)
+        console.setFormatter(logging.Formatter(f"{self.NAME}: %(message)s"))
+        root = logging.getLogger()
+        root.addHandler(self._log_file())
+        if self.options.debug:
+            root.addHandler(console)
+            root.setLevel(logging.DEBUG)
+            return
+        level = _LEVELS.get(self.options.verbose_level, logging.DEBUG)
+        logging.getLogger(self.NAME).addHandler(console)
+        logging.getLogger("cliff").addHandler(console)
+        if level < logging.WARNING:  # what it would tell of itself, the answer tells
+            logging.getLogger("vif_agent").addHandler(console)
+            logging.getLogger("vif_agent").setLevel(level)
+
+    def _log_file(self) -> logging.Handler:
+        """With no handler at all Python itself would print."""
+        if not self.options.log_file:
+            return logging.NullHandler()
+        handler = logging.FileHandler(self.options.log_file)
+        handler.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
+        return handler
+
+    def get_fuzzy_matches(self, cmd: str) -> list[str]:
+        """None: cliff would print them on stdout, where a script reads the answer."""
+        return []
+
+    def interact(self) -> None:
+        self.parser.error("which command? See --help")
+
+    def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
+        self._failed = err is not None
+        if self._source:
+            self._source.close()
+
+    def run(self, argv: list[str]) -> int:
+        status = super().run(argv or ["--help"])
+        return _FAILED if self._failed else status
+
+
+class Asking(Command):
+    """A command that asks the agent."""
+
+    app: Ctl
+
+    @property
+    def source(self) -> "Source":
+        return self.app.source
+
+    def say(self, text: str) -> None:
+        print(text, file=self.app.stdout)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    warnings.simplefilter("ignore")
+    sys.exit(Ctl().run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _configuration(options: argparse.Namespace) -> Any:
+    """As the daemon reads it, the places where it looks for its file included."""
+    from oslo_config import cfg
+
+    from vif_agent import config
+
+    arguments = [f"--config-file={name}" for name in options.config_file]
+    arguments += [f"--config-dir={name}" for name in options.config_dir]
+    config.register(cfg.CONF)
+    try:
+        cfg.CONF(arguments, project="vif-agent", prog="vif-agent", version=__version__)
+        config.check(cfg.CONF)
+    except cfg.Error as error:
+        raise Failed(str(error)) from error
+    return cfg.CONF
+
+
+def seconds(given: str) -> float:
+    seconds = float(given)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(given)
+    return seconds

@@ -1,0 +1,48 @@
+"""Values as they stand in a table; json and yaml get them as they are."""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_MACHINES = ("json", "yaml")
+
+Table = tuple[tuple[str, ...], Iterable[Sequence[Any]]]
+
+
+def table(
+    args: argparse.Namespace, columns: Mapping[str, str], items: Iterable[Mapping[str, Any]]
+) -> Table:
+    """``columns``: {heading, as a key of json: field of an item}."""
+    rows = [[cell(args, item[field]) for field in columns.values()] for item in items]
+    return headings(args, columns), rows
+
+
+def one(args: argparse.Namespace, item: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Any]]:
+    return tuple(item), [cell(args, value) for value in item.values()]
+
+
+def headings(args: argparse.Namespace, columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.upper() if args.formatter == "table" else name for name in columns)
+
+
+def cell(args: argparse.Namespace, value: Any) -> Any:
+    return value if args.formatter in _MACHINES else text(value)
+
+
+def text(value: Any) -> str:
+    if value is None or value in ([], {}):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(text, value))
+    if isinstance(value, Mapping):
+        return _text_of(value)
+    return str(value)
+
+
+def _text_of(value: Mapping[str, Any]) -> str:
+    if "code" in value:
+        again = " (is tried again)" if value.get("transient") else ""
+        return f"{value['code']}: {value['message']}{again}"
+    return ", ".join(f"{name}: {text(each)}" for name, each in value.items())

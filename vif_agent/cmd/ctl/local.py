@@ -1,0 +1,170 @@
+"""The same answers without agent and bus: from the agent's store, and from the host itself.
+
+What stands here is only what a process lacks that is there for a moment: the loop that looks again.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vif_agent import agent, service
+from vif_agent.bus import admin, views
+from vif_agent.bus.report import Report
+from vif_agent.cleanup import Cleanup
+from vif_agent.cmd.ctl.failures import Failed
+from vif_agent.errors import OvsdbUnavailable, VifAgentError
+from vif_agent.host import privileged
+from vif_agent.operations import Operations
+from vif_agent.plan import Plan
+from vif_agent.plugins import loader
+from vif_agent.store import Port, Store
+
+_RUNS = "the agent runs on this host and puts right by itself what differs; nothing was done"
+_ROOT = "this changes the host, and so takes root"
+_PAUSE_SECONDS = 0.05
+#: what only a running agent can tell of itself
+_OF_THE_AGENT = ("started_at", "waiting", "rounds", "told")
+
+
+class Local:
+    """``repair`` and ``cleanup`` are for when no agent runs: they take its lock."""
+
+    def __init__(self, conf: Any) -> None:
+        self._conf = conf
+        self._lock_file = Path(conf.state_path, "lock")
+        _must_exist(agent.store_path(conf))
+        privileged.context.set_client_mode(False)  # reading takes no capability
+        try:
+            self._store = Store(agent.store_path(conf))
+            plugins = loader.load(conf)
+            self._host, self._engine = agent.host_and_engine(conf, self._store, plugins)
+        except VifAgentError as error:
+            raise Failed(str(error)) from error
+        self._cleanup = Cleanup(self._engine, conf.cleanup)
+        operations = Operations(
+            conf.host, self._store, self._engine, threading.Lock(), plugins, self._cleanup
+        )
+        self._report = Report(self._store, _Nobody(), conf.host)
+        self._calls = admin.Calls(operations, lambda port_id: None, self._store, self._report)
+        self._host.start()
+        self._engine.load()
+
+    def ask(self, call: str, /, **arguments: Any) -> Any:
+        own = {
+            "repair": self._repair,
+            "plan": self._plan,
+            "list_orphans": self._orphans,
+            "cleanup": self._clean,
+            "get_status": self._status,
+        }
+        try:
+            if call in own:
+                return own[call](**arguments)  # type: ignore[operator]
+            return getattr(self._calls, call)({}, **arguments)
+        except VifAgentError as error:
+            raise Failed(str(error)) from error
+
+    def close(self) -> None:
+        """The host's threads end with the process: to wait for them would take half a second."""
+        self._store.close()
+
+    def _orphans(self) -> list[dict[str, Any]]:
+        self._cleanup.look()
+        return self._calls.list_orphans({})
+
+    def _status(self) -> dict[str, Any]:
+        with contextlib.suppress(OvsdbUnavailable):  # then their number is not known
+            self._cleanup.look()
+        answer = {**self._calls.get_status({}), **dict.fromkeys(_OF_THE_AGENT)}
+        return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}
+
+    def _repair(self, port_id: str | None) -> list[dict[str, Any]]:
+        """Rounds until nothing is to be done now; the ports whose story has changed."""
+        with self._alone():
+            told = self._settle(self._engine.load() if port_id is None else {port_id}, not port_id)
+            if not self._engine.save(told.values()):
+                raise Failed("what became of the ports could not be stored")
+        self._report.finished(told.values())
+        return [views.port(port) for port in told.values()]
+
+    def _settle(self, ports: set[str], everywhere: bool) -> dict[str, Port]:
+        told: dict[str, Port] = {}
+        while ports or everywhere:
+            outcome = self._engine.look(ports, everywhere=everywhere)
+            told |= {port.port_id: port for port in outcome.finished}
+            if not outcome.again:
+                time.sleep(_PAUSE_SECONDS)
+            ports = set(outcome.again | (outcome.waiting.keys() - outcome.retry))
+            everywhere = False
+        return told
+
+    def _plan(self, cast: str, **arguments: Any) -> dict[str, Any]:
+        if cast == "cleanup":
+            return self._clean(dry_run=True)
+        return self._calls.plan({}, cast, **arguments)
+
+    def _clean(self, dry_run: bool) -> dict[str, Any]:
+        """Never removes: it takes more than one sighting, and here is only one."""
+        with contextlib.nullcontext() if dry_run else self._alone():
+            orphans = self._orphans()
+        options = self._conf.cleanup
+        says = (
+            f"nothing is removed without the agent: it takes {options.sightings} sightings of an "
+            f"orphan, {options.interval:g} s apart, and this process has looked once"
+        )
+        text = "\n".join([says, *map(_sighted, orphans)])
+        return {"text": text, "steps": Plan().as_dict() if dry_run else None, "failed": {}}
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if os.geteuid() != 0:
+            raise Failed(_ROOT)
+        try:
+            with service.lock(self._lock_file, timeout=0) as file:
+                _give_to_the_owner(file.fileno(), self._lock_file.parent)
+                yield
+        except BlockingIOError:
+            raise Failed(_RUNS) from None
+
+    def _agent_runs(self) -> bool:
+        try:
+            with self._lock_file.open() as file:
+                return service.locked(file)
+        except FileNotFoundError:
+            return False
+
+
+class _Nobody:
+    """Notifications are the agent's."""
+
+    def send(self, event_type: str, payload: dict[str, Any]) -> None:
+        pass
+
+
+def _sighted(orphan: Mapping[str, Any]) -> str:
+    stays = f"; stays, because {orphan['in_use']}" if orphan["in_use"] else ""
+    names = ", ".join(orphan["devices"])
+    return f"orphan {names} of port {orphan['port_id']}: seen {orphan['sightings']} time(s){stays}"
+
+
+def possible(conf: Any) -> bool:
+    """Is the agent's store on this host, where we may read it?"""
+    return os.access(agent.store_path(conf), os.R_OK | os.W_OK)
+
+
+def _must_exist(path: Path) -> None:
+    """SQLite would make one, and an empty store says that no port is known."""
+    try:
+        path.open("rb+").close()
+    except OSError as error:
+        raise Failed(f"the agent's store cannot be opened: {error.strerror}: {path}") from error
+
+
+def _give_to_the_owner(file: int, directory: Path) -> None:
+    """Root has perhaps made it just now; the agent is not root."""
+    owner = directory.stat()
+    os.fchown(file, owner.st_uid, owner.st_gid)

@@ -1,0 +1,147 @@
+"""``list``, ``show``, ``check``, ``repair``."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cliff.lister import Lister
+from cliff.show import ShowOne
+
+from vif_agent.cmd.ctl import cells
+from vif_agent.cmd.ctl.app import Asking
+from vif_agent.cmd.ctl.failures import Failed
+from vif_agent.errors import OvsdbUnavailable
+from vif_agent.store import ERROR, RETRYING, UNPLUGGED
+
+if TYPE_CHECKING:
+    from vif_agent.cmd.ctl.source import Source
+
+_WHOLE, _LEAST = 36, 8  # characters of a UUID; of one that is cut short
+_COLUMNS = {
+    "port": "port_id",
+    "vif_type": "vif_type",
+    "state": "state",
+    "devices": "devices",
+    "ms": "elapsed_ms",
+    "error": "error",
+}
+_AS_WISHED, _DIFFERS, _UNANSWERED = 0, 1, 2
+
+
+class List(Asking, Lister):
+    """List the ports of the host, the oldest first."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--unplugged", action="store_true", help="those unplugged lately too")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        ports = self.source.ask("list_vifs", unplugged=parsed_args.unplugged)
+        return cells.table(parsed_args, _COLUMNS, ports)
+
+
+class OfPort(Asking):
+    """A command with one port."""
+
+    nargs: str | None = None
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "port",
+            nargs=self.nargs,
+            metavar="PORT",
+            help=f"the port's UUID, or its first {_LEAST} or more characters",
+        )
+        return parser
+
+
+class Show(OfPort, ShowOne):
+    """Show what was asked for a port, and what became of it."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        return cells.one(parsed_args, find(self.source, parsed_args.port))
+
+
+class Check(OfPort):
+    """Say how the host differs from what a port wants.
+
+    Exit status: 0 if all is as wished and ready; 1 if not; 2 if the port is not known, or the
+    question could not be answered.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--json", action="store_true", help="the agent's answer as JSON")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        port = find(self.source, parsed_args.port)
+        answer = self.source.ask("check_vif", port_id=port["port_id"])
+        self.say(json.dumps(answer, indent=2) if parsed_args.json else _differences(answer))
+        return _verdict(answer)
+
+
+class Repair(OfPort):
+    """Look at a port again, or at the whole host, and put right what differs."""
+
+    nargs = "?"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        given = parsed_args.port
+        port_id = find(self.source, given)["port_id"] if given else None
+        told = self.source.ask("repair", port_id=port_id)
+        if told is None:
+            what = f"port {port_id}" if port_id else "all its ports"
+            self.say(f"the agent on {self.source.host} looks at {what} and puts right what differs")
+            return 0
+        self.say("\n".join(map(_became, told)) or "nothing to do")
+        return int(any(port["error"] for port in told))
+
+
+def find(source: "Source", given: str) -> dict[str, Any]:
+    """The port of this UUID, or the only one whose UUID begins so."""
+    start = given.lower()
+    if len(start) < _LEAST:
+        raise Failed(f"{given}: at least the first {_LEAST} characters of a port's UUID are needed")
+    if len(start) == _WHOLE:
+        port = source.ask("get_vif", port_id=start)
+        ports = [port] if port else []
+    else:
+        ports = _beginning(start, source.ask("list_vifs", unplugged=True))
+    if not ports:
+        raise Failed(f"{given}: unknown port on {source.host}")
+    if len(ports) > 1:
+        several = ", ".join(port["port_id"] for port in ports)
+        raise Failed(f"{given}: ambiguous, is the beginning of {several}")
+    return dict(ports[0])
+
+
+def _beginning(start: str, known: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One that was unplugged lately does not make another ambiguous."""
+    ports = [port for port in known if port["port_id"].startswith(start)]
+    return [port for port in ports if port["state"] != UNPLUGGED] or ports
+
+
+def _verdict(answer: dict[str, Any]) -> int:
+    refused = (answer["steps"] or {}).get("refused", ())
+    if answer["steps"] is None or any(r["code"] == OvsdbUnavailable.code for r in refused):
+        return _UNANSWERED
+    return _AS_WISHED if answer["ok"] else _DIFFERS
+
+
+def _differences(answer: dict[str, Any]) -> str:
+    if answer["ok"]:
+        return f"{answer['port_id']} {answer['state']}: as wished"
+    lines = [f"{answer['port_id']} {answer['state']}:", answer["text"], *answer["unready"]]
+    if answer["error"]:
+        lines.append(cells.text(answer["error"]))
+    return "\n".join(lines)
+
+
+def _became(port: dict[str, Any]) -> str:
+    if port["state"] in (ERROR, RETRYING):
+        return f"not repaired {port['port_id']}: {cells.text(port['error'])}"
+    return f"repaired {port['port_id']} {port['state']}: {cells.text(port['devices'])}"

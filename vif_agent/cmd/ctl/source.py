@@ -1,0 +1,39 @@
+"""Who answers: the agent over the bus, or this process from the agent's store and the host."""
+
+import logging
+from typing import Any
+
+from vif_agent.cmd.ctl import local
+from vif_agent.cmd.ctl.failures import Failed, Unreachable
+from vif_agent.cmd.ctl.local import Local
+from vif_agent.cmd.ctl.remote import Remote
+
+LOG = logging.getLogger("vif-agentctl")
+
+
+class Source:
+    """Goes over to this host when the agent cannot be asked, if it is this host's agent."""
+
+    def __init__(self, conf: Any, host: str | None, timeout: float, here: bool) -> None:
+        self._conf = conf
+        self._host = host or conf.host
+        if here and self._host != conf.host:
+            raise Failed(f"--local: this host is {conf.host}, not {self._host}")
+        self._answers: Local | Remote = Local(conf) if here else Remote(conf, self._host, timeout)
+
+    @property
+    def host(self) -> str:
+        return str(self._host)
+
+    def ask(self, call: str, /, **arguments: Any) -> Any:
+        try:
+            return self._answers.ask(call, **arguments)
+        except Unreachable as error:
+            if self._host != self._conf.host or not local.possible(self._conf):
+                raise
+            LOG.warning("%s; answering from %s and the host", error, self._conf.state_path)
+        self._answers = Local(self._conf)
+        return self._answers.ask(call, **arguments)
+
+    def close(self) -> None:
+        self._answers.close()

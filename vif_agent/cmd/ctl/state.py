@@ -1,0 +1,57 @@
+"""``status``, ``plugin list``, ``orphans``, ``cleanup``."""
+
+import argparse
+from typing import Any
+
+from cliff.lister import Lister
+from cliff.show import ShowOne
+
+from vif_agent.cmd.ctl import cells
+from vif_agent.cmd.ctl.app import Asking
+
+_PLUGINS = {"vif_type": "vif_type", "contract": "contract", "error": "error"}
+_ORPHANS = {
+    "port": "port_id",
+    "devices": "devices",
+    "sightings": "sightings",
+    "first_seen": "first_seen",
+    "due": "due",
+    "in_use": "in_use",
+    "why": "why",
+}
+
+
+class Status(Asking, ShowOne):
+    """Show how the agent is."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        return cells.one(parsed_args, {"agent": "runs", **self.source.ask("get_status")})
+
+
+class PluginList(Asking, Lister):
+    """List the vif_types that can be plugged, and the plugins that do not load."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        return cells.table(parsed_args, _PLUGINS, self.source.ask("list_plugins"))
+
+
+class Orphans(Asking, Lister):
+    """List what is left on the host and belongs to no port."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        return cells.table(parsed_args, _ORPHANS, self.source.ask("list_orphans"))
+
+
+class Cleanup(Asking):
+    """Remove the orphans that are due. Exit status 1 if that was not done, or not wholly."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--dry-run", action="store_true", help="only print what would go")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        answer = self.source.ask("cleanup", dry_run=parsed_args.dry_run)
+        failed = [f"cannot remove {name}: {why}" for name, why in answer["failed"].items()]
+        self.say("\n".join([answer["text"], *failed]))
+        return int(answer["steps"] is None or bool(failed))
