@@ -189,6 +189,7 @@ def test_check_cannot_answer_without_ovsdb(site: Site, plugged: Vif) -> None:
     finally:
         site.host.ovs.start_ovsdb()
     assert (said.code, local.code) == (2, 2), (said, local)
+    assert "Traceback" not in site.daemon.log()
     assert "ovsdb: not connected" in said.out
     wait_for(lambda: run(site, "check", plugged["id"]).code == 0, "a port as wished")
 

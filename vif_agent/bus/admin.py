@@ -1,7 +1,7 @@
 """The operators' calls (topic ``vif_agent_admin``): see, wait, dry run, repair, clean up."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import oslo_messaging
 
@@ -9,9 +9,18 @@ from vif_agent import bus
 from vif_agent.bus import transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
+from vif_agent.errors import VifAgentError
 from vif_agent.store import UNPLUGGED, Store
 
 _LONGEST_WAIT = 600
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+def _told(call: _Call) -> _Call:
+    """What is wrong with the host is the caller's to know, and no traceback in our log."""
+    told: _Call = oslo_messaging.expected_exceptions(VifAgentError)(call)
+    return told
 
 
 class Asked(Protocol):
@@ -54,6 +63,7 @@ class Calls:
     ) -> dict[str, Any]:
         return self._report.wait(port_id, generation, min(timeout, _LONGEST_WAIT))
 
+    @_told
     def plan(
         self,
         ctxt: Any,
@@ -72,12 +82,14 @@ class Calls:
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
         self._repair(port_id)
 
+    @_told
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         return self._asked.check(port_id)
 
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:
         return self._asked.orphans()
 
+    @_told
     def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
         return self._asked.cleanup(dry_run)
 

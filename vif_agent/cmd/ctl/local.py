@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import oslo_messaging
+
 from vif_agent import agent, service
 from vif_agent.bus import admin, views
 from vif_agent.bus.report import Report
@@ -67,6 +69,8 @@ class Local:
             return getattr(self._calls, call)({}, **arguments)
         except VifAgentError as error:
             raise Failed(str(error)) from error
+        except oslo_messaging.ExpectedException as error:
+            raise Failed(str(error.exc_info[1])) from error
 
     def close(self) -> None:
         """The host's threads end with the process: to wait for them would take half a second."""
