@@ -162,7 +162,6 @@ class Engine:
             surplus = wishes.surplus(ids)
         else:
             actual = self._host.read(keys, surplus)
-        wanted = planning.leave_old_bridges(wanted, wishes.past(ids), actual)
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
 

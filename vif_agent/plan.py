@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.resources import LINK, Key, OvsBridge, OvsPort, Resource
 
 MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
 
@@ -123,33 +123,6 @@ def merge(
             before = wanted.get(resource.key)
             wanted[resource.key] = _joined(before, resource, port, said)
     return wanted, problems
-
-
-def leave_old_bridges(
-    wanted: Mapping[Key, Want], past: Mapping[str, Collection[Key]], actual: Actual
-) -> dict[Key, Want]:
-    """A device that may be in any bridge must not stay in one that its port has left.
-
-    ``past``: what ports held under an earlier wish and want no longer.
-    """
-    return {
-        key: _in_no_bridge(want)
-        if _is_in_any(want.resource, past.get(want.ports[0], ()), actual)
-        else want
-        for key, want in wanted.items()
-    }
-
-
-def _in_no_bridge(want: Want) -> Want:
-    assert isinstance(want.resource, Link)
-    return dataclasses.replace(want, resource=dataclasses.replace(want.resource, master=""))
-
-
-def _is_in_any(link: Resource, bridges: Collection[Key], actual: Actual) -> bool:
-    if not bridges or not isinstance(link, Link) or link.master is not None:
-        return False
-    found = actual.found.get(link.key)
-    return found is not None and Key(LINK, getattr(found.resource, "master", "")) in bridges
 
 
 def _joined(before: Want | None, resource: Resource, port: str, said: Mapping[str, int]) -> Want:

@@ -137,11 +137,6 @@ class Wishes:
                 holders.setdefault(key, {SHARED}).add(port_id)
         return {k: frozenset(who) for k, who in holders.items() if not self.claimed(k)}
 
-    def past(self, ids: Iterable[str]) -> dict[str, frozenset[Key]]:
-        """What these ports held under an earlier wish and want no longer."""
-        entries = [self._entries[port_id] for port_id in ids]
-        return {e.port.port_id: left for e in entries if (left := e.held - e.claims)}
-
     def recall(self, actual: Actual) -> None:
         """Read off the stamps what belongs to which port: the memory that outlives a crash."""
         for key, found in actual.found.items():
