@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
-from vif_agent.ownership import MARK, Found, iface_id
+from vif_agent.ownership import MARK, SHARED, Found, iface_id
 from vif_agent.plan import CHANGE, MAKE, REMAKE, REMOVE, Actual, Plan, Step
 from vif_agent.resources import (
     LINK,
@@ -214,11 +214,14 @@ class FakeHost:
     def _shown(self, key: Key, with_members: bool = True) -> Found:
         members = {k.name for k, f in self._things.items() if _is_member(f.resource, key)}
         error = self._unready.get(key.name) if key.space == OVS_PORT else None
+        master = getattr(self._things[key].resource, "master", None)
+        bridge = self._things.get(Key(LINK, master)) if master else None
         return dataclasses.replace(
             self._things[key],
             members=frozenset(members) if with_members else frozenset(),
             ready=error is None,
             error=error or "",
+            in_shared=bridge is not None and bridge.stamp == SHARED,
         )
 
     def _grow(self, steps: Sequence[Step]) -> dict[Key, Problem]:

@@ -183,6 +183,15 @@ def test_members_of_a_shared_bridge_are_told(host: Any) -> None:
     assert read_one(host, OVS_BRIDGE.key).members == {"in-a"}
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_member_of_a_bridge_of_ours_is_told_from_that_of_a_ports_own(
+    shared: bool, host: Any
+) -> None:
+    make(host, dataclasses.replace(BRIDGE, shared=shared), TAP)
+    assert read_one(host, TAP.key).in_shared is shared
+    assert read_one(host, BRIDGE.key).in_shared is False
+
+
 def test_name_that_was_taken_meanwhile_is_not_touched(host: Any) -> None:
     """The plan is of before: whatever has the name now is not ours, and is left as it is."""
     plan = diff(wants(*LINKS), {}, Actual())

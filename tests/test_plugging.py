@@ -317,3 +317,27 @@ def test_option_create_tap_never_leaves_the_tap_to_libvirt(
     assert [port.state for port in ports.plug(vif)] == [READY]
     assert vif["devname"] not in links()
     assert ovs.vsctl("list-ports", "br-int").split() == [vif["devname"]]
+
+
+@pytest.mark.parametrize("neighbour", [False, True])
+def test_port_that_becomes_a_tap_leaves_its_networks_bridge(
+    neighbour: bool, ports: Ports, payload: Load
+) -> None:
+    """A tap's bridge is others' to choose, but this one it has from the port's earlier wish."""
+    vif = payload("bridge")
+    bridge, tap = vif["network"]["bridge"], vif["devname"]
+    ports.plug(vif, *([new_vif(vif, 1)] if neighbour else []))
+    assert [port.state for port in ports.plug({**vif, "type": "tap"})] == [READY]
+    assert "master" not in links()[tap]
+    assert (bridge in links()) is neighbour
+
+
+def test_tap_stays_in_the_bridge_that_somebody_else_put_it_into(
+    ports: Ports, payload: Load
+) -> None:
+    vif = payload("tap")
+    ports.plug(vif)
+    ip("link", "add", "br-other", "type", "bridge")
+    ip("link", "set", vif["devname"], "master", "br-other")
+    assert [port.state for port in ports.plug(vif)] == [READY]
+    assert links()[vif["devname"]]["master"] == "br-other"

@@ -25,6 +25,7 @@ class Found:
     plugged into it, ``held`` whether a guest has it open, ``index`` the kernel's ifindex;
     ``ready`` is False while Open vSwitch has not taken it into the datapath, and ``error`` is
     what it says of it. ``others``: fields that somebody else keeps, so not ours to judge.
+    ``in_shared``: it is in a bridge that we have made for several ports.
     """
 
     resource: Resource
@@ -35,6 +36,7 @@ class Found:
     ready: bool = True
     error: str = ""
     others: frozenset[str] = frozenset()
+    in_shared: bool = False
 
 
 class Verdict(enum.Enum):

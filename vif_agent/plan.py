@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, Key, OvsBridge, OvsPort, Resource
+from vif_agent.resources import LINK, Key, Link, OvsBridge, OvsPort, Resource
 
 MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
 
@@ -239,9 +239,10 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
 
 
 def _step(want: Want, found: Found | None) -> Step | None:
-    wanted, owner = want.resource, want.owner
+    owner = want.owner
     if found is None:
-        return Step(MAKE, wanted, owner, want.ports)
+        return Step(MAKE, want.resource, owner, want.ports)
+    wanted = _out_of_former_bridge(want.resource, found)
     judgement = verdict(wanted, found, owner)
     if judgement is Verdict.FOREIGN:
         return None  # shared and there before us: used as it is
@@ -252,6 +253,14 @@ def _step(want: Want, found: Found | None) -> Step | None:
         return None
     verb = REMAKE if _must_remake(wanted, found) else CHANGE
     return Step(verb, wanted, owner, want.ports, differences, found)
+
+
+def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
+    """What says nothing of a bridge stays where others put it, but where we did: for an earlier
+    wish of the port, and the network that it was on then."""
+    if isinstance(wanted, Link) and wanted.master is None and found.in_shared:
+        return dataclasses.replace(wanted, master="")
+    return wanted
 
 
 def _must_remake(wanted: Resource, found: Found) -> bool:

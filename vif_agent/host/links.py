@@ -75,7 +75,12 @@ def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Fo
         index=raw["index"],
         members=members,
         held=raw["kind"] == "tun" and bool(raw["data"]["queues"] or raw["carrier"]),
+        in_shared=_is_shared(by_index.get(raw["master"])),
     )
+
+
+def _is_shared(master: Raw | None) -> bool:
+    return master is not None and ownership.owner_in_alias(master["alias"]) == ownership.SHARED
 
 
 def _common(raw: Raw, by_index: Mapping[int, Raw]) -> dict[str, Any]:
