@@ -229,3 +229,26 @@ def test_replug_of_the_older_port_says_how_the_shared_bridge_is(rig: Rig, payloa
     bridge = rig.host.snapshot()[Key(LINK, older["network"]["bridge"])].resource
     assert isinstance(bridge, Bridge)
     assert bridge.mtu == 1400
+
+
+def test_shared_bridge_is_as_the_last_cast_of_those_that_stay_says(
+    rig: Rig, payload: Payload
+) -> None:
+    first = payload("bridge")
+    second = _sibling(first)
+    network = second["network"]
+    second["network"] = {**network, "meta": {**network["meta"], "mtu": 1400}}
+    rig.plug(first)
+    rig.plug(second)
+    assert _mtu(rig, network["bridge"]) == 1400
+    rig.unplug(second)
+    assert _mtu(rig, network["bridge"]) == 1500
+    rig.plug(second)
+    rig.plug({**second, "type": "tap"})
+    assert _mtu(rig, network["bridge"]) == 1500
+
+
+def _mtu(rig: Rig, name: str) -> object:
+    bridge = rig.host.snapshot()[Key(LINK, name)].resource
+    assert isinstance(bridge, Bridge)
+    return bridge.mtu

@@ -118,14 +118,20 @@ class Wishes:
         """The wants of these ports, and what others want of the same things; the oldest first.
 
         Of the others two will do: the oldest keeps a name that both want, the last that was asked
-        for says how a shared thing is. (A thousand ports share one integration bridge.)
+        for says how a shared thing is. (A thousand ports share one integration bridge.) What these
+        ports no longer share counts too: one of them may have been the last.
         """
         own = set(ids)
         keys = {r.key for i in own for r in self._entries[i].wanted}
-        sharing = {*own, *(port for key in keys for port in self._first_and_last(key))}
+        left = {key for i in own for key in self._entries[i].held} - keys
+        sharing = {*own, *(port for key in keys | left for port in self._first_and_last(key))}
         entries = sorted((self._entries[i] for i in sharing), key=lambda e: e.port.since)
         return {
-            e.port.port_id: tuple(r for r in e.wanted if e.port.port_id in own or r.key in keys)
+            e.port.port_id: tuple(
+                r
+                for r in e.wanted
+                if e.port.port_id in own or r.key in keys or (r.shared and r.key in left)
+            )
             for e in entries
         }
 
