@@ -8,7 +8,7 @@ import json
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,29 +38,41 @@ Vif = dict[str, Any]
 
 @contextlib.contextmanager
 def real_host(scratch: ScratchHost, tun: str = TUN) -> Iterator[RealHost]:
-    """The host with its helper in this process; afterwards the scratch host is as it was."""
+    host = RealHost(scratch.ovs.connection, 10, tun)
+    with running(host, scratch):
+        yield host
+
+
+@contextlib.contextmanager
+def running(host: RealHost, scratch: ScratchHost) -> Iterator[None]:
+    """With its helper in this process; afterwards the scratch host is as it was."""
     client_mode = privileged.context.client_mode
     privileged.context.set_client_mode(False)
-    host = RealHost(scratch.ovs.connection, 10, tun)
     host.start()
     try:
-        yield host
+        yield
     finally:
         host.stop()
         privileged.context.set_client_mode(client_mode)
         sweep(scratch)
 
 
-def sweep(scratch: ScratchHost) -> None:
-    """Remove all ports, bridges, QoS rows and links but those of the scratch host itself."""
-    ports = scratch.ovs.vsctl("list-ports", "br-int").split()
-    bridges = set(scratch.ovs.vsctl("list-br").split()) - KEPT
+def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:
+    """Remove all ports, bridges, QoS rows and links but those of the scratch host itself.
+
+    ``kept``: names of others to leave, OVS ports' with their QoS rows.
+    """
+    ports = set(scratch.ovs.vsctl("list-ports", "br-int").split()) - {*kept}
+    bridges = set(scratch.ovs.vsctl("list-br").split()) - {*KEPT, *kept}
     commands = [word for name in ports for word in ("--", "del-port", name)]
     commands += [word for name in bridges for word in ("--", "del-br", name)]
     if commands:
         scratch.ovs.vsctl(*commands[1:])
-    scratch.ovs.vsctl("--no-wait", "--", "--all", "destroy", "qos")
-    doomed = "".join(f"link del {name}\n" for name in scratch.links().keys() - KEPT)
+    used = [port["qos"] for port in rows(scratch.ovs, "port")]
+    for qos in rows(scratch.ovs, "qos"):
+        if qos["_uuid"] not in used:
+            scratch.ovs.vsctl("--no-wait", "destroy", "qos", qos["_uuid"])
+    doomed = "".join(f"link del {name}\n" for name in scratch.links().keys() - {*KEPT, *kept})
     subprocess.run(
         ["ip", "-force", "-batch", "-"],
         input=doomed.encode(),
@@ -92,9 +104,17 @@ def _sysctl_path(family: str, device: str, name: str) -> Path:
 
 
 def rows(ovs: PrivateOvs, table: str) -> list[dict[str, Any]]:
-    """A table as `ovs-vsctl` shows it, sets and maps as Python has them."""
-    said = json.loads(ovs.vsctl("--format=json", "list", table))
-    return [dict(zip(said["headings"], map(_plain, row), strict=True)) for row in said["data"]]
+    return tables(ovs, table)[0]
+
+
+def tables(ovs: PrivateOvs, *names: str) -> list[list[dict[str, Any]]]:
+    """Tables as `ovs-vsctl` shows them at one moment, sets and maps as Python has them."""
+    commands = [word for name in names for word in ("--", "list", name)]
+    said = [json.loads(line) for line in ovs.vsctl("--format=json", *commands).splitlines()]
+    return [
+        [dict(zip(table["headings"], map(_plain, row), strict=True)) for row in table["data"]]
+        for table in said
+    ]
 
 
 def row(ovs: PrivateOvs, table: str, name: str) -> dict[str, Any]:
@@ -186,9 +206,10 @@ class Ports:
     def look(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
         """Rounds until the engine waits for nothing but a retry."""
         told: dict[str, Port] = {}
-        while ids:
+        while ids or everywhere:
             self._spoken.clear()
             outcome = self.engine.look(ids, everywhere=everywhere)
+            everywhere = False
             self.rounds += 1
             self.engine.save(outcome.finished)
             told |= {port.port_id: port for port in outcome.finished}

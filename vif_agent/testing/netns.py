@@ -18,6 +18,7 @@ MS_PRIVATE = 1 << 18
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
+_OWN = "/proc/thread-self/ns/net"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,11 +55,35 @@ def fresh_netns() -> Iterator[None]:
     Processes and threads started meanwhile inherit it; the kernel removes it, and every device in
     it, when the last of them is gone. /sys still shows the old namespace: see isolate_process().
     """
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with _coming_home():
         _unshare(CLONE_NEWNET)
+        _loopback_up()
+        yield
+
+
+class Namespace:
+    """A new, empty namespace to go to and come back to; it stays until it is closed."""
+
+    def __init__(self) -> None:
+        with fresh_netns():
+            self._fd = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """As in fresh_netns(), for the calling thread and what it starts meanwhile."""
+        with _coming_home():
+            _setns(self._fd)
+            yield
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@contextlib.contextmanager
+def _coming_home() -> Iterator[None]:
+    home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         try:
-            _loopback_up()
             yield
         finally:
             _setns(home)
