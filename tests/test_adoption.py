@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.examples import INSTANCE
+from tests.peers import indexes, names, os_vif_hybrid, os_vif_row
 from tests.real_host import (
     OTHER,
     TUN,
@@ -30,41 +30,6 @@ Load = Callable[[str], Vif]
 @pytest.fixture
 def hybrid(payload: Load) -> Vif:
     return payload("ovs_hybrid")
-
-
-def names(vif: Vif) -> list[str]:
-    return [prefix + vif["id"][:11] for prefix in ("qbr", "qvb", "qvo")]
-
-
-def os_vif_hybrid(ovs: PrivateOvs, vif: Vif) -> None:
-    """What os-vif 5.1 leaves behind, and Neutron's agent has tagged since."""
-    bridge, inner, outer = names(vif)
-    ip("link", "add", bridge, "type", "bridge", "forward_delay", "0", "ageing_time", "0")
-    ip("link", "add", inner, "type", "veth", "peer", "name", outer)
-    ip("link", "set", inner, "master", bridge)
-    for name in (bridge, inner, outer):
-        ip("link", "set", name, "up")
-    os_vif_row(ovs, vif, outer)
-
-
-def os_vif_row(ovs: PrivateOvs, vif: Vif, name: str) -> None:
-    ids = {
-        "iface-id": vif["id"],
-        "iface-status": "active",
-        "attached-mac": vif["address"],
-        "vm-uuid": INSTANCE["uuid"],
-    }
-    columns = [f'external_ids:{key}="{value}"' for key, value in ids.items()]
-    ovs.vsctl(
-        *("add-port", "br-int", name, "tag=7", "--", "set", "interface", name, *columns),
-        *("--", "set", "port", name, "qos=@q"),
-        *("--", "--id=@q", "create", "qos", "type=linux-noop"),
-        *(f"external_ids:id={name}", "external_ids:_type=linux-noop"),
-    )
-
-
-def indexes(*wanted: str) -> list[int]:
-    return [links()[name]["ifindex"] for name in wanted]
 
 
 def test_hybrid_of_os_vif_is_taken_over_where_it_is(

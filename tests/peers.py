@@ -1,0 +1,89 @@
+"""What other programs leave on a host for a port: made by hand with `ip` and `ovs-vsctl`.
+
+Their settings are those of os-vif 5.1 (`vif_plug_ovs`), of the last `vif_plug_linux_bridge`
+(os-vif 4.3), of libvirt's taps and of the last linux bridge agent (Neutron 2024.2).
+"""
+
+from __future__ import annotations
+
+from tests.examples import INSTANCE
+from tests.real_host import Vif, ip, links, set_sysctl
+from vif_agent.testing.ovs import PrivateOvs
+
+
+def names(vif: Vif) -> list[str]:
+    return [prefix + vif["id"][:11] for prefix in ("qbr", "qvb", "qvo")]
+
+
+def os_vif_hybrid(ovs: PrivateOvs, vif: Vif) -> None:
+    """What os-vif 5.1 leaves behind, and Neutron's agent has tagged since."""
+    bridge, inner, outer = names(vif)
+    ip("link", "add", bridge, "type", "bridge", "forward_delay", "0", "ageing_time", "0")
+    ip("link", "add", inner, "type", "veth", "peer", "name", outer)
+    ip("link", "set", inner, "master", bridge)
+    for name in (bridge, inner, outer):
+        ip("link", "set", name, "up")
+    os_vif_row(ovs, vif, outer)
+
+
+def os_vif_row(ovs: PrivateOvs, vif: Vif, name: str) -> None:
+    ids = {
+        "iface-id": vif["id"],
+        "iface-status": "active",
+        "attached-mac": vif["address"],
+        "vm-uuid": INSTANCE["uuid"],
+    }
+    columns = [f'external_ids:{key}="{value}"' for key, value in ids.items()]
+    ovs.vsctl(
+        *("add-port", "br-int", name, "tag=7", "--", "set", "interface", name, *columns),
+        *("--", "set", "port", name, "qos=@q"),
+        *("--", "--id=@q", "create", "qos", "type=linux-noop"),
+        *(f"external_ids:id={name}", "external_ids:_type=linux-noop"),
+    )
+
+
+def indexes(*wanted: str) -> list[int]:
+    return [links()[name]["ifindex"] for name in wanted]
+
+
+def libvirt_tap(vif: Vif, bridge: str | None = None) -> None:
+    """With a MAC of its own, which no bridge takes for its address as it is the highest."""
+    name, mtu = vif["devname"], str(vif["network"]["meta"]["mtu"])
+    ip("tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr")
+    ip("link", "set", name, "address", "fe" + vif["address"][2:], "mtu", mtu)
+    if bridge:
+        ip("link", "set", name, "master", bridge)
+    ip("link", "set", name, "up")
+
+
+def settle_as_os_vif(ovs: PrivateOvs, vif: Vif) -> None:
+    """What os-vif sets besides, so that nothing is left for the agent to correct."""
+    bridge, inner, outer = names(vif)
+    mtu = str(vif["network"]["meta"]["mtu"])
+    _quiet(bridge)
+    ip("link", "set", bridge, "type", "bridge", "stp_state", "0", "mcast_snooping", "0")
+    for name in (inner, outer):
+        ip("link", "set", name, "mtu", mtu, "promisc", "on")
+    ip("link", "set", bridge, "mtu", mtu)
+    ovs.vsctl("set", "interface", outer, f"mtu_request={mtu}")
+
+
+def nova_bridge(name: str, vif: Vif) -> None:
+    ip("link", "add", name, "type", "bridge", *_STILL, "mcast_snooping", "0")
+    _quiet(name)
+    ip("link", "set", name, "mtu", str(vif["network"]["meta"]["mtu"]), "up")
+
+
+def neutron_bridge(name: str) -> None:
+    """The kernel's MTU, ageing time and multicast snooping, and IPv6 left on (bug 1662324)."""
+    ip("link", "add", name, "type", "bridge", *_STILL)
+    ip("link", "set", name, "up")
+
+
+def _quiet(bridge: str) -> None:
+    set_sysctl("ipv6", bridge, "disable_ipv6", 1)
+    set_sysctl("ipv4", bridge, "arp_ignore", 1)
+    set_sysctl("ipv4", bridge, "arp_announce", 2)
+
+
+_STILL = ("forward_delay", "0", "stp_state", "0")
