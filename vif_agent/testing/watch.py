@@ -46,6 +46,12 @@ class WriteWatch:
             self._seen += self._log.read()
         return list(self._seen)
 
+    def forget(self) -> list[str]:
+        """The same, and none of it is told again."""
+        seen = self.events()
+        self._seen.clear()
+        return seen
+
     def settle(self, quiet: float = 0.5, timeout: float = 10) -> list[str]:
         """Wait until nothing was written for `quiet` seconds and no IPv6 address is still being
         checked for duplicates; then forget, and return, what was written."""
