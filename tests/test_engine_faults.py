@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_host import Crash
+from tests.faults import Crash
 from tests.rig import PLUGGABLE, PLUGINS, Rig
 from vif_agent.engine import Engine
 from vif_agent.errors import HostRefused, NotYet

@@ -171,6 +171,16 @@ def test_remove_takes_all_and_again_is_no_error(host: Any) -> None:
     assert not host.read(keys).found
 
 
+def test_remove_an_ovs_bridge_with_its_last_port(host: Any) -> None:
+    make(host, *OVS)
+    keys = (OVS_BRIDGE.key, OVS_PORT.key)
+    found = host.read(keys)
+    plan = diff({}, {OVS_BRIDGE.key: {"shared"}, OVS_PORT.key: {PORT}}, found)
+    assert {step.key for step in plan} == set(keys)
+    assert host.apply(plan) == {}
+    assert not host.read(keys).found
+
+
 def test_remove_leaves_what_carries_another_stamp(host: Any) -> None:
     make(host, *LINKS, port=OTHER)
     assert not removal(host, *(r.key for r in LINKS))

@@ -1,0 +1,124 @@
+"""What is there on a host in memory, and what anybody can do with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from vif_agent.ownership import MARK, SHARED, Found, iface_id
+from vif_agent.resources import LINK, OVS_BRIDGE, OVS_PORT, Key, Link, OvsBridge, OvsPort, Resource
+
+#: what a new device has by itself
+_BARE: dict[str, Any] = {
+    "mtu": 1500, "up": False, "promisc": False, "disable_ipv6": False, "multi_queue": False,
+    "forward_delay": 15, "ageing": 300, "stp": False, "mcast_snooping": True, "arp_ignore": 0,
+    "arp_announce": 0,
+}  # fmt: skip
+
+
+class Things:
+    """``isolated``: OVS ports that were born in the dead VLAN; ``unready``: without an ofport, and
+    why."""
+
+    def __init__(self, links: Iterable[Link] = ()) -> None:
+        self.isolated: set[str] = set()
+        self.things: dict[Key, Found] = {}
+        self.unready: dict[str, str] = {}
+        self._indexes = itertools.count(2)
+        for link in links:
+            self.add_link(link)
+
+    def add_link(self, resource: Link, stamp: str | None = None, held: bool = False) -> None:
+        fields = {k: v for k, v in _BARE.items() if getattr(resource, k, 0) is None}
+        index = next(self._indexes)
+        if resource.mac is None:
+            fields["mac"] = f"02:00:00:00:{index >> 8:02x}:{index & 255:02x}"
+        link = dataclasses.replace(resource, shared=False, **fields)
+        self.things[link.key] = Found(link, stamp=stamp, index=index, held=held)
+
+    def add_ovs(
+        self,
+        resource: OvsBridge | OvsPort,
+        stamp: str | None = None,
+        others: frozenset[str] = frozenset(),
+    ) -> None:
+        row: Resource
+        if isinstance(resource, OvsBridge):
+            datapath = resource.datapath_type or "system"
+            row = dataclasses.replace(resource, shared=False, datapath_type=datapath)
+            local = OvsPort(name=row.name, bridge=row.name, interface_type="internal", options=())
+            self.things[local.key] = Found(local)
+        else:
+            row = _port_row(resource, stamp)
+        self.things[row.key] = Found(row, stamp=stamp, others=others)
+
+    def remove(self, key: Key) -> None:
+        """With all that goes with it: a veth's other end, a device's VLANs, a bridge's ports."""
+        self.things.pop(key, None)
+        for other, thing in list(self.things.items()):
+            if _goes_with(thing.resource, key):
+                self.remove(other)
+            elif other in self.things and _is_slave(thing.resource, key):
+                self.change(other, master=None)
+
+    def change(self, key: Key, **fields: Any) -> None:
+        found = self.things[key]
+        resource = dataclasses.replace(found.resource, **fields)
+        self.things[key] = dataclasses.replace(found, resource=resource)
+
+    def stamp(self, key: Key, owner: str) -> None:
+        self.things[key] = dataclasses.replace(self.things[key], stamp=owner)
+
+    def snapshot(self) -> dict[Key, Found]:
+        return {key: self.shown(key) for key in self.things}
+
+    def shown(self, key: Key, with_members: bool = True) -> Found:
+        members = {k.name for k, f in self.things.items() if _is_member(f.resource, key)}
+        error = self.unready.get(key.name) if key.space == OVS_PORT else None
+        master = getattr(self.things[key].resource, "master", None)
+        bridge = self.things.get(Key(LINK, master)) if master else None
+        return dataclasses.replace(
+            self.things[key],
+            in_shared=bridge is not None and bridge.stamp == SHARED,
+            members=frozenset(members) if with_members else frozenset(),
+            ready=error is None,
+            error=error or "",
+        )
+
+    def is_broken(self, key: Key) -> bool:
+        """An OVS port of some plug that cannot be opened."""
+        error = self.unready.get(key.name) if key.space == OVS_PORT else ""
+        return bool(error and iface_id(self.things[key].resource))
+
+
+def _port_row(port: OvsPort, stamp: str | None) -> OvsPort:
+    mark = {MARK: stamp} if stamp else {}
+    return dataclasses.replace(
+        port,
+        shared=False,
+        interface_type=port.interface_type or "",
+        external_ids=tuple(sorted({**dict(port.external_ids), **mark}.items())),
+        options=port.options or (),
+        isolate=False,
+        wait_ofport=True,
+    )
+
+
+def _goes_with(resource: Resource, key: Key) -> bool:
+    if isinstance(resource, OvsPort):
+        return key == Key(OVS_BRIDGE, resource.bridge)
+    if key.space != LINK:
+        return False
+    return key.name in (getattr(resource, "peer", ""), getattr(resource, "parent", ""))
+
+
+def _is_member(resource: Resource, key: Key) -> bool:
+    if isinstance(resource, OvsPort):
+        return key == Key(OVS_BRIDGE, resource.bridge) and resource.name != key.name
+    return _is_slave(resource, key)
+
+
+def _is_slave(resource: Resource, key: Key) -> bool:
+    return key.space == LINK and getattr(resource, "master", None) == key.name
