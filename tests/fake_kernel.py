@@ -98,6 +98,8 @@ class _Growth:
             self._fail(step, "No such device [ENODEV]")
         else:
             self._add(_bare(link))
+            if isinstance(link, Tap):  # stamped before it is made to last
+                self._things.stamp(link.key, step.owner)
             if isinstance(link, Veth):
                 self._add(Veth(name=link.peer, peer=link.name, up=False))
 

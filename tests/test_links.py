@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.real_host import PORT, ip, links, set_sysctl, sysctl
+from tests.real_host import PORT, TUN, ip, links, set_sysctl, sysctl
 from vif_agent.host import links as host_links
 from vif_agent.host import privileged
 from vif_agent.ownership import Found
@@ -212,3 +215,25 @@ def test_altname_of_a_link_is_seen_as_that_link() -> None:
     a_vxlan()
     ip("link", "property", "add", "dev", "x", "altname", "ens3")
     assert Key(LINK, "ens3") in host_links.read({"ens3"})
+
+
+def test_tap_that_cannot_be_stamped_does_not_stay() -> None:
+    """Nor if the helper is killed before the stamp: the tap is made to last after it."""
+    order = {"verb": "make", "kind": "tun", "name": "tap-a", "index": 0, "alias": "x" * 300,
+             "fields": {"up": True}}  # fmt: skip
+    failures = privileged.grow([order], TUN)
+    assert failures.keys() == {"tap-a"}
+    assert "tap-a" not in links()
+
+
+def test_tap_dies_with_whoever_makes_it_until_it_is_made_to_last() -> None:
+    code = f"""
+import os, signal, socket
+from vif_agent.host import taps
+with taps.making({TUN!r}, "tap-a", multi_queue=False):
+    socket.if_nametoindex("tap-a")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert "tap-a" not in links()

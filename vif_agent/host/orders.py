@@ -94,6 +94,10 @@ def raise_link(index: int) -> LinkRequest:
     return LinkRequest(SET, index=index, flags=iflink.UP, change=iflink.UP)
 
 
+def stamping(order: Order, index: int) -> LinkRequest:
+    return LinkRequest(SET, text(iflink.IFALIAS, order["alias"]), index)
+
+
 def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     """All but "up", which comes after the sysctls.
 
@@ -103,8 +107,8 @@ def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     index, fields = indexes[order["name"]], order["fields"]
     changes = order["verb"] == "change"
     stamp = text(iflink.IFALIAS, order["alias"])
-    if not changes:
-        yield LinkRequest(SET, stamp, index)
+    if not changes and order["kind"] != "tun":
+        yield stamping(order, index)
     if changes and "stp" in fields:
         yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
     attributes = _mtu(fields) + (stamp + _bridge_info(fields) if changes else b"")

@@ -23,8 +23,10 @@ from vif_agent.host.orders import (
     Order,
     checked,
     configuration,
+    index_of,
     indexes_of,
     raise_link,
+    stamping,
 )
 from vif_agent.ownership import SHARED, owner_in_alias
 
@@ -118,7 +120,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     failures: Failures = {}
     with Socket() as netlink:
         _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
-        _make_taps(orders, tun_device, failures)
+        _make_taps(netlink, orders, tun_device, failures)
         indexes = indexes_of(orders, failures)
         _send(netlink, configuration(orders, indexes), failures)
         _blame_masters(orders, failures)
@@ -163,18 +165,22 @@ def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:
     return next((a for a in answers if a.errno not in _WELL_GONE), Answer())
 
 
-def _make_taps(orders: Iterable[Order], tun_device: str, failures: Failures) -> None:
+def _make_taps(
+    netlink: Socket, orders: Iterable[Order], tun_device: str, failures: Failures
+) -> None:
+    """Each is stamped before it is made to last: a tap that nobody owns, nobody would remove."""
     for order in orders:
         if order["kind"] != "tun" or order["verb"] == "change":
             continue
+        name, multi_queue = checked(order["name"]), bool(order["fields"].get("multi_queue"))
         try:
-            taps.make(tun_device, checked(order["name"]), bool(order["fields"].get("multi_queue")))
+            with taps.making(tun_device, name, multi_queue):
+                (answer,) = netlink.ask([stamping(order, index_of(name, {}))])
+                if answer.errno:
+                    raise OSError(answer.errno, answer.text)
         except OSError as error:
             where = "" if error.errno == errno.EBUSY else f"{tun_device}: "
-            failures[order["name"]] = (
-                error.errno or errno.EIO,
-                where + os.strerror(error.errno or 0),
-            )
+            failures[name] = (error.errno or errno.EIO, where + os.strerror(error.errno or 0))
 
 
 def _blame_masters(orders: Iterable[Order], failures: Failures) -> None:
