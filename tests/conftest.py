@@ -17,9 +17,31 @@ from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 
+_FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     netns.isolate_process()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """What tests have counted: capture hides the output of tests that pass."""
+    if lines := config.stash[_FIGURES]:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Record a line for the section "figures" at the end of the run."""
+    return request.config.stash[_FIGURES].append
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,123 @@
+"""What a port can go through, for a fault to be put at every step of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from tests.examples import INSTANCE
+from tests.rig import PLUGGABLE, Rig
+from vif_agent.resources import LINK, OVS_PORT, Key
+from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
+
+Vif = dict[str, Any]
+Payload = Callable[[str], Vif]
+
+
+class Scenario(NamedTuple):
+    """``before`` is done undisturbed; ``act`` stores wishes or drifts, and answers the ports to
+    look at."""
+
+    before: Callable[[Rig, Payload], object]
+    act: Callable[[Rig, Payload], Collection[str]]
+    everywhere: bool = False
+
+
+def _plug(name: str) -> Scenario:
+    return Scenario(lambda rig, payload: None, lambda rig, payload: [rig.wish(PLUG, payload(name))])
+
+
+def _unplug(name: str) -> Scenario:
+    return Scenario(_plugged(name), lambda rig, payload: [rig.wish(UNPLUG, payload(name))])
+
+
+def _becomes(name: str, change: Callable[[Vif], Vif]) -> Scenario:
+    def act(rig: Rig, payload: Payload) -> Collection[str]:
+        return [rig.wish(PLUG, change(payload(name)))]
+
+    return Scenario(_plugged(name), act)
+
+
+def _drifts(name: str, drift: Callable[[Rig, Vif], None]) -> Scenario:
+    def act(rig: Rig, payload: Payload) -> Collection[str]:
+        drift(rig, payload(name))
+        return [rig.wish(PLUG, payload(name))]
+
+    return Scenario(_plugged(name), act)
+
+
+def _plugged(name: str) -> Callable[[Rig, Payload], object]:
+    return lambda rig, payload: rig.plug(payload(name))
+
+
+def _direct(vif: Vif) -> Vif:
+    return {**vif, "details": {"bridge_name": "br-int", "ovs_create_tap": True}}
+
+
+def _hybrid(vif: Vif) -> Vif:
+    return {**vif, "type": "ovs", "details": {"bridge_name": "br-int", "ovs_hybrid_plug": True}}
+
+
+def _on_own_bridge(vif: Vif) -> Vif:
+    return {**vif, "details": {**vif["details"], "bridge_name": "br-own"}}
+
+
+def _with_mtu(vif: Vif, mtu: int = 1300) -> Vif:
+    network = vif["network"]
+    return {**vif, "network": {**network, "meta": {**network["meta"], "mtu": mtu}}}
+
+
+def _hybrid_drift(rig: Rig, vif: Vif) -> None:
+    bridge, inner, outer = (prefix + vif["id"][:11] for prefix in ("qbr", "qvb", "qvo"))
+    rig.host.change(Key(LINK, bridge), mtu=1300, stp=True, up=False)
+    rig.host.remove(Key(LINK, inner))
+    rig.host.remove(Key(OVS_PORT, outer))
+
+
+def _direct_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.change(Key(LINK, vif["devname"]), multi_queue=True)
+    rig.host.change(Key(OVS_PORT, vif["devname"]), mtu_request=1300, qos_type=None)
+
+
+def _bridge_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.remove(Key(LINK, vif["network"]["bridge"]))
+
+
+def _complete_set() -> Scenario:
+    """Of two ports on one bridge one goes, a third changes, a fourth is new."""
+
+    def before(rig: Rig, payload: Payload) -> None:
+        bridge = payload("bridge")
+        for vif in (bridge, _other(bridge), payload("ovs_hybrid")):
+            rig.plug(vif)
+
+    def act(rig: Rig, payload: Payload) -> Collection[str]:
+        vifs = (payload("bridge"), _with_mtu(payload("ovs_hybrid")), payload("ovs_create_tap"))
+        plugs = tuple(
+            Wish(port_id=vif["id"], verb=PLUG, instance=INSTANCE, vif=vif, vif_type=vif["type"])
+            for vif in vifs
+        )
+        named = frozenset(wish.port_id for wish in plugs)
+        rig.store.put([FullSet(plugs=plugs, named=named, deletes=True)])
+        return rig.store.ports().keys()
+
+    return Scenario(before, act, everywhere=True)
+
+
+def _other(vif: Vif) -> Vif:
+    port = "00000001" + vif["id"][8:]
+    return {**vif, "id": port, "devname": "tap" + port[:11], "address": "fa:16:3e:00:01:01"}
+
+
+SCENARIOS = {
+    **{f"plug {name}": _plug(name) for name in PLUGGABLE},
+    **{f"unplug {name}": _unplug(name) for name in PLUGGABLE},
+    "hybrid to direct": _becomes("ovs_hybrid", _direct),
+    "bridge to hybrid": _becomes("bridge", _hybrid),
+    "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),
+    **{f"mtu of {name}": _becomes(name, _with_mtu) for name in PLUGGABLE},
+    "plug after drift, hybrid": _drifts("ovs_hybrid", _hybrid_drift),
+    "plug after drift, direct": _drifts("ovs_create_tap", _direct_drift),
+    "plug after drift, bridge": _drifts("bridge", _bridge_drift),
+    "complete set": _complete_set(),
+}
