@@ -136,6 +136,21 @@ def test_server_killed_and_restarted(namespace: None, tmp_path: Path) -> None:
         ovs.stop()
 
 
+def test_server_that_restarts_again_and_again_is_found_soon_each_time(tmp_path: Path) -> None:
+    ovs = PrivateOvs(tmp_path)
+    ovs.start_ovsdb()
+    client = Client(ovs.connection)
+    try:
+        assert client.connects()
+        for _ in range(4):
+            ovs.kill_ovsdb()
+            ovs.start_ovsdb()
+            assert client.hears(lambda keys: keys is None, timeout=5)
+    finally:
+        client.ovsdb.stop()
+        ovs.stop()
+
+
 def test_stop_while_the_server_is_away(tmp_path: Path) -> None:
     client = Client(f"unix:{tmp_path}/none.sock", timeout=1)
     started = time.monotonic()

@@ -35,6 +35,9 @@ EVERYTHING: frozenset[Key] | None = None
 
 OnChange = Callable[[frozenset[Key] | None], None]
 
+#: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
+_RECONNECT_MILLISECONDS = 1000
+
 
 class Ovsdb:
     """``on_change`` is called on the OVSDB thread and must only take note.
@@ -254,6 +257,7 @@ class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
         for table, columns in ovs_schema.columns().items():
             helper.register_columns(table, columns)
         super().__init__(connection, helper, leader_only=False)
+        self._session.reconnect.set_backoff(_RECONNECT_MILLISECONDS, _RECONNECT_MILLISECONDS)
         for table in ovs_schema.NAMED_TABLES:
             self.index_create(table, "by_name").add_column("name")
 
