@@ -32,13 +32,17 @@ _T = TypeVar("_T")
 
 
 class Site:
-    """Left with nothing plugged and the state removed, so that the next agent starts anew."""
+    """Left with nothing plugged and the state removed, so that the next agent starts anew.
+
+    ``sender``: options of oslo_messaging_rabbit for this side, as a transport URL's query.
+    """
 
     def __init__(
         self,
         host: ScratchHost,
         concurrency: str,
         options: Options | None = None,
+        sender: str = "",
         **daemon: Any,
     ) -> None:
         assert host.rabbit
@@ -48,7 +52,7 @@ class Site:
         groups.setdefault("vif_agent", {})["concurrency"] = concurrency
         groups.setdefault("bridge", {}).setdefault("create_tap", True)
         self.daemon = Daemon(host, self.rabbit.url, groups, **daemon)
-        self.transport = transport(self.rabbit.url)
+        self.transport = transport(self.rabbit.url + sender)
         self.api = VifAgentAPI(transport=self.transport)
         self._client = oslo_messaging.get_rpc_client(
             self.transport,

@@ -61,8 +61,11 @@ class ScratchHost:
 
     def links(self) -> dict[str, dict[str, Any]]:
         """What `ip` says of every link, by name: a view that shares no code with the agent."""
-        said = json.loads(processes.run(("ip", "-j", "-d", "link", "show"), os.environ))
+        said = json.loads(self.ip("-j", "-d", "link", "show"))
         return {link["ifname"]: link for link in said}
+
+    def ip(self, *arguments: str) -> str:
+        return processes.run(("ip", *arguments), os.environ)
 
     def _launch_rabbit(self, stack: contextlib.ExitStack) -> None:
         """First, and waited for last: it boots while Open vSwitch starts."""
