@@ -46,12 +46,12 @@ def indexes_of(orders: Sequence[Order], failures: Failures) -> dict[str, int]:
 def configuration(
     orders: Sequence[Order], indexes: dict[str, int]
 ) -> list[tuple[str, LinkRequest]]:
-    """All of the plan but sysctls and "up", masters first."""
+    """All of the plan but sysctls and "up": what is made, each stamped at once, then settings."""
     new = {o["name"]: o for o in orders if o["verb"] != "change" and o["kind"] != "tun"}
-    creations = [
-        (order["name"], _creation(order, indexes))
-        for order in sorted(new.values(), key=lambda o: str(o["kind"]) != "bridge")
-        if not _made_by_peer(order, new)
+    births = [
+        (order["name"], request)
+        for order in sorted(new.values(), key=_birth)
+        for request in _made(order, indexes, new)
     ]
     settings = [
         (order["name"], request)
@@ -59,7 +59,21 @@ def configuration(
         if indexes[order["name"]]
         for request in _settings(order, indexes)
     ]
-    return [*creations, *settings]
+    return [*births, *settings]
+
+
+def _birth(order: Order) -> tuple[bool, str, str]:
+    """Masters first; of a veth pair the two ends together, the one that makes both before."""
+    name = str(order["name"])
+    return (order["kind"] != "bridge", min(name, order["fields"].get("peer", name)), name)
+
+
+def _made(order: Order, indexes: dict[str, int], new: Collection[str]) -> Iterator[LinkRequest]:
+    """The stamp comes right after: a long list goes in several sends, and we may be killed after
+    each."""
+    if not _made_by_peer(order, new):
+        yield _creation(order, indexes)
+    yield stamping(order, indexes[order["name"]])
 
 
 def _made_by_peer(order: Order, new: Collection[str]) -> bool:
@@ -69,7 +83,7 @@ def _made_by_peer(order: Order, new: Collection[str]) -> bool:
 
 
 def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
-    """The least that makes the device; the kernel takes no alias here, ``_settings`` does."""
+    """The least that makes the device; the kernel takes no alias here, ``stamping`` does."""
     kind, fields = order["kind"], order["fields"]
     info = text(iflink.INFO_KIND, kind)
     attributes = text(iflink.IFNAME, checked(order["name"])) + _mtu(fields)
@@ -101,14 +115,12 @@ def stamping(order: Order, index: int) -> LinkRequest:
 def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     """All but "up", which comes after the sysctls.
 
-    The stamp of a new device by itself and first: if the rest is refused, it can be removed. STP
-    too: while it is on, the kernel takes no forward delay below 2 s.
+    A new device has its stamp by now: if the rest is refused, it can be removed. STP by itself and
+    first: while it is on, the kernel takes no forward delay below 2 s.
     """
     index, fields = indexes[order["name"]], order["fields"]
     changes = order["verb"] == "change"
     stamp = text(iflink.IFALIAS, order["alias"])
-    if not changes and order["kind"] != "tun":
-        yield stamping(order, index)
     if changes and "stp" in fields:
         yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
     attributes = _mtu(fields) + (stamp + _bridge_info(fields) if changes else b"")
