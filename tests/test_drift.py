@@ -89,6 +89,7 @@ def test_ovs_row_that_somebody_changed_is_mended(site: Site, payload: Payload, w
         told = told_of_repair(notices, vif)
         wait_for(lambda: not drifted(site, vif), f"repair of: {what}")
     assert told["state"] == "ready"
+    assert site.ovs_rows("QoS") == rows + 1
     site.unplug(vif)
     assert site.ovs_rows("QoS") == rows
 

@@ -221,9 +221,12 @@ class Writer:
                 self._change_qos(step, port)
 
     def _change_qos(self, step: Step, port: OvsPort) -> None:
-        row = self._living("Port", port.name)
+        """A row of ours that was taken off the port is still there, and is taken again."""
+        row, remains = self._living("Port", port.name), self._rows.qos_of(port.name)
         if row.qos:
             row.qos[0].type = port.qos_type
+        elif remains is not None:
+            remains.type, row.qos = port.qos_type, remains
         else:
             row.qos = self._make_qos(step, port)
 
