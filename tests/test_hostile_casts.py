@@ -150,6 +150,21 @@ def test_bad_message_is_refused(site: Site, notices: Notices, unharmed: None, wh
     assert told["error"]["message"].startswith(field)
 
 
+def test_message_that_comes_twice_is_acknowledged_twice(
+    site: Site, payload: Callable[[str], Vif]
+) -> None:
+    """A broker that dies between an acknowledgement and the disk delivers once more."""
+    vif = numbered(payload("tap"), 4200)
+    arguments = {"instance": INSTANCE, "vif": vif}
+    message = {"method": "plug_vif", "args": arguments, "_unique_id": "b3f0", "_context_x": "y"}
+    body = json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(message)}).encode()
+    for _ in range(2):
+        _publish(site, body, "application/json")
+        wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
+        wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "an empty queue", 10)
+    site.unplug(vif)
+
+
 @pytest.mark.parametrize("what", GARBAGE)
 def test_garbage_is_dropped(site: Site, unharmed: None, what: str) -> None:
     _publish(site, *GARBAGE[what])

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from oslo_messaging._drivers.amqp import _MsgIdCache
 from oslo_messaging.server import MessageHandlingServer
 
 from vif_agent import bus
@@ -65,7 +66,9 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
 
     def _create_listener(self) -> Any:
         targets = [(transport.target(bus.CAST_TOPIC), self._host)]
-        return self.transport._listen_for_notifications(targets, None, 1, None)
+        listener = self.transport._listen_for_notifications(targets, None, 1, None)
+        listener._poll_style_listener.msg_id_cache = _NoCache()
+        return listener
 
     def _on_incoming(self, incoming: Sequence[Any]) -> None:
         for message in incoming:
@@ -134,6 +137,17 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
                     complained = True
                 self._stopping.wait(_PAUSE_SECONDS)
         return None
+
+
+class _NoCache(_MsgIdCache):  # type: ignore[misc]
+    """Every message comes to us, also one that was redelivered: the store knows it.
+
+    oslo.messaging's own cache drops it unacknowledged, so that it stays in the queue until the
+    broker loses patience with us (RabbitMQ's consumer_timeout, 30 minutes).
+    """
+
+    def add(self, msg_id: str | None) -> None:
+        """Nothing is remembered."""
 
 
 def _refusals(item: Wish | Sync | Refusal) -> Sequence[Refusal]:
