@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +183,16 @@ def test_operators_calls_answer(site: Site, payload: Payload) -> None:
     assert site.api.list_vifs(CONTEXT, HOST) == []
     kept = site.api.list_vifs(CONTEXT, HOST, unplugged=True)
     assert vif["id"] in {p["port_id"] for p in kept}
+
+
+def test_calls_leave_no_threads_behind(site: Site) -> None:
+    """A monitor that asks every minute must not make the agent grow."""
+    assert site.daemon.process
+    tasks = Path(f"/proc/{site.daemon.process.pid}/task")
+    before = len(list(tasks.iterdir()))
+    for _ in range(30):
+        site.api.get_status(CONTEXT, HOST)
+    assert len(list(tasks.iterdir())) < before + 10
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -1,6 +1,7 @@
 """The operators' calls (topic ``vif_agent_admin``): see, wait, dry run, repair, clean up."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import oslo_messaging
@@ -101,5 +102,9 @@ class Calls:
 
 
 def server(messaging: Any, host: str, calls: Calls) -> Any:
+    """oslo.messaging's own pool makes a thread for each call, up to its bound, and keeps them."""
     target = transport.target(bus.ADMIN_TOPIC, host)
-    return oslo_messaging.get_rpc_server(messaging, target, [calls])
+    made = oslo_messaging.get_rpc_server(messaging, target, [calls])
+    if made.executor_type == "threading":
+        made._executor_cls = ThreadPoolExecutor  # takes an idle thread first
+    return made
