@@ -49,7 +49,7 @@ class Host:
         links, ports = _links(), self._ofports()
         devices = [device for vif in vifs for device in case.devices(vif)]
         wired = [port for vif in vifs if (port := case.ovs_port(vif))]
-        faults = [fault for device in devices if (fault := _fault(device, links))]
+        faults = [said for device in devices if (said := fault(device, links))]
         return faults + [f"{port} has no ofport" for port in wired if ports.get(port, -1) <= 0]
 
     def present(self, case: Case, vifs: Sequence[Vif]) -> list[str]:
@@ -98,7 +98,7 @@ def _packet_sockets() -> int:
     return sum(row[4] != "0" for row in rows)
 
 
-def _fault(device: Device, links: dict[str, dict[str, Any]]) -> str | None:
+def fault(device: Device, links: dict[str, dict[str, Any]]) -> str | None:
     link = links.get(device.name)
     if link is None:
         return f"{device.name} is missing"
