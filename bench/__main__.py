@@ -22,11 +22,13 @@ from bench.floor_side import Floor
 from bench.measure import Figures, Run, median
 from bench.osvif import VERSION, OsVif, environment
 from bench.place import Place, place
+from bench.repair_table import Repairs, repair_table
 from bench.table import FLOOR, NOTES, OURS, ROWS, THEIRS, better, noted, table
 
 ROOT = Path(__file__).resolve().parent.parent
 BUSY = 0.5
 NAMES = (OURS, THEIRS, FLOOR)
+REPAIR = "repair"  # a case of vif-agent alone, over RabbitMQ
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,7 +37,10 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("-n", "--ports", type=int, default=200, help="ports in a burst (default 200)")
     add("--lone", type=int, default=50, help="ports plugged one by one (default 50)")
     add("--repeat", type=int, default=1, help="runs; each figure is the median of them")
-    add("--cases", nargs="+", choices=CASES, default=list(CASES))
+    cases = [*CASES, REPAIR]
+    add("--cases", nargs="+", choices=cases, default=cases, help="'repair' is vif-agent's alone")
+    add("--repair-ports", type=int, default=500, help="ports while it is repaired (default 500)")
+    add("--repair-times", type=int, default=40, help="deletions to repair (default 40)")
     add("--contenders", nargs="+", choices=NAMES, default=list(NAMES))
     add("--bus", choices=("rabbit", "memory"), default="rabbit", help="how vif-agent is asked")
     add("--privsep", action="store_true", help="os-vif through its privsep daemon, as nova has it")
@@ -54,9 +59,10 @@ class Bench:
 
     def run(self) -> dict[str, list[dict[str, Figures]]]:
         """Every repeat starts with another contender, so that none is always the first."""
-        runs: dict[str, list[dict[str, Figures]]] = {name: [] for name in self.args.cases}
+        names = [name for name in self.args.cases if name != REPAIR]
+        runs: dict[str, list[dict[str, Figures]]] = {name: [] for name in names}
         for turn in range(self.args.repeat):
-            for name in self.args.cases:
+            for name in names:
                 order = _rotated(self.args.contenders, turn)
                 runs[name].append({who: self.go(CASES[name], who) for who in order})
         return runs
@@ -72,6 +78,16 @@ class Bench:
         shared = {vif["network"]["bridge"] for vif in vifs} if case.name == "bridge" else set()
         left = self.host.sweep(shared)
         return replace(figures, left=len(left))
+
+    def repairs(self) -> Repairs:
+        """None measured unless vif-agent takes part, over RabbitMQ."""
+        if REPAIR not in self.args.cases or OURS not in self.args.contenders:
+            return {}
+        if self.args.bus != "rabbit":
+            return {}
+        from bench import repair
+
+        return repair.measure(self.here, self.args.repair_ports, self.args.repair_times)
 
     def contender(self, case: Case, who: str) -> Contender:
         if who == FLOOR:
@@ -126,15 +142,21 @@ def surroundings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def report(args: argparse.Namespace, runs: dict[str, list[dict[str, Figures]]]) -> None:
+def report(
+    args: argparse.Namespace, runs: dict[str, list[dict[str, Figures]]], repairs: Repairs
+) -> None:
     about = surroundings(args)
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     for name, several in runs.items():
         print("\n" + table(CASES[name], medians(several)))
-    print("", *map(noted, NOTES), sep="\n")
+    if runs:
+        print("", *map(noted, NOTES), sep="\n")
+    if repairs:
+        print("\n" + repair_table(repairs, args.repair_ports))
     if args.json:
         cases = {name: as_json(several) for name, several in runs.items()}
-        args.json.write_text(json.dumps({"about": about, "cases": cases}, indent=1) + "\n")
+        everything = {"about": about, "cases": cases, "repairs": repairs}
+        args.json.write_text(json.dumps(everything, indent=1, default=asdict) + "\n")
 
 
 def as_json(runs: list[dict[str, Figures]]) -> dict[str, Any]:
@@ -156,8 +178,9 @@ def main() -> None:
     if THEIRS in args.contenders:
         environment(args.os_vif_env)
     with place(rabbit=OURS in args.contenders and args.bus == "rabbit") as here:
-        runs = Bench(args, here).run()
-    report(args, runs)
+        bench = Bench(args, here)
+        runs, repairs = bench.run(), bench.repairs()
+    report(args, runs, repairs)
     ours = [run[OURS] for several in runs.values() for run in several if OURS in run]
     sys.exit(any(figures.wrong for figures in ours))
 
