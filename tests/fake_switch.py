@@ -64,7 +64,7 @@ def _change(things: Things, step: Step) -> None:
     found, wanted = _living(things, step.key), step.resource
     fields: dict[str, Any] = {}
     for difference in step.differences:
-        if difference.field == "stamp":
+        if difference.field in ("stamp", "device"):
             continue
         value = getattr(wanted, difference.field)
         if difference.field in wanted.maps:

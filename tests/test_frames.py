@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.real_host import TUN, Ports, Vif, ip, new_vif, with_details
+from tests.real_host import TUN, Ports, Vif, ip, new_vif, row, with_details
 from vif_agent.store import READY
 from vif_agent.testing.frames import TapEnd, crosses, stops_crossing
 from vif_agent.testing.host import ScratchHost
@@ -115,6 +115,33 @@ def test_frames_keep_crossing_while_ports_are_plugged_again(
         assert crosses(a, b)
         assert [port.state for port in ports.plug(one, two)] == [READY, READY]
         assert crosses(a, b, timeout=0.5)
+
+
+def test_frames_cross_a_tap_that_was_deleted_and_repaired(ports: Ports, payload: Load) -> None:
+    """The userspace datapath would send to the new device and not hear it."""
+    one, two = plug_two(ports, payload("ovs_create_tap"))
+    with TapEnd(two["devname"], TUN) as b:
+        for _ in range(2):
+            ip("link", "del", one["devname"])
+            assert {port.state for port in ports.look({one["id"]}).values()} == {READY}
+            with TapEnd(one["devname"], TUN) as a:
+                assert crosses(a, b, source_mac=one["address"])
+                assert crosses(b, a, source_mac=two["address"])
+
+
+def test_frames_cross_a_hybrid_port_that_was_deleted_and_repaired(
+    ports: Ports, payload: Load, scratch: ScratchHost
+) -> None:
+    one, two = plug_two(ports, payload("ovs_hybrid"))
+    for vif in (one, two):
+        tag_as_neutron(scratch.ovs, "qvo" + vif["id"][:11], 7)
+    with TapEnd(plug_guest_tap(one), vnet_hdr=True) as a, TapEnd(plug_guest_tap(two)) as b:
+        assert crosses(a, b)
+        ip("link", "del", "qvo" + one["id"][:11])
+        assert {port.state for port in ports.look({one["id"]}).values()} == {READY}
+        assert crosses(a, b, source_mac=one["address"])
+        assert crosses(b, a, source_mac=two["address"])
+        assert row(scratch.ovs, "port", "qvo" + one["id"][:11])["tag"] == 7
 
 
 def test_no_frame_crosses_after_unplug(ports: Ports, payload: Load) -> None:

@@ -151,12 +151,7 @@ def diff(
     wants: half a port is worth nothing.
     """
     problems = _problems(wanted, actual)
-    steps = [
-        step
-        for want in wanted.values()
-        if not all(port in problems for port in want.ports)
-        and (step := _step(want, actual.found.get(want.resource.key)))
-    ]
+    steps = list(_steps(wanted, actual, problems))
     moving = {s.key.name for s in steps if any(d.field == "master" for d in s.differences)}
     removals = _removals(surplus, actual, moving)
     return Plan(
@@ -238,7 +233,23 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     return {*(r.key for r in resources), *devices, *surplus}
 
 
-def _step(want: Want, found: Found | None) -> Step | None:
+def _steps(
+    wanted: Mapping[Key, Want], actual: Actual, problems: Mapping[str, Problem]
+) -> Iterator[Step]:
+    """Links first: an OVS port must know whether its device is made anew."""
+    made: set[Key | None] = set()
+    for want in sorted(wanted.values(), key=lambda w: w.resource.space != LINK):
+        if all(port in problems for port in want.ports):
+            continue
+        found = actual.found.get(want.resource.key)
+        step = _step(want, found, new_device=_device(want.resource) in made)
+        if step and step.verb in (MAKE, REMAKE):
+            made.add(step.key)
+        if step:
+            yield step
+
+
+def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     owner = want.owner
     if found is None:
         return Step(MAKE, want.resource, owner, want.ports)
@@ -249,6 +260,8 @@ def _step(want: Want, found: Found | None) -> Step | None:
     differences = _differences(wanted, found)
     if judgement is Verdict.ADOPTABLE:
         differences = (*differences, Difference("stamp", None, owner))
+    if new_device and isinstance(wanted, OvsPort):
+        differences = (*differences, Difference("device", "gone", "made anew"))
     if not differences:
         return None
     verb = REMAKE if _must_remake(wanted, found) else CHANGE

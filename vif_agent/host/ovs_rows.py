@@ -3,6 +3,7 @@
 Bridge, Port, Interface and QoS as in ovs-vswitchd.conf.db(5).
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,8 @@ from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 Row = Any  # ovs.db.idl.Row has no types
 
 DEAD_VLAN = 4095
+#: of those that may be asked for, the half that Open vSwitch gives to nobody by itself
+_OFPORTS = (32768, 65280)
 #: on a QoS row of ours, beside the stamp: the name of the port it is part of
 _QOS_OF = f"{MARK}-port"
 
@@ -219,6 +222,19 @@ class Writer:
                 row.type = port.interface_type
             elif difference.field == "qos_type":
                 self._change_qos(step, port)
+            elif difference.field == "device":
+                self._take_in_anew(row)
+
+    def _take_in_anew(self, interface: Row) -> None:
+        """The userspace datapath goes on listening to the device that is gone (Open vSwitch 3.1).
+
+        It opens a port anew when the port is to have another number. The kernel's needs no help.
+        """
+        bridge = self._rows.bridge_of(self._living("Port", interface.name))
+        if bridge is not None and bridge.datapath_type == "netdev":
+            taken = {n for row in self._rows.table("Interface").rows.values() for n in row.ofport}
+            free = (n for n in iter(lambda: random.randrange(*_OFPORTS), None) if n not in taken)
+            interface.ofport_request = next(free)
 
     def _change_qos(self, step: Step, port: OvsPort) -> None:
         """A row of ours that was taken off the port is still there, and is taken again."""

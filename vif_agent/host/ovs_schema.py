@@ -41,6 +41,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "options": _MAP,
         "mtu_request": {"key": "integer", **_OPTIONAL},
         "ofport": {"key": "integer", **_OPTIONAL},
+        "ofport_request": {"key": "integer", **_OPTIONAL},
         "error": {"key": "string", **_OPTIONAL},
     },
     "QoS": {"type": "string", "external_ids": _MAP},
