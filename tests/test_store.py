@@ -234,3 +234,19 @@ def test_full_disk_is_told_and_loses_nothing(store: Store) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert store.put([_plug(B, message_id="m1")]) == []
     assert set(store.ports()) == {A, B}
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_disk_that_the_stores_own_log_has_filled_has_room_again(store: Store, path: Path) -> None:
+    """SQLite's write-ahead log grows to 4 MiB before it goes into the database by itself."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 200_000, hard))
+    refused = 0
+    for _ in range(300):
+        try:
+            store.put([_plug()])
+        except StoreUnavailable:
+            refused += 1
+            store.put([_plug()])
+    assert refused > 0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

@@ -274,6 +274,8 @@ class Store:
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):  # SQLite's own log may be what fills it
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 raise
 
 
