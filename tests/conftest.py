@@ -11,6 +11,7 @@ import pytest
 
 from tests.examples import PAYLOADS
 from tests.real_host import Ports, real_host
+from tests.sharing import OPTION, Share, by_length
 from vif_agent.host import RealHost
 from vif_agent.store import Store
 from vif_agent.testing import netns
@@ -18,10 +19,29 @@ from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 
 _FIGURES = pytest.StashKey[list[str]]()
+_SHARE = pytest.StashKey[Share]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(OPTION, type=Path, metavar="DIR", help="run what no other run here has taken")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FIGURES] = []
+    if directory := config.getoption(OPTION):
+        config.stash[_SHARE] = Share(directory)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _SHARE in config.stash:
+        items[:] = by_length(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """True: it is dealt with, by another run."""
+    share = item.config.stash.get(_SHARE, None)
+    return None if share is None or share.has(item.path.stem) else True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
