@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
-from vif_agent.errors import BindingRefused, InvalidRequest
+from vif_agent.errors import BindingRefused, InvalidRequest, NoPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.ovs import OvsPlugin
@@ -205,3 +205,10 @@ def test_unbound_vif_is_refused(payload: Payload, plugin: Plugin, name: str) -> 
     vif: Vif = parse(INSTANCE, payload(name))
     with pytest.raises(BindingRefused, match=rf"^vif\.type: {name}: "):
         plugin.resources(vif)
+
+
+@pytest.mark.parametrize("vnic_type", ["direct", "vdpa", "remote-managed"])
+def test_ovs_port_of_a_device_is_not_plugged_as_a_tap(payload: Payload, vnic_type: str) -> None:
+    vif = parse(INSTANCE, {**payload("ovs"), "vnic_type": vnic_type})
+    with pytest.raises(NoPlugin, match=f"no plugin for {vnic_type} ports"):
+        OvsPlugin().resources(vif)

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from vif_agent.errors import NoPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth
 from vif_agent.vif import Vif
@@ -16,6 +17,9 @@ from vif_agent.vif import Vif
 #: trunk bridges belong to the Neutron agent, which tags by itself; never isolate there (os-vif
 #: 99814b2)
 TRUNK_BRIDGE = "tbr-"
+
+#: their port is a VF's representor or is the DPU's, never a tap
+_NO_TAP = ("direct", "vdpa", "remote-managed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class OvsPlugin(Plugin):
         return cls(**{f.name: getattr(conf.ovs, f.name) for f in dataclasses.fields(cls)})
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        if vif.vnic_type in _NO_TAP:
+            raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vif_type ovs")
         bridge = OvsBridge(name=self._bridge(vif), shared=True, datapath_type=vif.datapath_type)
         if vif.hybrid:
             return (bridge, *_hybrid_links(vif), self._port(vif, "qvo" + vif.short_id, True))
