@@ -3,18 +3,26 @@
 A conventional ``rpcapi``. It changes no option of the caller's configuration.
 """
 
+import contextlib
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
 
+import kombu.exceptions
 import oslo_messaging
 
 from vif_agent import bus
 from vif_agent.bus import transport as ours
+from vif_agent.bus.last_seen import LastSeen
 from vif_agent.errors import StaleGeneration
 from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
 
 _REPLY_SECONDS = 10
+#: an agent that dies with a question in hand never answers it: none is longer than this
+_QUESTION_SECONDS = 5.0
+_NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
+_LAST_SEEN = LastSeen()
 
 
 class PlugFailed(Exception):
@@ -49,8 +57,8 @@ class VifAgentAPI:
         messaging = transport or oslo_messaging.get_rpc_transport(conf)
         self._casts = oslo_messaging.get_rpc_client(messaging, ours.target(bus.CAST_TOPIC))
         self._calls = oslo_messaging.get_rpc_client(messaging, ours.target(bus.ADMIN_TOPIC))
-        options = oslo_messaging.TransportOptions(at_least_once=must_reach)
-        self._how = {"timeout": timeout, "transport_options": options}
+        self._timeout = timeout
+        self._options = oslo_messaging.TransportOptions(at_least_once=must_reach)
 
     def plug_vif(
         self,
@@ -111,10 +119,14 @@ class VifAgentAPI:
     def wait_vif(
         self, context: Any, host: str, port_id: str, generation: int | None, timeout: float
     ) -> dict[str, Any]:
-        call = self._calls.prepare(server=host, timeout=timeout + _REPLY_SECONDS)
-        return call.call(  # type: ignore[no-any-return]
-            context, "wait_vif", port_id=port_id, generation=generation, timeout=timeout
-        )
+        """The port once its wish is settled, else as it is after ``timeout`` seconds in all.
+
+        Raises oslo_messaging.MessagingTimeout when the agent has not answered by then. It is asked
+        to answer a little sooner, so that its answer has time to arrive.
+        """
+        asked = timeout - min(0.5, timeout / 4)
+        arguments = {"port_id": port_id, "generation": generation, "timeout": asked}
+        return self._call(context, host, "wait_vif", timeout, **arguments)  # type: ignore[no-any-return]
 
     def plan(
         self,
@@ -169,30 +181,70 @@ class VifAgentAPI:
         generation: int | None,
     ) -> dict[str, Any] | None:
         generation = time.time_ns() if generation is None else generation
-        cast = self._casts.prepare(server=host)
-        cast.cast(context, method, instance=instance, vif=vif, generation=generation)
+        deadline = time.monotonic() + (wait or 0)
+        cast = self._casts.prepare(server=host, retry=_attempts(wait))
+        try:
+            cast.cast(context, method, instance=instance, vif=vif, generation=generation)
+        except _NO_BUS as error:
+            raise NoAnswer(f"vif-agent on {host}: the bus cannot be reached: {error}") from None
         if wait is None:
             return None
+        view = self._wait(context, host, vif["id"], generation, deadline)
         aim = READY if method == "plug_vif" else UNPLUGGED
-        return self._settled(context, host, vif["id"], generation, wait, aim)
-
-    def _settled(
-        self, context: Any, host: str, port_id: str, generation: int, wait: float, aim: str
-    ) -> dict[str, Any]:
-        try:
-            view = self.wait_vif(context, host, port_id, generation, wait)
-        except oslo_messaging.MessagingTimeout:
-            raise NoAnswer(f"vif-agent on {host} has not answered for {wait} s") from None
-        if view["state"] == aim:
+        if view and view["state"] == aim:
             return view
-        if view["state"] in (READY, UNPLUGGED):
-            newer = f"generation {view['generation']} has overtaken this one, {generation}"
-            raise PlugFailed(port_id, StaleGeneration.code, newer)
-        error = view.get("error")
-        if error and view["state"] != PENDING and not error["transient"]:
-            raise PlugFailed(port_id, error["code"], error["message"])
-        why = f": {error['message']}" if error and view["state"] == RETRYING else ""
-        raise NoAnswer(f"vif-agent on {host} has not done port {port_id} in {wait} s{why}")
+        raise _failure(host, vif["id"], generation, wait, view)
 
-    def _call(self, context: Any, host: str, name: str, /, **arguments: Any) -> Any:
-        return self._calls.prepare(server=host, **self._how).call(context, name, **arguments)
+    def _wait(
+        self, context: Any, host: str, port_id: str, generation: int, deadline: float
+    ) -> dict[str, Any] | None:
+        """The port's last view before the deadline; None if the agent has given none."""
+        view = None
+        while not _settled(view) and (left := deadline - time.monotonic()) > 0:
+            question = min(left, _QUESTION_SECONDS)
+            with contextlib.suppress(oslo_messaging.MessagingTimeout, *_NO_BUS):
+                view = self.wait_vif(context, host, port_id, generation, question)
+        return view
+
+    def _call(
+        self, context: Any, host: str, name: str, timeout: float | None = None, /, **args: Any
+    ) -> Any:
+        timeout = self._timeout if timeout is None else timeout
+        call = self._calls.prepare(
+            server=host,
+            timeout=timeout,
+            retry=_attempts(timeout),
+            transport_options=self._options,
+        )
+        answer = call.call(context, name, **args)
+        _LAST_SEEN.note(host)
+        return answer
+
+
+def _attempts(seconds: float | None) -> int | None:
+    """How often to try to reach the broker: the pauses are 1, 3, 5 … seconds, n squared in all.
+
+    None: for ever, which is right for a cast that nobody waits for.
+    """
+    return None if seconds is None else max(1, math.isqrt(int(seconds * 0.8)))
+
+
+def _settled(view: dict[str, Any] | None) -> bool:
+    return view is not None and view["state"] not in (PENDING, RETRYING)
+
+
+def _failure(
+    host: str, port_id: str, generation: int, wait: float, view: dict[str, Any] | None
+) -> PlugFailed | NoAnswer:
+    if view is None:
+        seen = _LAST_SEEN(host)
+        return NoAnswer(f"vif-agent on {host} has not answered for {wait:g} s; {seen}")
+    if view["state"] in (READY, UNPLUGGED):
+        newer = f"generation {view['generation']} has overtaken this one, {generation}"
+        return PlugFailed(port_id, StaleGeneration.code, newer)
+    error = view.get("error")
+    if error and view["state"] != PENDING and not error["transient"]:
+        return PlugFailed(port_id, error["code"], error["message"])
+    why = f": {error['message']}" if error and view["state"] == RETRYING else ""
+    last = _LAST_SEEN(host)
+    return NoAnswer(f"vif-agent on {host} has not done port {port_id} in {wait:g} s{why}; {last}")
