@@ -1,0 +1,83 @@
+"""A port as Neutron's API returns it becomes the agent's VIF. Needs no os-vif and no nova."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vif_agent.errors import InvalidRequest
+
+Json = dict[str, Any]
+
+_NAME_LENGTH = 14  # of devices and bridges, as nova cuts them
+_OVS_TYPES = ("ovs", "agilio_ovs")
+
+
+def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None = None) -> Json:
+    """``vif`` for ``VifAgentAPI.plug_vif``; ``instance`` is ``{"uuid": port["device_id"]}``.
+
+    ``port`` must be as an administrator sees it: others are not shown the binding. ``network`` is
+    the port's, for its MTU and name. Raises InvalidRequest.
+    """
+    vif_type = _need(port, "binding:vif_type")
+    details = dict(port.get("binding:vif_details") or {})
+    on_switch = vif_type in _OVS_TYPES or bool(details.get("vhostuser_ovs_plug"))
+    return {
+        "id": _need(port, "id"),
+        "address": _need(port, "mac_address"),
+        "network": _network(port, network or {}, _bridge(port, details, on_switch)),
+        "type": vif_type,
+        "details": details,
+        "devname": ("tap" + port["id"])[:_NAME_LENGTH],
+        "ovs_interfaceid": port["id"] if on_switch else None,
+        "qbh_params": None,
+        "qbg_params": None,
+        "active": port.get("admin_state_up") is False or port.get("status") == "ACTIVE",
+        "vnic_type": port.get("binding:vnic_type") or "normal",
+        "profile": dict(port.get("binding:profile") or {}),
+        "preserve_on_delete": False,
+        "delegate_create": True,
+        "meta": {},
+    }
+
+
+def _need(port: Mapping[str, Any], field: str) -> Any:
+    if not port.get(field):
+        raise InvalidRequest(
+            f"port.{field}", port.get(field), "a port as Neutron shows it to an administrator"
+        )
+    return port[field]
+
+
+def _bridge(port: Mapping[str, Any], details: Json, on_switch: bool) -> str | None:
+    """Without a name the agent takes its own integration bridge for OVS."""
+    name: str | None = details.get("bridge_name")
+    networks_own = port.get("binding:vif_type") == "bridge" or details.get("vhostuser_fp_plug")
+    if not name and networks_own and not on_switch:
+        name = "brq" + _need(port, "network_id")
+    return name[:_NAME_LENGTH] if name else None
+
+
+def _network(port: Mapping[str, Any], network: Mapping[str, Any], bridge: str | None) -> Json:
+    meta = {
+        "mtu": network.get("mtu") or port.get("mtu"),
+        "tenant_id": network.get("tenant_id") or port.get("tenant_id"),
+        "physical_network": network.get("provider:physical_network"),
+    }
+    return {
+        "id": port.get("network_id"),
+        "bridge": bridge,
+        "label": network.get("name"),
+        "subnets": _subnets(port.get("fixed_ips") or ()),
+        "meta": {name: value for name, value in meta.items() if value is not None},
+    }
+
+
+def _subnets(fixed_ips: Any) -> list[Json]:
+    """The port names its subnets and no more: their addresses are all there is to tell."""
+    subnets: dict[str, Json] = {}
+    for fixed in fixed_ips:
+        version = 6 if ":" in fixed["ip_address"] else 4
+        empty: Json = {"cidr": None, "dns": [], "gateway": None, "ips": [], "routes": []}
+        subnet = subnets.setdefault(fixed["subnet_id"], {**empty, "version": version, "meta": {}})
+        address = {"address": fixed["ip_address"], "type": "fixed", "version": version}
+        subnet["ips"].append({**address, "floating_ips": [], "meta": {}})
+    return list(subnets.values())
