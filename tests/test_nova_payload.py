@@ -131,6 +131,11 @@ def test_every_other_form(payload: Payload, name: str) -> None:
     assert parse(INSTANCE, back).vif_type == vif_type
 
 
+def test_whole_physical_function(payload: Payload) -> None:
+    spec = OTHERS["agilio_direct"](payload("ovs")) | {"dev_type": "generic"}
+    assert made.vif(build(spec))["vnic_type"] == "direct-physical"
+
+
 def test_virtual_port_parameters(payload: Payload) -> None:
     qbg, qbh = (made.vif(build(OTHERS[name](payload("ovs")))) for name in ("qbg", "qbh"))
     instanceid = "7181b049-88fe-58c4-ad88-63316f977d48"

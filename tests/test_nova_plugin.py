@@ -134,6 +134,25 @@ def test_agent_killed_between_cast_and_answer(site: Site, nova: NovaSide, payloa
     nova.unplug(OF_EXAMPLES["ovs_hybrid"](vif))
 
 
+def test_broker_killed_between_cast_and_answer(
+    site: Site, payload: Payload, tmp_path: Path
+) -> None:
+    """The agent has the wish already; nova asks for its result again when the broker is back."""
+    vif = numbered(payload("ovs_hybrid"), 6)
+    with other_nova(site, tmp_path, wait=90) as nova:
+        site.host.ovs.kill_ovsdb()
+        try:
+            nova.send_plug(OF_EXAMPLES["ovs_hybrid"](vif))
+            wait_for(lambda: site.port(vif)["state"] == "retrying", "a retrying port")
+            site.rabbit.kill()
+        finally:
+            site.host.ovs.start_ovsdb()
+        site.rabbit.start()
+        assert nova.answer() < 90
+        assert "qvo" + vif["id"][:11] in site.ovs_ports()
+        nova.unplug(OF_EXAMPLES["ovs_hybrid"](vif))
+
+
 def test_agent_absent(site: Site, payload: Payload, tmp_path: Path) -> None:
     first, second = spec_of(payload, "ovs_create_tap"), spec_of(payload, "ovs", 3)
     with other_nova(site, tmp_path, wait=3) as nova:
