@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    """A SIGTERM ends the run as Ctrl-C does: what the fixtures have started is stopped."""
     netns.isolate_process()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_terminal_summary(
