@@ -218,6 +218,9 @@ class Ports:
             ids = {*outcome.again, *outcome.waiting} - outcome.retry
         return told
 
+    def stored(self, *vifs: Vif) -> list[Port]:
+        return list(self._store.ports([vif["id"] for vif in vifs]).values())
+
     def wish(self, verb: str, *vifs: Vif) -> str:
         """Stored, and not looked at yet; the first one's port."""
         wishes = [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.casting import wait_for
 from tests.real_host import TUN, Ports, Vif, ip, new_vif, row, with_details
 from vif_agent.store import READY
 from vif_agent.testing.frames import TapEnd, crosses, stops_crossing
@@ -127,6 +128,20 @@ def test_frames_cross_a_tap_that_was_deleted_and_repaired(ports: Ports, payload:
             with TapEnd(one["devname"], TUN) as a:
                 assert crosses(a, b, source_mac=one["address"])
                 assert crosses(b, a, source_mac=two["address"])
+
+
+def test_device_made_again_in_one_round_with_another_ports_row(
+    ports: Ports, payload: Load, scratch: ScratchHost
+) -> None:
+    one, two = plug_two(ports, payload("ovs_create_tap"))
+    scratch.ovs.vsctl("del-port", one["devname"])
+    ip("link", "del", two["devname"])
+    wait_for(lambda: len(list(ports.engine.dry_run(ports.stored(one, two)))) == 3, "both to do")
+    told = ports.look({one["id"], two["id"]})
+    assert [port.state for port in told.values()] == [READY, READY]
+    with TapEnd(one["devname"], TUN) as a, TapEnd(two["devname"], TUN) as b:
+        assert crosses(a, b, source_mac=one["address"])
+        assert crosses(b, a, source_mac=two["address"])
 
 
 def test_frames_cross_a_hybrid_port_that_was_deleted_and_repaired(

@@ -180,7 +180,7 @@ def test_complete_set_unplugs_what_belongs_to_no_wish(
 ) -> None:
     sync(site, vifs[1])
     wait_for(lambda: left not in site.host.links(), "the end of what nobody wants")
-    assert site.port({"id": stranger})["state"] == "unplugged"
+    wait_for(lambda: site.port({"id": stranger})["state"] == "unplugged", "its story's end")
     assert plugged(site) == ids(vifs[1])
 
 

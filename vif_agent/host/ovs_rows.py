@@ -232,7 +232,8 @@ class Writer:
         """
         bridge = self._rows.bridge_of(self._living("Port", interface.name))
         if bridge is not None and bridge.datapath_type == "netdev":
-            taken = {n for row in self._rows.table("Interface").rows.values() for n in row.ofport}
+            rows = self._rows.table("Interface").rows.values()
+            taken = {n for row in rows for n in getattr(row, "ofport", ())}  # a new row has none
             free = (n for n in iter(lambda: random.randrange(*_OFPORTS), None) if n not in taken)
             interface.ofport_request = next(free)
 
