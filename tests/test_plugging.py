@@ -268,6 +268,7 @@ def test_trunk_bridge_has_no_isolated_port(ports: Ports, payload: Load, ovs: Pri
     vif = with_details(payload("ovs_hybrid"), bridge_name="tbr-5843eca1-e")
     assert [port.state for port in ports.plug(vif)] == [READY]
     assert row(ovs, "port", "qvo" + SHORT)["tag"] == []
+    assert row(ovs, "interface", "qvo" + SHORT)["external_ids"]["bridge_name"] == "tbr-5843eca1-e"
 
 
 # A new process

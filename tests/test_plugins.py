@@ -126,10 +126,13 @@ def test_ovs_vif_gives_these_resources(
 
 @pytest.mark.parametrize("isolate", ["auto", "always", "never"])
 def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate: str) -> None:
-    answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge="tbr-12345678-1")
+    """And names the bridge, for Neutron's clean-up of the trunk."""
+    bridge = "tbr-12345678-1"
+    answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge=bridge)
+    ids = tuple(sorted((*PORT.external_ids, ("bridge_name", bridge))))
     assert answer == (
-        _changed(INT, name="tbr-12345678-1"),
-        _changed(PORT, bridge="tbr-12345678-1", isolate=False),
+        _changed(INT, name=bridge),
+        _changed(PORT, bridge=bridge, isolate=False, external_ids=ids),
     )
 
 

@@ -64,7 +64,7 @@ class OvsPlugin(Plugin):
         return OvsPort(
             name=name,
             bridge=self._bridge(vif),
-            external_ids=_external_ids(vif),
+            external_ids=_external_ids(vif, self._bridge(vif)),
             mtu_request=vif.mtu,
             qos_type=self.default_qos_type or None,
             isolate=self._isolates(vif),
@@ -101,9 +101,15 @@ def _hybrid_links(vif: Vif) -> Sequence[Resource]:
     )
 
 
-def _external_ids(vif: Vif) -> tuple[tuple[str, str], ...]:
-    """What Neutron's agent and OVN look for on the Interface row."""
+def _external_ids(vif: Vif, bridge: str) -> tuple[tuple[str, str], ...]:
+    """What Neutron's agent and OVN look for on the Interface row.
+
+    By ``bridge_name`` Neutron's agent cleans up after a trunk that went before the agent had
+    written that itself; os-vif adds it for the same reason.
+    """
     ids = {"iface-id": vif.port_id, "iface-status": "active", "attached-mac": vif.mac}
     if vif.instance_uuid:
         ids["vm-uuid"] = vif.instance_uuid
+    if bridge.startswith(TRUNK_BRIDGE):
+        ids["bridge_name"] = bridge
     return tuple(sorted(ids.items()))
