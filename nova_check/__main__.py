@@ -1,0 +1,74 @@
+"""``python -m nova_check``: nova's own driver on a scratch host, by both ways, case by case."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+
+from nova_check import show
+from nova_check.allowed import unlisted, unmet
+from nova_check.cases import CASES, Case
+from nova_check.child import Compute
+from nova_check.turns import take
+from nova_check.verdict import WRONG, Verdict, judge
+from tests.casting import Site, nic
+from vif_agent.testing import netns
+from vif_agent.testing.host import ScratchHost
+
+
+def main() -> int:
+    wanted = _arguments().case
+    chosen = [case for case in CASES if not wanted or any(part in case.title for part in wanted)]
+    netns.isolate_process()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _sides() as (site, osvif, ours):
+        print(f"{', '.join(ours.versions())}; Linux {os.uname().release}")
+        verdicts = [_compare(site, osvif, ours, case) for case in chosen]
+    complaints = [f"docs/nova.md has no row '{listed}'" for listed in unlisted()]
+    if chosen == list(CASES):
+        complaints += [f"listed, but no case has shown it: {text}" for text in _unmet(verdicts)]
+    show.total(verdicts, complaints)
+    return 1 if complaints or any(seen.word == WRONG for seen in verdicts) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test-nova",
+        description="Plugs and unplugs through nova's own LibvirtGenericVIFDriver, once with "
+        "os-vif's plugin and once with vif-agent, and compares the host. Exits 0 only if it "
+        "differs in nothing but what docs/nova.md lists.",
+    )
+    titles = "; ".join(case.title for case in CASES)
+    parser.add_argument("case", nargs="*", help=f"part of a title, of: {titles}")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _sides() -> Iterator[tuple[Site, Compute, Compute]]:
+    """The agent runs all the while: it must leave alone what it is not asked for."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(ScratchHost(rabbit=True))
+        site = stack.enter_context(Site(host, "threading", {"ovs": {"isolate": "always"}}))
+        stack.enter_context(nic("eth1"))  # of the macvtap payload
+        place = (site.rabbit.url, host.ovs.connection)
+        osvif = stack.enter_context(Compute(host.directory / "osvif", *place, take_over=""))
+        ours = stack.enter_context(Compute(host.directory / "ours", *place, take_over="ovs"))
+        yield site, osvif, ours
+
+
+def _compare(site: Site, osvif: Compute, ours: Compute, case: Case) -> Verdict:
+    seen = judge(case, take(site, osvif, case), take(site, ours, case))
+    show.verdict(seen)
+    return seen
+
+
+def _unmet(verdicts: Sequence[Verdict]) -> list[str]:
+    return unmet(allowed for seen in verdicts for _, allowed in seen.found if allowed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""nova-compute's half, run by the python of .venv-nova: its libvirt VIF driver and its own objects.
+
+Reads one JSON request a line, `{"op": ..., ...}`, and answers with `{"result": ...}` or with
+`{"error": [class, text]}`. Privileged calls of nova and os-vif run in this process, which is root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import os
+import sys
+import warnings
+from typing import Any
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config-file", required=True)
+    parser.add_argument("--log-file", required=True)
+    return parser.parse_args()
+
+
+def start(args: argparse.Namespace) -> None:
+    """What nova-compute does before its first plug."""
+    files = ["nova-compute", "--config-file", args.config_file, "--log-file", args.log_file]
+    importlib.import_module("nova.config").parse_args(files, configure_db=False, init_rpc=False)
+    importlib.import_module("oslo_log.log").setup(importlib.import_module("nova.conf").CONF, "nova")
+    importlib.import_module("nova.objects").register_all()
+    importlib.import_module("os_vif").initialize()
+    importlib.import_module("nova.privsep").sys_admin_pctxt.set_client_mode(False)
+    importlib.import_module("vif_plug_ovs.privsep").vif_plug.set_client_mode(False)
+
+
+class Side:
+    def __init__(self) -> None:
+        self._objects: Any = importlib.import_module("nova.objects")
+        self._model: Any = importlib.import_module("nova.network.model")
+        self._driver = importlib.import_module("nova.virt.libvirt.vif").LibvirtGenericVIFDriver()
+
+    def versions(self) -> list[str]:
+        names = ("nova", "os-vif", "ovsdbapp", "oslo.messaging")
+        return [f"{name} {importlib.metadata.version(name)}" for name in names]
+
+    def plug(self, vif: dict[str, Any], owner: dict[str, Any]) -> None:
+        self._driver.plug(self._instance(owner), self._model.VIF.hydrate(vif))
+
+    def unplug(self, vif: dict[str, Any], owner: dict[str, Any]) -> None:
+        self._driver.unplug(self._instance(owner), self._model.VIF.hydrate(vif))
+
+    def _instance(self, owner: dict[str, Any]) -> Any:
+        """As far as the driver looks; `owner` tells id, uuid, project, CPUs and extra specs."""
+        flavor = self._objects.Flavor(
+            name="m1", vcpus=owner["vcpus"], extra_specs=owner["extra_specs"]
+        )
+        return self._objects.Instance(
+            id=owner["id"],
+            uuid=owner["uuid"],
+            project_id=owner["project_id"],
+            display_name="guest",
+            image_ref="",
+            system_metadata={},
+            flavor=flavor,
+        )
+
+
+def answer(side: Side, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"result": getattr(side, request.pop("op"))(**request)}
+    except Exception as error:
+        return {"error": [type(error).__name__, str(error)]}
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    start(arguments())
+    side = Side()
+    for line in sys.stdin:
+        print(json.dumps(answer(side, json.loads(line))), file=out)
+
+
+if __name__ == "__main__":
+    main()
