@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.cases import CASES, Case
 from bench.check import Host
@@ -25,10 +25,14 @@ from bench.place import Place, place
 from bench.repair_table import Repairs, repair_table
 from bench.table import FLOOR, NOTES, OURS, ROWS, THEIRS, better, noted, table
 
+if TYPE_CHECKING:
+    from bench.dropin import Times
+
 ROOT = Path(__file__).resolve().parent.parent
 BUSY = 0.5
 NAMES = (OURS, THEIRS, FLOOR)
 REPAIR = "repair"  # a case of vif-agent alone, over RabbitMQ
+DROPIN = "os_vif.plug"  # os-vif's own plugin and ours in its place, over RabbitMQ
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,7 +41,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("-n", "--ports", type=int, default=200, help="ports in a burst (default 200)")
     add("--lone", type=int, default=50, help="ports plugged one by one (default 50)")
     add("--repeat", type=int, default=1, help="runs; each figure is the median of them")
-    cases = [*CASES, REPAIR]
+    cases = [*CASES, REPAIR, DROPIN]
     add("--cases", nargs="+", choices=cases, default=cases, help="'repair' is vif-agent's alone")
     add("--repair-ports", type=int, default=500, help="ports while it is repaired (default 500)")
     add("--repair-times", type=int, default=40, help="deletions to repair (default 40)")
@@ -59,7 +63,7 @@ class Bench:
 
     def run(self) -> dict[str, list[dict[str, Figures]]]:
         """Every repeat starts with another contender, so that none is always the first."""
-        names = [name for name in self.args.cases if name != REPAIR]
+        names = [name for name in self.args.cases if name in CASES]
         runs: dict[str, list[dict[str, Figures]]] = {name: [] for name in names}
         for turn in range(self.args.repeat):
             for name in names:
@@ -88,6 +92,15 @@ class Bench:
         from bench import repair
 
         return repair.measure(self.here, self.args.repair_ports, self.args.repair_times)
+
+    def dropin(self) -> Times:
+        if DROPIN not in self.args.cases or self.args.bus != "rabbit":
+            return {}
+        if not {OURS, THEIRS} <= set(self.args.contenders):
+            return {}
+        from bench import dropin
+
+        return dropin.measure(self.here, self.args.lone)
 
     def contender(self, case: Case, who: str) -> Contender:
         if who == FLOOR:
@@ -143,7 +156,10 @@ def surroundings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def report(
-    args: argparse.Namespace, runs: dict[str, list[dict[str, Figures]]], repairs: Repairs
+    args: argparse.Namespace,
+    runs: dict[str, list[dict[str, Figures]]],
+    repairs: Repairs,
+    plugs: Times,
 ) -> None:
     about = surroundings(args)
     print(", ".join(f"{key} {value}" for key, value in about.items()))
@@ -153,9 +169,13 @@ def report(
         print("", *map(noted, NOTES), sep="\n")
     if repairs:
         print("\n" + repair_table(repairs, args.repair_ports))
+    if plugs:
+        from bench.dropin import dropin_table
+
+        print("\n" + dropin_table(plugs, args.lone))
     if args.json:
         cases = {name: as_json(several) for name, several in runs.items()}
-        everything = {"about": about, "cases": cases, "repairs": repairs}
+        everything = {"about": about, "cases": cases, "repairs": repairs, "os_vif.plug": plugs}
         args.json.write_text(json.dumps(everything, indent=1, default=asdict) + "\n")
 
 
@@ -179,8 +199,8 @@ def main() -> None:
         environment(args.os_vif_env)
     with place(rabbit=OURS in args.contenders and args.bus == "rabbit") as here:
         bench = Bench(args, here)
-        runs, repairs = bench.run(), bench.repairs()
-    report(args, runs, repairs)
+        runs, repairs, plugs = bench.run(), bench.repairs(), bench.dropin()
+    report(args, runs, repairs, plugs)
     ours = [run[OURS] for several in runs.values() for run in several if OURS in run]
     sys.exit(any(figures.wrong for figures in ours))
 

@@ -32,7 +32,7 @@ class OsVifError(Exception):
 class NovaSide:
     """``directory``: its scratch. ``early`` and ``late``: directories of more distributions.
 
-    ``novas_url``: nova's own bus, where it is not the agent's.
+    ``novas_url``: nova's own bus, where it is not the agent's. ``more``: of nova.conf.
     """
 
     def __init__(
@@ -45,13 +45,16 @@ class NovaSide:
         early: Path | None = None,
         late: Path | None = None,
         novas_url: str = "",
+        host: str = HOST,
+        more: str = "",
     ) -> None:
         assert PYTHON.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
         self._config, self._log = directory / "nova.conf", directory / "nova.log"
         self._config.write_text(
-            f"[DEFAULT]\nhost = {HOST}\ntransport_url = {novas_url or url}\n"
+            f"[DEFAULT]\nhost = {host}\ntransport_url = {novas_url or url}\n"
             f"[vif_agent_nova]\nwait = {wait}\ntake_over = {','.join(take_over)}\n"
             + (f"transport_url = {url}\n" if novas_url else "")
+            + more
         )
         self._command = [str(PYTHON), str(SIDE), "--config-file", str(self._config)]
         self._command += ["--log-file", str(self._log)]

@@ -45,6 +45,10 @@ class Side:
         names = manager.names()
         return {"names": names, "modules": [type(manager[name].obj).__module__ for name in names]}
 
+    def privileged_here(self) -> None:
+        """os-vif's own plugin does in this process what takes capabilities."""
+        importlib.import_module("vif_plug_ovs.privsep").vif_plug.set_client_mode(False)
+
     def spoil(self) -> None:
         """An os-vif that keeps its extensions elsewhere."""
         self.os_vif._EXT_MANAGER = {}
