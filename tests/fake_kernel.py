@@ -124,7 +124,7 @@ class _Growth:
                 self._put(step, dict(list(self._fields(step).items())[::2]))
             return
         self._write(step, self._fields(step).keys() - _SYSCTLS - {"up"})
-        if step.key not in self.failures:
+        if step.key not in self.failures and not step.resource.borrowed:
             self._things.stamp(step.key, step.owner)
 
     def _write(self, step: Step, names: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.resources import Key, OtherLink, OvsBridge
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
+from vif_agent.wishes import Asked
 
 PLUGINS = Plugins(
     {
@@ -33,7 +34,8 @@ PLUGGABLE = ["bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "ta
 class Rig:
     """A host, a store and an engine, and what the engine last told of each port."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, plugins: Asked = PLUGINS) -> None:
+        self.plugins = plugins
         self.host = FakeHost([OtherLink(name="eth1", mtu=9000)])
         self.host.add_ovs(OvsBridge(name="br-int"))
         self.clean = self.host.snapshot()
@@ -42,7 +44,7 @@ class Rig:
         self.restart()
 
     def restart(self) -> set[str]:
-        self.engine = Engine(self.store, self.host, PLUGINS, ready_timeout=0)
+        self.engine = Engine(self.store, self.host, self.plugins, ready_timeout=0)
         return self.engine.load()
 
     def wish(self, verb: str, vif: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from tests.fake_host import FakeHost
 from tests.real_host import (
     OTHER,
     PORT,
+    ip,
     make,
     plan_for,
     read_one,
@@ -21,7 +22,17 @@ from tests.real_host import (
 )
 from vif_agent.host import RealHost
 from vif_agent.plan import MAKE, REMAKE, Actual, diff
-from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth
+from vif_agent.resources import (
+    LINK,
+    Bridge,
+    Device,
+    Key,
+    OvsBridge,
+    OvsPort,
+    Resource,
+    Tap,
+    Veth,
+)
 from vif_agent.testing.host import ScratchHost
 
 BRIDGE = Bridge(
@@ -95,6 +106,23 @@ def test_make_gives_exactly_what_is_wanted(host: Any, wanted: tuple[Resource, ..
     assert {step.verb for step in plan} == {MAKE}
     assert host.apply(plan) == {}
     assert not plan_for(host, *wanted), plan_for(host, *wanted).render()
+
+
+def test_change_of_what_others_make_leaves_no_stamp(host: Any) -> None:
+    make(host, BRIDGE, TAP)
+    _take_stamp_off(host, TAP.name)
+    assert make(host, Device(name=TAP.name, mtu=1300, master="", up=False)) == {}
+    found = read_one(host, TAP.key)
+    assert found.stamp is None
+    assert found.resource == dataclasses.replace(TAP, mtu=1300, master="", up=False)
+
+
+def _take_stamp_off(host: Any, name: str) -> None:
+    key = Key(LINK, name)
+    if isinstance(host, FakeHost):
+        host.things[key] = dataclasses.replace(host.things[key], stamp=None)
+    else:
+        ip("link", "set", name, "alias", "")
 
 
 def test_make_stamps_everything(host: Any) -> None:

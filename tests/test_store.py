@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import resource
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,3 +252,34 @@ def test_disk_that_the_stores_own_log_has_filled_has_room_again(store: Store, pa
             store.put([_plug()])
     assert refused > 0
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def test_former_wishes_are_kept_until_the_port_is_done(store: Store) -> None:
+    first = _plug()
+    second = dataclasses.replace(first, vif={"id": A, "other": 1})
+    store.put([first])
+    assert _only(store).formers == ()
+    store.put([first])
+    assert _only(store).formers == ()
+    store.put([second, _unplug(), _unplug(), second])
+    assert _only(store).formers == ((first.instance, first.vif), (second.instance, second.vif))
+    older = _only(store)
+    store.put([_unplug()])
+    store.save([_done(older)])
+    assert len(_only(store).formers) == 2
+    store.save([_done(_only(store))])
+    assert _only(store).formers == ()
+
+
+def test_store_of_the_first_release_is_brought_up_to_date(path: Path) -> None:
+    store = Store(path)
+    store.put([_plug()])
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE ports DROP COLUMN formers")
+        database.commit()
+    store = Store(path)
+    assert _only(store).formers == ()
+    store.put([_unplug()])
+    assert len(_only(store).formers) == 1
+    store.close()

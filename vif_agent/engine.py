@@ -17,7 +17,7 @@ from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
 from vif_agent.orphans import Orphan
 from vif_agent.plan import Actual, Plan
-from vif_agent.resources import Key, OvsPort
+from vif_agent.resources import OVS_SPACES, Key, OvsPort
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store
 from vif_agent.wishes import Asked, Entry, Wishes
 
@@ -31,8 +31,8 @@ _ROUNDS_IN_A_ROW = 5
 class Outcome:
     """``finished``: ports whose story changed, to be told; the others are to be looked at again.
 
-    ``again``: at once, something was done for them; ``waiting``: when Open vSwitch speaks of the
-    given ports; ``retry``: after a pause.
+    ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
+    speaks of the given things; ``retry``: after a pause.
     """
 
     finished: tuple[Port, ...] = ()
@@ -108,7 +108,7 @@ class Engine:
         return dataclasses.replace(plan, problems={**plan.problems, **refused})
 
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
-        """How the host differs from the port's wish, and what Open vSwitch has not taken in."""
+        """How the host differs from the port's wish, and what others have yet to do."""
         tried = self._wishes.copy()
         tried.enter(port)
         plan, actual = self._plan(tried, [port.port_id], False)
@@ -155,6 +155,7 @@ class Engine:
         wants = wishes.of(ids)
         said = {port_id: wishes[port_id].port.seq for port_id in wants}
         wanted, problems = planning.merge(wants, said)
+        wanted |= wishes.returns(ids)
         keys = planning.keys_to_read(wanted.values(), surplus := wishes.surplus(ids))
         if everywhere:
             actual = self._host.read_all(keys)
@@ -217,7 +218,7 @@ class Engine:
             return entry.refused
         if problem := plan.problems.get(entry.port.port_id):
             return problem
-        mine = {r.key for r in entry.wanted} | entry.held
+        mine = {r.key for r in (*entry.wanted, *entry.returns)} | entry.held
         failed = [failures[key] for key in sorted(mine) if key in failures]
         unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
         return next(iter((*failed, *unseen)), None)
@@ -226,9 +227,9 @@ class Engine:
         since = self._waiting_since.setdefault(port_id, time.monotonic())
         if time.monotonic() - since < self._ready_timeout:
             return None
-        key, error = next(iter(unready.items()))
-        said = f": {error}" if error else ""
-        return OvsdbUnavailable(f"{key.name}: Open vSwitch has given it no ofport{said}").problem
+        key, why = next(iter(unready.items()))
+        kind = OvsdbUnavailable if key.space in OVS_SPACES else NotYet
+        return kind(f"{key.name}: {why}").problem
 
     def _finish(self, entry: Entry, problem: Problem | None, actual: Actual) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
@@ -236,7 +237,7 @@ class Engine:
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
-            entry.fresh = frozenset()
+            entry.fresh, entry.returns = frozenset(), ()
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
         same = (before.state, before.problem, before.made) == (state, problem, entry.held)
@@ -257,10 +258,16 @@ class Engine:
 
 
 def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
-    """Interfaces of this port that Open vSwitch has not taken in, and what it says of them."""
-    ports = [r for r in entry.wanted if isinstance(r, OvsPort) and r.wait_ofport]
-    found = {r.key: actual.found.get(r.key) for r in ports}
-    return {key: f.error for key, f in found.items() if f is not None and not f.ready}
+    """What others have yet to do for this port, and what is known of it."""
+    unready: dict[Key, str] = {}
+    for resource in entry.wanted:
+        key, found = resource.key, actual.found.get(resource.key)
+        if found is None and resource.borrowed:
+            unready[key] = "others make it, and it is not there yet"
+        elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
+            said = f": {found.error}" if found.error else ""
+            unready[key] = f"Open vSwitch has given it no ofport{said}"
+    return unready
 
 
 def _restless(entry: Entry, plan: Plan) -> Problem | None:

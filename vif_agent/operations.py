@@ -68,7 +68,7 @@ class Operations:
                     "text": "unknown port", "steps": None, "unready": []}  # fmt: skip
         with self._lock:
             plan, unready = self._engine.check(port)
-        waits = [f"{key.name}: no ofport {said}".rstrip() for key, said in unready.items()]
+        waits = [f"{key.name}: {why}" for key, why in unready.items()]
         ok = not (plan or plan.problems or waits or port.problem)
         return {
             "port_id": port_id,

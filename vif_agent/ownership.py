@@ -57,6 +57,8 @@ def owner_in_alias(text: str | None) -> str | None:
 
 def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     """May ``owner`` change ``found`` into ``wanted``?"""
+    if wanted.borrowed and found.stamp is None:
+        return Verdict.OURS
     if found.stamp is not None:
         return Verdict.OURS if found.stamp == owner else Verdict.FOREIGN
     if _is_ports_own(wanted, found, owner):

@@ -15,10 +15,14 @@ MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Want:
-    """A resource with the ports that want it, oldest first, and the owner to stamp it with."""
+    """A resource with the ports that want it, oldest first, and the owner to stamp it with.
+
+    ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
+    """
 
     resource: Resource
     ports: tuple[str, ...]
+    back: bool = False
 
     @property
     def owner(self) -> str:
@@ -175,7 +179,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
         problem = (
             actual.unknown.get(key.space)
             or _refusal(want, actual.found.get(key))
-            or _device_refusal(want, actual)
+            or _device_refusal(want, wanted, actual)
         )
         if problem:
             for port in want.ports:
@@ -185,7 +189,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
 
 def _refusal(want: Want, found: Found | None) -> Problem | None:
     """What stands in the way of making ``found`` into what is wanted."""
-    if found is None:
+    if found is None or want.back:
         return None
     wanted, actual = want.resource, found.resource
     judgement = verdict(wanted, found, want.owner)
@@ -199,11 +203,14 @@ def _refusal(want: Want, found: Found | None) -> Problem | None:
     return None
 
 
-def _device_refusal(want: Want, actual: Actual) -> Problem | None:
-    """An OVS port or bridge takes the device of its name: it must be its own, never a NIC."""
+def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem | None:
+    """An OVS port or bridge takes the device of its name: its own or a borrowed one, never any
+    NIC."""
     key = _device(want.resource)
     device = actual.found.get(key) if key else None
-    if device is None or _may_take(want, device, actual):
+    if key is None or device is None:
+        return None
+    if _may_take(want, device, actual) or _borrows(want, wanted.get(key)):
         return None
     described = getattr(device.resource, "described", "") or device.resource.kind
     return Conflict(f"{want.resource.name} exists, is a {described} and is not ours").problem
@@ -215,6 +222,10 @@ def _may_take(want: Want, device: Found, actual: Actual) -> bool:
         return may_wire(device, want.owner)
     of_ovs = getattr(device.resource, "described", "") == "openvswitch"
     return want.resource.key in actual.found or device.held or of_ovs
+
+
+def _borrows(want: Want, device: Want | None) -> bool:
+    return device is not None and device.resource.borrowed and device.ports == want.ports
 
 
 def _device(resource: Resource) -> Key | None:
@@ -252,7 +263,9 @@ def _steps(
 def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     owner = want.owner
     if found is None:
-        return Step(MAKE, want.resource, owner, want.ports)
+        return None if want.resource.borrowed else Step(MAKE, want.resource, owner, want.ports)
+    if not _is_ours_to_change(want, found):
+        return None
     wanted = _out_of_former_bridge(want.resource, found)
     judgement = verdict(wanted, found, owner)
     if judgement is Verdict.FOREIGN:
@@ -268,6 +281,12 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     return Step(verb, wanted, owner, want.ports, differences, found)
 
 
+def _is_ours_to_change(want: Want, found: Found) -> bool:
+    if want.back and found.stamp is not None:
+        return False
+    return all(getattr(found.resource, field) == value for field, value in want.resource.only_if)
+
+
 def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
     """What says nothing of a bridge stays where others put it, but where we did: for an earlier
     wish of the port, and the network that it was on then."""
@@ -277,6 +296,8 @@ def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
 
 
 def _must_remake(wanted: Resource, found: Found) -> bool:
+    if wanted.borrowed:
+        return False
     if wanted.kind != found.resource.kind:
         return True
     return any(d.field in wanted.fixed for d in _differences(wanted, found))
@@ -284,7 +305,7 @@ def _must_remake(wanted: Resource, found: Found) -> bool:
 
 def _differences(wanted: Resource, found: Found) -> tuple[Difference, ...]:
     actual = found.resource
-    if wanted.kind != actual.kind:
+    if wanted.kind != actual.kind and not wanted.borrowed:
         return (Difference("kind", actual.kind, wanted.kind),)
     return tuple(
         Difference(field, have, want)

@@ -2,6 +2,9 @@
 
 All are frozen and keyed. A field left ``None`` means "not ours to judge": it is neither compared
 nor changed. The same classes describe the wanted and the actual.
+
+Most things are made by us, and carry our stamp. Some are *borrowed*: others make them, we change
+them for a port's sake, and give them back when no port wants them. They carry no stamp.
 """
 
 import dataclasses
@@ -25,7 +28,10 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resource:
-    """``shared``: several ports may want it, and one that was there before us is used as it is."""
+    """``shared``: several ports may want it, and one that was there before us is used as it is.
+
+    ``only_if``: (field, value) pairs; a borrowed thing that is not so is no longer ours to change.
+    """
 
     space: ClassVar[str]
     kind: ClassVar[str]
@@ -35,17 +41,24 @@ class Resource:
     maps: ClassVar[frozenset[str]] = frozenset()
     #: fields that say how to make or judge the thing, and are not read back from it
     unread: ClassVar[frozenset[str]] = frozenset()
+    #: others make it: never made, stamped or removed by us; while it is absent, the port waits
+    borrowed: ClassVar[bool] = False
 
     name: str
     shared: bool = False
+    only_if: tuple[tuple[str, object], ...] = ()
 
     @property
     def key(self) -> Key:
         return Key(self.space, self.name)
 
+    def given_back(self) -> "Resource | None":
+        """How a borrowed thing is left when no port wants it any longer; None: as it is."""
+        return None
+
     def judged(self) -> dict[str, object]:
         """The fields to compare, by name."""
-        skipped = {"name", "shared", *self.unread}
+        skipped = {"name", "shared", "only_if", *self.unread}
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {k: v for k, v in fields.items() if k not in skipped and v is not None}
 
@@ -108,6 +121,22 @@ class Vlan(Link):
 
     parent: str
     vid: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Device(Link):
+    """A device of any kind that others make. It leaves the bridge that we have put it into."""
+
+    kind: ClassVar[str] = "device"
+    borrowed: ClassVar[bool] = True
+
+    up: bool | None = None
+
+    def given_back(self) -> "Device | None":
+        if not self.master:
+            return None
+        still = (("master", self.master),)
+        return Device(name=self.name, shared=self.shared, master="", only_if=still)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -43,11 +43,18 @@ CREATE TABLE IF NOT EXISTS ports (
     code TEXT, message TEXT, transient INTEGER,
     devices TEXT NOT NULL DEFAULT '[]',
     made TEXT NOT NULL DEFAULT '[]',
-    done_at REAL, ready_at REAL, elapsed_ms REAL
+    done_at REAL, ready_at REAL, elapsed_ms REAL,
+    formers TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
 CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
 """
+
+#: those that the store of release 0.1.0 did not have
+_LATER_COLUMNS = {"formers": "TEXT NOT NULL DEFAULT '[]'"}
+
+#: of a port that is never ready between ever new wishes, the last ones count
+_MOST_FORMERS = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,7 @@ class FullSet:
 class Port:
     """A port's wish as stored, and what became of it.
 
+    ``formers``: its earlier plugs, (instance, vif), that are not undone yet, the oldest first;
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
     to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
     done, or of a repair (``repaired``, which is not stored).
@@ -110,6 +118,7 @@ class Port:
     ready_at: float | None = None
     repaired: bool = False
     elapsed_ms: float | None = None
+    formers: tuple[tuple[object, object], ...] = ()
 
 
 class Store:
@@ -123,6 +132,14 @@ class Store:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+            self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        """A store of an earlier release lacks the columns that came later."""
+        there = {row["name"] for row in self._db.execute("PRAGMA table_info(ports)")}
+        for name, declared in _LATER_COLUMNS.items():
+            if name not in there:
+                self._db.execute(f"ALTER TABLE ports ADD COLUMN {name} {declared}")
 
     def close(self) -> None:
         with self._lock:
@@ -205,7 +222,8 @@ class Store:
 
     def _put(self, wish: Wish) -> bool:
         row = self._db.execute(
-            "SELECT verb, generation, since, vif_type FROM ports WHERE port_id = ?",
+            "SELECT verb, generation, since, vif_type, instance, vif, formers FROM ports"
+            " WHERE port_id = ?",
             (wish.port_id,),
         ).fetchone()
         if row and wish.generation is not None and wish.generation < row["generation"]:
@@ -218,16 +236,17 @@ class Store:
         vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
         self._db.execute(
             "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
-            " request_id, received_at, state) VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+            " request_id, received_at, state, formers) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
             " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, since=excluded.since,"
             " verb=excluded.verb,"
             " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
             " vif_type=excluded.vif_type, request_id=excluded.request_id,"
-            " received_at=excluded.received_at, state=excluded.state, code=NULL, message=NULL,"
+            " received_at=excluded.received_at, state=excluded.state,"
+            " formers=excluded.formers, code=NULL, message=NULL,"
             " transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL",
             (
                 wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
-                vif_type, wish.request_id, wish.received_at, PENDING,
+                vif_type, wish.request_id, wish.received_at, PENDING, _formers(row, wish),
             ),
         )  # fmt: skip
         return True
@@ -254,6 +273,11 @@ class Store:
                 port.ready_at, port.elapsed_ms, port.port_id, port.seq,
             ),
         )  # fmt: skip
+        if problem is None:
+            self._db.execute(
+                "UPDATE ports SET formers='[]' WHERE port_id=? AND seq=? AND formers!='[]'",
+                (port.port_id, port.seq),
+            )
 
     def forget(self, now: float | None = None) -> None:
         """Drop what is only kept against late messages, once it is old."""
@@ -287,6 +311,18 @@ def _told() -> Iterator[None]:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise  # a bug of ours, not the disk's
         raise StoreUnavailable(f"store: {error}") from error
+
+
+def _formers(row: sqlite3.Row | None, wish: Wish) -> str:
+    """What is undone only from the wish it was done for: a new wish must not make it forgotten."""
+    if row is None:
+        return "[]"
+    formers = json.loads(row["formers"])
+    former = [json.loads(row["instance"]), json.loads(row["vif"])]
+    stands = wish.verb == PLUG and former == [wish.instance, wish.vif]
+    if row["verb"] != PLUG or stands or former in formers:
+        return str(row["formers"])
+    return json.dumps([*formers, former][-_MOST_FORMERS:])
 
 
 def _with_instance(wish: Wish, row: sqlite3.Row | None) -> Wish:
@@ -335,4 +371,5 @@ def _port(row: sqlite3.Row) -> Port:
         done_at=row["done_at"],
         ready_at=row["ready_at"],
         elapsed_ms=row["elapsed_ms"],
+        formers=tuple((instance, vif) for instance, vif in json.loads(row["formers"])),
     )

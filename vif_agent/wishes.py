@@ -1,6 +1,7 @@
 """What every port wants and may hold on the host: the engine's memory between rounds."""
 
 import dataclasses
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -8,9 +9,11 @@ from typing import Protocol
 from vif_agent import vif as vifs
 from vif_agent.errors import HostRefused, Problem, VifAgentError
 from vif_agent.ownership import SHARED
-from vif_agent.plan import MAKE, Actual, Plan
+from vif_agent.plan import MAKE, Actual, Plan, Want
 from vif_agent.resources import Key, OvsPort, Resource
 from vif_agent.store import ERROR, PLUG, Port
+
+LOG = logging.getLogger(__name__)
 
 
 class Asked(Protocol):
@@ -30,6 +33,7 @@ class Entry:
     rounds: int = 0  # rounds in a row that had something to do for it
     began: float | None = None  # when the first of them did
     fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
+    returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
 
     @property
     def claims(self) -> frozenset[Key]:
@@ -77,13 +81,27 @@ class Wishes:
         """Take in a new port, or the new wish of a known one."""
         known = self._entries.get(port.port_id)
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
-        if port.verb == PLUG:
-            try:
-                entry.wanted = tuple(self._plugins.resources(vifs.parse(port.instance, port.vif)))
-            except VifAgentError as error:
-                entry.refused = error.problem
+        try:
+            if port.verb == PLUG:
+                entry.wanted = self._asked(port.instance, port.vif)
+            entry.returns = tuple(self._given_back(port))
+        except VifAgentError as error:
+            entry.refused = error.problem
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
         self._replace(port.port_id, entry)
+
+    def _asked(self, instance: object, vif: object) -> tuple[Resource, ...]:
+        return tuple(self._plugins.resources(vifs.parse(instance, vif)))
+
+    def _given_back(self, port: Port) -> Iterator[Resource]:
+        for instance, vif in port.formers:
+            try:
+                resources = self._asked(instance, vif)
+            except VifAgentError as error:
+                LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
+                            port.port_id, error)  # fmt: skip
+                continue
+            yield from (back for r in resources if r.borrowed and (back := r.given_back()))
 
     def hold(self, port_id: str, keys: Collection[Key]) -> None:
         """These are, or may be, on the host for this port."""
@@ -134,6 +152,16 @@ class Wishes:
             )
             for e in entries
         }
+
+    def returns(self, ids: Iterable[str]) -> dict[Key, Want]:
+        """What these ports have borrowed and no port claims any longer."""
+        returns: dict[Key, Want] = {}
+        for port_id in ids:
+            for resource in self._entries[port_id].returns:
+                if not self.claimed(key := resource.key):
+                    before = returns[key].ports if key in returns else ()
+                    returns[key] = Want(resource, (*before, port_id), back=True)
+        return returns
 
     def surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
         """What these ports held and no port claims any longer, with the ports that held it."""

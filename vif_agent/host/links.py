@@ -149,6 +149,6 @@ def _order(step: Step) -> Order:
         "kind": step.resource.kind,
         "name": step.resource.name,
         "index": step.found.index if step.found else 0,
-        "alias": ownership.alias(step.owner),
+        "alias": "" if step.resource.borrowed else ownership.alias(step.owner),
         "fields": fields,
     }

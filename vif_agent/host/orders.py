@@ -1,7 +1,7 @@
 """Orders become netlink messages. No I/O but the look-up of an index.
 
 An order is a plan's step as plain data, as it crosses the channel to the privileged process:
-{verb, kind, name, index, alias, fields}.
+{verb, kind, name, index, alias, fields}; without an alias the device is not stamped.
 """
 
 import random
@@ -120,7 +120,7 @@ def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     """
     index, fields = indexes[order["name"]], order["fields"]
     changes = order["verb"] == "change"
-    stamp = text(iflink.IFALIAS, order["alias"])
+    stamp = text(iflink.IFALIAS, order["alias"]) if order["alias"] else b""
     if changes and "stp" in fields:
         yield LinkRequest(SET, _bridge_info({"stp": fields["stp"]}), index)
     attributes = _mtu(fields) + (stamp + _bridge_info(fields) if changes else b"")
