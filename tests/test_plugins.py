@@ -15,7 +15,7 @@ from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
-from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth, Vlan
+from vif_agent.resources import Bridge, Device, OvsBridge, OvsPort, Resource, Tap, Veth, Vlan
 from vif_agent.vif import Vif, parse
 
 Payload = Callable[[str], dict[str, Any]]
@@ -199,6 +199,22 @@ def test_tap_vif_gives_a_tap(
 ) -> None:
     tap = Tap(name="tapb6e7684a-d2", mac="fe:16:3e:5a:00:06", mtu=1450, multi_queue=False, up=True)
     assert _answer(TapPlugin(), payload("tap"), **fields) == (_changed(tap, **changes),)
+
+
+def test_tap_that_nova_makes_is_put_into_its_networks_bridge(payload: Payload) -> None:
+    raw = payload("tap")
+    mtu = raw["network"]["meta"]["mtu"]
+    name = "brq" + raw["network"]["id"][:11]
+    wired = Device(
+        name=raw["devname"],
+        mac="fe" + raw["address"][2:],
+        mtu=mtu,
+        master=name,
+        disable_ipv6=True,
+    )
+    assert _answer(TapPlugin(BridgePlugin()), raw) == (_changed(BRQ, name=name, mtu=mtu), wired)
+    left = wired.given_back()
+    assert left == Device(name=raw["devname"], master="", only_if=(("master", name),))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from vif_agent.host import RealHost
 from vif_agent.operations import Operations, unplugs_of
 from vif_agent.plugins import loader
 from vif_agent.plugins.loader import Plugins
+from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
 from vif_agent.store import Port, Store
 
@@ -38,6 +39,7 @@ LOG = logging.getLogger(__name__)
 _TICK_SECONDS = 0.5  # under eventlet a signal does not end a longer wait
 _LEFTOVERS_SECONDS = 30.0
 _FORGET_SECONDS = 3600.0
+_PORTS_FILE_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
 _CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 64
 
@@ -101,7 +103,14 @@ class Agent:
         self._attempts: Counter[str] = Counter()
         self._waiting: dict[str, frozenset[Key]] = {}
         self._unsaved: dict[str, Port] = {}
-        self._chores = {self._sweep_leftovers: 0.0, self._forget: 0.0, self._check: 0.0}
+        path = conf.vif_agent.ports_file
+        self._ports_file = PortsFile(path, self._store, conf.cleanup.interval) if path else None
+        self._chores = {
+            self._sweep_leftovers: 0.0,
+            self._forget: 0.0,
+            self._check: 0.0,
+            self._read_ports_file: 0.0,
+        }
         self._drift = Drift()
         self._status = ""
 
@@ -321,6 +330,13 @@ class Agent:
         self._chores[self._check] = time.monotonic() + (interval or float("inf"))
         if interval and not first:  # the start has just looked
             self._everything()
+
+    def _read_ports_file(self) -> None:
+        self._chores[self._read_ports_file] = time.monotonic() + _PORTS_FILE_SECONDS
+        refusals = self._ports_file.look() if self._ports_file else None
+        if refusals is not None:
+            self._report.refused(refusals)
+            self.set_taken(complete=False)
 
     def _forget(self) -> None:
         self._chores[self._forget] = time.monotonic() + _FORGET_SECONDS

@@ -40,6 +40,12 @@ AGENT: list[cfg.Opt] = [
     cfg.FloatOpt(
         "retry_max", default=60, min=0.1, help="Longest pause, in seconds, between two attempts."
     ),
+    cfg.StrOpt(
+        "ports_file",
+        help="A JSON file of ports to plug, for where no sender casts them: a list of VIFs, as "
+        "sync_vifs takes them. Read at start and whenever it has changed; a port that is no "
+        "longer in it is unplugged.",
+    ),
     cfg.FloatOpt(
         "check_interval",
         default=300,
@@ -104,6 +110,13 @@ BRIDGE: list[cfg.Opt] = [
         default=False,
         help="Whether the agent makes a port's tap and puts it into the network's bridge. Off, "
         "because libvirt does so.",
+    ),
+    cfg.BoolOpt(
+        "wire_taps",
+        default=False,
+        help="Whether ports of vif_type 'tap' are a linux bridge's: nova makes the tap, the agent "
+        "the network's bridge, and puts the tap into it as soon as it is there. Off: the agent "
+        "makes the tap, and somebody else routes it.",
     ),
 ]
 

@@ -44,14 +44,18 @@ CREATE TABLE IF NOT EXISTS ports (
     devices TEXT NOT NULL DEFAULT '[]',
     made TEXT NOT NULL DEFAULT '[]',
     done_at REAL, ready_at REAL, elapsed_ms REAL,
-    formers TEXT NOT NULL DEFAULT '[]'
+    formers TEXT NOT NULL DEFAULT '[]',
+    source TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
 CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
 #: those that the store of release 0.1.0 did not have
-_LATER_COLUMNS = {"formers": "TEXT NOT NULL DEFAULT '[]'"}
+_LATER_COLUMNS = {
+    "formers": "TEXT NOT NULL DEFAULT '[]'",
+    "source": "TEXT NOT NULL DEFAULT ''",
+}
 
 #: of a port that is never ready between ever new wishes, the last ones count
 _MOST_FORMERS = 16
@@ -59,7 +63,10 @@ _MOST_FORMERS = 16
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the bus asked for one port. ``generation`` None: the sender gave none."""
+    """What was asked for one port. ``generation`` None: the sender gave none.
+
+    ``source``: the bus, empty, or the file that asks.
+    """
 
     port_id: str
     verb: str
@@ -70,6 +77,7 @@ class Wish:
     request_id: str = ""
     received_at: float = dataclasses.field(default_factory=time.time)
     message_id: str | None = None
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +85,8 @@ class FullSet:
     """The ports of this host: a plug for each that is not plugged just so.
 
     A plug without an instance keeps the stored one. ``deletes``: and an unplug for each plugged
-    port that is not ``named`` here. A port with a later generation than the set's is newer than
-    the set, and is left as it is.
+    port of the same ``source`` that is not ``named`` here. A port with a later generation than
+    the set's is newer than the set, and is left as it is.
     """
 
     plugs: tuple[Wish, ...]
@@ -88,6 +96,7 @@ class FullSet:
     request_id: str = ""
     received_at: float = dataclasses.field(default_factory=time.time)
     message_id: str | None = None
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +128,7 @@ class Port:
     repaired: bool = False
     elapsed_ms: float | None = None
     formers: tuple[tuple[object, object], ...] = ()
+    source: str = ""
 
 
 class Store:
@@ -210,7 +220,7 @@ class Store:
             else:
                 self._put(plug)
         for row in rows.values() if full.deletes else ():
-            if row["verb"] == PLUG and row["port_id"] not in full.named:
+            if _left_out(row, full):
                 self._put(_unplug(row, full))
 
     def _raise_generation(self, wish: Wish) -> None:
@@ -236,17 +246,19 @@ class Store:
         vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
         self._db.execute(
             "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
-            " request_id, received_at, state, formers) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+            " request_id, received_at, state, formers, source)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
             " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, since=excluded.since,"
             " verb=excluded.verb,"
             " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
             " vif_type=excluded.vif_type, request_id=excluded.request_id,"
             " received_at=excluded.received_at, state=excluded.state,"
-            " formers=excluded.formers, code=NULL, message=NULL,"
+            " formers=excluded.formers, source=excluded.source, code=NULL, message=NULL,"
             " transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL",
             (
                 wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
                 vif_type, wish.request_id, wish.received_at, PENDING, _formers(row, wish),
+                wish.source,
             ),
         )  # fmt: skip
         return True
@@ -337,6 +349,11 @@ def _says(row: sqlite3.Row, wish: Wish) -> bool:
     return stored == (wish.instance, wish.vif)
 
 
+def _left_out(row: sqlite3.Row, full: FullSet) -> bool:
+    mine = row["verb"] == PLUG and row["source"] == full.source
+    return mine and row["port_id"] not in full.named
+
+
 def _unplug(row: sqlite3.Row, full: FullSet) -> Wish:
     return Wish(
         port_id=row["port_id"],
@@ -346,6 +363,7 @@ def _unplug(row: sqlite3.Row, full: FullSet) -> Wish:
         generation=full.generation,
         request_id=full.request_id,
         received_at=full.received_at,
+        source=full.source,
     )
 
 
@@ -372,4 +390,5 @@ def _port(row: sqlite3.Row) -> Port:
         ready_at=row["ready_at"],
         elapsed_ms=row["elapsed_ms"],
         formers=tuple((instance, vif) for instance, vif in json.loads(row["formers"])),
+        source=row["source"],
     )

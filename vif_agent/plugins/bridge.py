@@ -26,16 +26,21 @@ class BridgePlugin(Plugin):
         return cls(create_tap=conf.bridge.create_tap)
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        name = _bridge_name(vif)
+        bridge, *segment = self.network(vif)
         tap = Tap(
             name=vif.devname or "tap" + vif.short_id,
             mac=host_mac(vif.mac),
             mtu=vif.mtu,
-            master=name,
+            master=bridge.name,
             multi_queue=vif.multi_queue,
             disable_ipv6=True,
         )
-        return (_bridge(vif, name), *_segment(vif, name), *((tap,) if self.create_tap else ()))
+        return (bridge, *segment, *((tap,) if self.create_tap else ()))
+
+    def network(self, vif: Vif) -> Sequence[Resource]:
+        """The bridge of the VIF's network, and what ties it to the physical one."""
+        name = _bridge_name(vif)
+        return (_bridge(vif, name), *_segment(vif, name))
 
 
 def _bridge_name(vif: Vif) -> str:

@@ -1,24 +1,38 @@
-"""vif_type ``tap`` (Calico and others): a tap that someone else routes or wires."""
+"""vif_type ``tap``: a tap that someone else routes (Calico), or that nova makes and we wire."""
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from vif_agent.plugins.base import Plugin, host_mac
-from vif_agent.resources import Resource, Tap
+from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.resources import Device, Resource, Tap
 from vif_agent.vif import Vif
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class TapPlugin(Plugin):
-    """nova's plug_tap: MAC from ``vif_details.mac_address``, else ``fe:`` and the guest's.
+    """``wires``: whose bridges the taps go into (``[bridge] wire_taps``); None: we make the tap.
 
-    IPv6 is left alone: Calico routes over this device.
+    Made by us, it is nova's plug_tap: MAC from ``vif_details.mac_address``, else ``fe:`` and the
+    guest's; IPv6 is left alone, for Calico routes over this device.
     """
 
+    wires: BridgePlugin | None = None
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "TapPlugin":
+        return cls(BridgePlugin.from_conf(conf) if conf.bridge.wire_taps else None)
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        return (
-            Tap(
-                name=vif.devname or "tap" + vif.short_id,
-                mac=vif.tap_mac or host_mac(vif.mac),
-                mtu=vif.mtu,
-                multi_queue=vif.multi_queue,
-            ),
-        )
+        name = vif.devname or "tap" + vif.short_id
+        if self.wires is None:
+            mac = vif.tap_mac or host_mac(vif.mac)
+            return (Tap(name=name, mac=mac, mtu=vif.mtu, multi_queue=vif.multi_queue),)
+        bridge, *segment = self.wires.network(vif)
+        return (bridge, *segment, _wired(vif, name, bridge.name))
+
+
+def _wired(vif: Vif, name: str, bridge: str) -> Device:
+    """nova makes it, and takes it away at any moment. On a bridge its MAC is not the guest's."""
+    return Device(name=name, mac=host_mac(vif.mac), mtu=vif.mtu, master=bridge, disable_ipv6=True)
