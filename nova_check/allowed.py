@@ -35,7 +35,6 @@ class Allowed:
 
 
 _QOS = "owner of the QoS row"
-_NETDEV = "QoS row of a VIF on datapath `netdev`"
 _IPV6 = "IPv6 on `qvb` and `qvo`"
 _DELEGATED = "port of a VIF without `delegate_create`"
 
@@ -47,8 +46,6 @@ ALLOWED = (
     Allowed(_QOS, "QoS of *", "external_ids:id", "*", ABSENT),
     Allowed(_QOS, "QoS of *", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed(_QOS, "QoS of *", "external_ids:vif-agent-port", ABSENT, "*"),
-    Allowed(_NETDEV, "QoS of *", WHOLE, ABSENT, "there", "*, netdev*"),
-    Allowed(_NETDEV, "Port *", "qos", "", "of *", "*, netdev*"),
     Allowed(_IPV6, "link qv[bo]*", "sysctl ipv6 disable_ipv6", "0", "1"),
     Allowed(_IPV6, "link qv[bo]*", "addresses", "inet6 link", ""),
     Allowed("MTU of OVS ports", "Interface *", "mtu_request", "", "1450"),

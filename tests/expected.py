@@ -103,7 +103,7 @@ def _ovs_port(vif: Vif) -> Facts:
         "vm-uuid": INSTANCE["uuid"],
         "vif-agent": vif["id"],
         "mtu_request": vif["network"]["meta"]["mtu"],
-        "qos": "linux-noop",
+        "qos": None if vif["details"].get("datapath_type") == "netdev" else "linux-noop",
     }
 
 

@@ -39,7 +39,9 @@ def make_vif(kind: str, number: int, network: int) -> Vif:
     if vif["type"] == "bridge":
         return {**vif, "network": {**vif["network"], "bridge": LINUX_BRIDGES[network]}}
     if vif["type"] == "ovs":
-        return with_details(vif, bridge_name=OVS_BRIDGES[network], datapath_type="netdev")
+        bridge = OVS_BRIDGES[network]
+        datapath = "system" if bridge == "br-int" else "netdev"  # br-int is used as it is
+        return with_details(vif, bridge_name=bridge, datapath_type=datapath)
     return vif
 
 

@@ -111,6 +111,8 @@ def _changed(resource: Resource, **fields: Any) -> Resource:
         ({}, {"create_tap": True, "multi_queue": True},
          (INT, _changed(TAP, multi_queue=True), OURS)),
         ({}, {"datapath_type": None}, (_changed(INT, datapath_type=None), PORT)),
+        ({}, {"datapath_type": "netdev"},
+         (_changed(INT, datapath_type="netdev"), _changed(PORT, qos_type=None))),
         ({"integration_bridge": "br-x"}, {"bridge": None},
          (_changed(INT, name="br-x"), _changed(PORT, bridge="br-x"))),
     ],

@@ -100,7 +100,8 @@ OVS: list[cfg.Opt] = [
             "", "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel",
             "linux-noop",
         ],
-        help="QoS type set on new ports, as os-vif's option of this name; empty: none.",
+        help="QoS type set on new ports, as os-vif's option of this name; empty: none. Ports whose "
+        "VIF says datapath 'netdev' have none.",
     ),
 ]  # fmt: skip
 

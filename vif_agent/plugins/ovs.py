@@ -2,7 +2,7 @@
 
 Direct: the tap itself is the OVS port, made by us when Neutron says ``ovs_create_tap``, else by
 libvirt. Hybrid (for iptables firewalls): guest tap - ``qbr`` linux bridge - ``qvb``/``qvo`` veth
-pair - OVS; libvirt puts the tap into ``qbr``. The settings are os-vif's (vif_plug_ovs 5.1).
+pair - OVS; libvirt puts the tap into ``qbr``. The settings are os-vif's (vif_plug_ovs 5.3).
 """
 
 import dataclasses
@@ -61,12 +61,13 @@ class OvsPlugin(Plugin):
         return vif.create_tap if self.create_tap == "auto" else self.create_tap == "always"
 
     def _port(self, vif: Vif, name: str, device_is_ours: bool) -> OvsPort:
+        """QoS rows are tc's, which the userspace datapath has not: os-vif makes none there."""
         return OvsPort(
             name=name,
             bridge=self._bridge(vif),
             external_ids=_external_ids(vif, self._bridge(vif)),
             mtu_request=vif.mtu,
-            qos_type=self.default_qos_type or None,
+            qos_type=None if vif.datapath_type == "netdev" else self.default_qos_type or None,
             isolate=self._isolates(vif),
             wait_ofport=device_is_ours,
         )
