@@ -19,6 +19,7 @@ from vif_agent.host import RealHost, privileged
 from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
@@ -241,6 +242,7 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "ovs": OvsPlugin(**ovs_options),
         "bridge": BridgePlugin(create_tap=True),
         "tap": TapPlugin(),
+        **dict.fromkeys(("hostdev_physical", "802.1qbg", "802.1qbh", "noop"), NoopPlugin()),
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),
     }

@@ -12,6 +12,7 @@ from tests.fake_host import FakeHost
 from vif_agent.engine import Engine
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
@@ -24,6 +25,7 @@ PLUGINS = Plugins(
         "ovs": OvsPlugin(),
         "bridge": BridgePlugin(create_tap=True),
         "tap": TapPlugin(),
+        "noop": NoopPlugin(),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
     }

@@ -114,6 +114,7 @@ SCENARIOS = {
     **{f"unplug {name}": _unplug(name) for name in PLUGGABLE},
     "hybrid to direct": _becomes("ovs_hybrid", _direct),
     "bridge to hybrid": _becomes("bridge", _hybrid),
+    "to what needs nothing": _becomes("ovs_hybrid", lambda vif: {**vif, "type": "noop"}),
     "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),
     **{f"mtu of {name}": _becomes(name, _with_mtu) for name in PLUGGABLE},
     "plug after drift, hybrid": _drifts("ovs_hybrid", _hybrid_drift),

@@ -24,7 +24,10 @@ from vif_agent.vif import Vif, parse
 
 Payload = Callable[[str], dict[str, Any]]
 
-SHIPPED = {"ovs", "bridge", "tap", "binding_failed", "unbound"}
+SHIPPED = {
+    "ovs", "bridge", "tap", "hostdev_physical", "802.1qbg", "802.1qbh", "noop",
+    "binding_failed", "unbound",
+}  # fmt: skip
 FOREIGN = """
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Tap

@@ -28,10 +28,10 @@ from vif_agent.testing.watch import WriteWatch
 Load = Callable[[str], Vif]
 
 PLUGGABLE = ["bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]
+NOTHING = ["802.1qbg", "802.1qbh", "hostdev_physical", "noop", "ovs_remote_managed"]
 REFUSED = {
     "binding_failed": "binding_refused",
     "unbound": "binding_refused",
-    "hostdev_physical": "no_plugin",
     "hw_veb_direct": "no_plugin",
     "hw_veb_macvtap": "no_plugin",
     "macvtap": "no_plugin",
@@ -42,7 +42,7 @@ SHORT = "5843eca1-e1"  # of ovs_hybrid.json
 
 def test_every_payload_is_tested() -> None:
     shipped = {path.stem for path in PAYLOADS.glob("*.json")}
-    assert shipped == {*PLUGGABLE, *REFUSED, "bridge_vlan"}
+    assert shipped == {*PLUGGABLE, *NOTHING, *REFUSED, "bridge_vlan"}
 
 
 @pytest.mark.parametrize("name", PLUGGABLE)
@@ -67,6 +67,20 @@ def test_second_plug_writes_nothing(
         watch.settle(quiet=1.1)  # a carrier is told up to a second late
         assert [port.state for port in ports.plug(vif)] == [READY]
         assert watch.events() == []
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_plug_of_what_others_do_is_ready_and_changes_nothing(
+    name: str, ports: Ports, payload: Load, ovs: PrivateOvs
+) -> None:
+    before, vif = everything(ovs), payload(name)
+    with WriteWatch(ovs) as watch:
+        for _again in range(2):
+            assert [port.state for port in ports.plug(vif)] == [READY]
+        for _again in range(2):
+            assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
+        assert watch.events() == []
+    assert everything(ovs) == before
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -12,6 +12,7 @@ from tests.examples import INSTANCE
 from vif_agent.errors import BindingRefused, InvalidRequest, NoPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
@@ -113,6 +114,7 @@ def _changed(resource: Resource, **fields: Any) -> Resource:
         ({}, {"datapath_type": None}, (_changed(INT, datapath_type=None), PORT)),
         ({}, {"datapath_type": "netdev"},
          (_changed(INT, datapath_type="netdev"), _changed(PORT, qos_type=None))),
+        ({}, {"vnic_type": "remote-managed"}, ()),
         ({"integration_bridge": "br-x"}, {"bridge": None},
          (_changed(INT, name="br-x"), _changed(PORT, bridge="br-x"))),
     ],
@@ -228,7 +230,12 @@ def test_unbound_vif_is_refused(payload: Payload, plugin: Plugin, name: str) -> 
         plugin.resources(vif)
 
 
-@pytest.mark.parametrize("vnic_type", ["direct", "vdpa", "remote-managed"])
+@pytest.mark.parametrize("name", ["hostdev_physical", "802.1qbg", "802.1qbh", "noop"])
+def test_vif_that_others_plug_needs_nothing(payload: Payload, name: str) -> None:
+    assert _answer(NoopPlugin(), payload(name)) == ()
+
+
+@pytest.mark.parametrize("vnic_type", ["direct", "vdpa"])
 def test_ovs_port_of_a_device_is_not_plugged_as_a_tap(payload: Payload, vnic_type: str) -> None:
     vif = parse(INSTANCE, {**payload("ovs"), "vnic_type": vnic_type})
     with pytest.raises(NoPlugin, match=f"no plugin for {vnic_type} ports"):

@@ -40,6 +40,13 @@ PARSED: dict[str, dict[str, Any]] = {
     },
     "tap": {"vif_type": "tap", "tap_mac": "fe:16:3e:5a:00:06"},
     "unbound": {"vif_type": "unbound"},
+    "802.1qbg": {"vif_type": "802.1qbg"},
+    "802.1qbh": {"vif_type": "802.1qbh", "vnic_type": "direct"},
+    "noop": {"vif_type": "noop"},
+    "ovs_remote_managed": {
+        "vif_type": "ovs", "vnic_type": "remote-managed", "bridge": "br-int",
+        "datapath_type": "system", "bound_drivers": ("ovn",),
+    },
     "vhostuser_ovs": {"vif_type": "vhostuser", "bridge": "br-int", "datapath_type": "netdev"},
 }  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 Direct: the tap itself is the OVS port, made by us when Neutron says ``ovs_create_tap``, else by
 libvirt. Hybrid (for iptables firewalls): guest tap - ``qbr`` linux bridge - ``qvb``/``qvo`` veth
-pair - OVS; libvirt puts the tap into ``qbr``. The settings are os-vif's (vif_plug_ovs 5.3).
+pair - OVS; libvirt puts the tap into ``qbr``. ``remote-managed``: the DPU plugs, this host has
+nothing to do. The settings are os-vif's (vif_plug_ovs 5.3).
 """
 
 import dataclasses
@@ -18,8 +19,8 @@ from vif_agent.vif import Vif
 #: 99814b2)
 TRUNK_BRIDGE = "tbr-"
 
-#: their port is a VF's representor or is the DPU's, never a tap
-_NO_TAP = ("direct", "vdpa", "remote-managed")
+#: their port is a VF's representor, never a tap
+_REPRESENTED = ("direct", "vdpa")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,8 +37,10 @@ class OvsPlugin(Plugin):
         return cls(**{f.name: getattr(conf.ovs, f.name) for f in dataclasses.fields(cls)})
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        if vif.vnic_type in _NO_TAP:
+        if vif.vnic_type in _REPRESENTED:
             raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vif_type ovs")
+        if vif.vnic_type == "remote-managed":
+            return ()
         bridge = OvsBridge(name=self._bridge(vif), shared=True, datapath_type=vif.datapath_type)
         if vif.hybrid:
             return (bridge, *_hybrid_links(vif), self._port(vif, "qvo" + vif.short_id, True))
