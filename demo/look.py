@@ -25,7 +25,9 @@ def while_plugged(
     _show_one_of_each(scratch, {p.payload: p for p in reversed(some)})
     ready = [p for p in some if not p.refusal]
     links, ids = scratch.links(), host.iface_ids(scratch)
-    devices = {d for p in ready for d in views[p.id]["devices"]} - _libvirts(ready)
+    devices = (
+        {d for p in ready for d in views[p.id]["devices"]} - _libvirts(ready) - _sockets(ready)
+    )
     wired = {_ovs_name(p): p.id for p in ready if p.vif["type"] == "ovs" and not _is_libvirts(p)}
     found = host.ovs_ports(scratch)
     print()
@@ -69,6 +71,11 @@ def _is_libvirts(port: Port) -> bool:
 
 def _libvirts(some: Sequence[Port]) -> set[str]:
     return {p.vif["devname"] for p in some if _is_libvirts(p)}
+
+
+def _sockets(some: Sequence[Port]) -> set[str]:
+    """A vhost-user port is no device of the kernel's."""
+    return {p.device("vhu") for p in some if p.vif["type"] == "vhostuser"}
 
 
 def _ovs_name(port: Port) -> str:

@@ -16,12 +16,11 @@ TRUNK = "tbr-5c3e9a71-0"
 
 @dataclass(frozen=True)
 class Case:
-    """``legacy``: nova plugs it itself, beside os-vif. ``not_yet``: the agent has no plugin."""
+    """``legacy``: nova plugs it itself, beside os-vif."""
 
     title: str
     vif: Vif
     legacy: bool = False
-    not_yet: bool = False
     vcpus: int = 1
     extra_specs: dict[str, str] = field(default_factory=dict)
 
@@ -58,12 +57,8 @@ CASES = (
     Case("ovs hybrid", _payload("ovs_hybrid")),
     Case("ovs hybrid, netdev", _netdev("ovs_hybrid")),
     Case("ovs hybrid, netdev, trunk", _on_trunk(_netdev("ovs_hybrid", bridge_name=TRUNK))),
-    Case("vhostuser, server", _payload("vhostuser_ovs"), not_yet=True),
-    Case(
-        "vhostuser, client",
-        _payload("vhostuser_ovs", {"vhostuser_mode": "client"}),
-        not_yet=True,
-    ),
+    Case("vhostuser, server", _payload("vhostuser_ovs")),
+    Case("vhostuser, client", _payload("vhostuser_ovs_client")),
     Case("tap", _payload("tap"), legacy=True),
     _multi_queue("tap, multi-queue", _payload("tap"), legacy=True),
     Case("macvtap", _payload("macvtap"), legacy=True),

@@ -10,11 +10,10 @@ from nova_check.cases import Case
 from nova_check.compare import Difference, differences
 from nova_check.turns import AGAIN, PLUGGED, STEPS, UNPLUGGED, Turn
 
-EQUAL, LISTED, ALIKE, NOT_YET, WRONG = (
+EQUAL, LISTED, ALIKE, WRONG = (
     "equal",
     "equal, but for what docs/nova.md lists",
     "refused alike, as far as this host goes",
-    "not yet",
     "NOT EQUAL",
 )
 
@@ -31,11 +30,7 @@ class Verdict:
 
 
 def judge(case: Case, osvif: Turn, agent: Turn) -> Verdict:
-    refused = case.not_yet and agent.raised[PLUGGED].endswith("(no_plugin)")
     wrong = [*_left("os-vif", osvif), *_left("the agent", agent), *_heard(case, osvif, agent)]
-    if refused:
-        wrong += _wrongly_raised("os-vif", osvif)
-        return Verdict(case, WRONG if wrong else NOT_YET, [], wrong, agent.raised[PLUGGED])
     found = [(d, allowing(case.title, d)) for step in STEPS for d in _of(step, osvif, agent)]
     wrong += [_told(difference) for difference, allowed in found if allowed is None]
     if osvif.raised != agent.raised or not case.legacy:

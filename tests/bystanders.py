@@ -20,13 +20,15 @@ class Bystanders:
     """Made so that they are silent: nothing of them changes unless somebody changes it.
 
     Of the port ``unlucky`` all names are taken: its tap is stamped for a port that no store knows,
-    and held open by a guest; its ``qbr`` is a network card. Of the port ``half`` only ``qvo`` is:
-    in br-int for another port, without a stamp and with a QoS row of Neutron's.
+    and held open by a guest; its ``qbr`` is a network card, its ``vhu`` another port's. Of the port
+    ``half`` only ``qvo`` is: in br-int for another port, without a stamp and with a QoS row of
+    Neutron's.
     """
 
     def __init__(self, ovs: PrivateOvs, unlucky: str, half: str) -> None:
         self._ovs = ovs
         self.tap, self.qbr, self.qvo = f"tap{unlucky[:11]}", f"qbr{unlucky[:11]}", f"qvo{half[:11]}"
+        self.vhu = f"vhu{unlucky[:11]}"
         self._cards = {NIC: UPLINK, MEMBER: MEMBER_FAR, self.qbr: "qbrfar", self.qvo: "qvofar"}
         self.links = {
             *(*self._cards, *self._cards.values()),
@@ -39,7 +41,7 @@ class Bystanders:
         self._make_links()
         self._make_rows()
         rows_of_qos = {q["_uuid"][:8] for q in rows(self._ovs, "qos")}  # how the log names them
-        self.names = self.links | rows_of_qos
+        self.names = {*self.links, self.vhu, *rows_of_qos}
         self.damaged = False
         self._stack.enter_context(TapEnd(self.tap, TUN))
         self._watch = self._stack.enter_context(WriteWatch(self._ovs))
@@ -79,6 +81,10 @@ class Bystanders:
     def _make_rows(self) -> None:
         self._ovs.add_bridge("br-ex")
         self._ovs.vsctl("add-port", "br-ex", UPLINK)
+        self._ovs.vsctl(
+            *("--no-wait", "add-port", "br-int", self.vhu, "--", "set", "interface", self.vhu),
+            *("type=dpdkvhostuser", f"external_ids:iface-id={OTHER}"),
+        )
         self._ovs.vsctl(
             *("add-port", "br-int", self.qvo, "tag=9"),
             *("--", "set", "interface", self.qvo, f"external_ids:iface-id={OTHER}"),

@@ -37,7 +37,7 @@ def expected(
             wanted.links[vif["network"]["bridge"]] = _shared_bridge(vif)
     for vif in granted:
         wanted.links |= _links(vif)
-        if vif["type"] == "ovs":
+        if _is_on_ovs(vif):
             wanted.ports[ovs_port(vif)] = _ovs_port(vif)
             wanted.bridges[ovs_bridge(vif)] = {"vif-agent": "shared"}
             wanted.links[ovs_bridge(vif)] = {"kind": "tun"}
@@ -50,7 +50,15 @@ def bridges_of(vif: Vif) -> list[str]:
     """The bridge that the port shares with others."""
     if vif["type"] == "bridge":
         return [vif["network"]["bridge"]]
-    return [ovs_bridge(vif)] if vif["type"] == "ovs" else []
+    return [ovs_bridge(vif)] if _is_on_ovs(vif) else []
+
+
+def _is_on_ovs(vif: Vif) -> bool:
+    return vif["type"] == "ovs" or _is_vhostuser(vif)
+
+
+def _is_vhostuser(vif: Vif) -> bool:
+    return bool(vif["details"].get("vhostuser_ovs_plug"))
 
 
 def ovs_bridge(vif: Vif) -> str:
@@ -58,7 +66,8 @@ def ovs_bridge(vif: Vif) -> str:
 
 
 def ovs_port(vif: Vif) -> str:
-    return "qvo" + vif["id"][:11] if _is_hybrid(vif) else str(vif["devname"])
+    prefix = "qvo" if _is_hybrid(vif) else "vhu" if _is_vhostuser(vif) else "tap"
+    return prefix + str(vif["id"][:11])
 
 
 def _is_hybrid(vif: Vif) -> bool:
@@ -104,7 +113,16 @@ def _ovs_port(vif: Vif) -> Facts:
         "vif-agent": vif["id"],
         "mtu_request": vif["network"]["meta"]["mtu"],
         "qos": None if vif["details"].get("datapath_type") == "netdev" else "linux-noop",
+        "type": "",
+        **(_vhostuser(vif) if _is_vhostuser(vif) else {}),
     }
+
+
+def _vhostuser(vif: Vif) -> Facts:
+    socket = {"vhost-server-path": vif["details"]["vhostuser_socket"]}
+    if vif["details"]["vhostuser_mode"] == "client":
+        return {"type": "dpdkvhostuser", "options": {}, "qos": None}
+    return {"type": "dpdkvhostuserclient", "options": socket, "qos": None}
 
 
 def actual(ovs: PrivateOvs) -> Things:
@@ -120,7 +138,7 @@ def actual(ovs: PrivateOvs) -> Things:
             port["name"]: {
                 "bridge": holders.get(port["_uuid"]),
                 "qos": types.get(str(port["qos"])),
-                "mtu_request": by_name[port["name"]]["mtu_request"],
+                **{k: by_name[port["name"]][k] for k in ("mtu_request", "type", "options")},
                 **by_name[port["name"]]["external_ids"],
             }
             for port in ports

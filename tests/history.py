@@ -16,7 +16,7 @@ from vif_agent.resources import Key
 from vif_agent.store import Wish
 from vif_agent.testing.host import ScratchHost
 
-KINDS = ("bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap")
+KINDS = ("bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs")
 UNLUCKY, HALF = 3, 2  # ports whose device names others have taken, all or those of a hybrid port
 USED = "brq-before"  # the bridge of a network that was there before: used, and no more
 LINUX_BRIDGES = ("brq-shared", "brq-shared", USED)  # of one name, and of two minds on the MTU
@@ -38,7 +38,7 @@ def make_vif(kind: str, number: int, network: int) -> Vif:
     vif = {**vif, "network": {**vif["network"], "meta": meta}}
     if vif["type"] == "bridge":
         return {**vif, "network": {**vif["network"], "bridge": LINUX_BRIDGES[network]}}
-    if vif["type"] == "ovs":
+    if vif["type"] in ("ovs", "vhostuser"):
         bridge = OVS_BRIDGES[network]
         datapath = "system" if bridge == "br-int" else "netdev"  # br-int is used as it is
         return with_details(vif, bridge_name=bridge, datapath_type=datapath)

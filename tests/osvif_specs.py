@@ -108,7 +108,9 @@ def vhostuser_ovs(vif: Vif) -> Spec:
 
 
 def _vhostuser(vif: Vif, plugin: str, **fields: Any) -> Spec:
-    socket = {"mode": "client", "path": SOCKET, "vif_name": vif["devname"]}
+    details = vif["details"]
+    mode, path = details.get("vhostuser_mode", "client"), details.get("vhostuser_socket", SOCKET)
+    socket = {"mode": mode, "path": path, "vif_name": vif["devname"]}
     return _vif(vif, "VIFVHostUser", plugin, **socket, **fields)
 
 
@@ -163,6 +165,7 @@ OF_EXAMPLES: dict[str, Callable[[Vif], Spec]] = {
     "bridge": linux_bridge,
     "bridge_vlan": linux_bridge,
     "vhostuser_ovs": vhostuser_ovs,
+    "vhostuser_ovs_client": vhostuser_ovs,
 }
 
 #: the others, to be made of any OVS payload

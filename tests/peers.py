@@ -11,6 +11,15 @@ from tests.real_host import Vif, ip, links, set_sysctl
 from vif_agent.testing.ovs import PrivateOvs
 
 
+def _ids(vif: Vif) -> dict[str, str]:
+    return {
+        "iface-id": vif["id"],
+        "iface-status": "active",
+        "attached-mac": vif["address"],
+        "vm-uuid": INSTANCE["uuid"],
+    }
+
+
 def names(vif: Vif) -> list[str]:
     return [prefix + vif["id"][:11] for prefix in ("qbr", "qvb", "qvo")]
 
@@ -27,18 +36,24 @@ def os_vif_hybrid(ovs: PrivateOvs, vif: Vif) -> None:
 
 
 def os_vif_row(ovs: PrivateOvs, vif: Vif, name: str) -> None:
-    ids = {
-        "iface-id": vif["id"],
-        "iface-status": "active",
-        "attached-mac": vif["address"],
-        "vm-uuid": INSTANCE["uuid"],
-    }
-    columns = [f'external_ids:{key}="{value}"' for key, value in ids.items()]
+    columns = [f'external_ids:{key}="{value}"' for key, value in _ids(vif).items()]
     ovs.vsctl(
         *("add-port", "br-int", name, "tag=7", "--", "set", "interface", name, *columns),
         *("--", "set", "port", name, "qos=@q"),
         *("--", "--id=@q", "create", "qos", "type=linux-noop"),
         *(f"external_ids:id={name}", "external_ids:_type=linux-noop"),
+    )
+
+
+def os_vif_vhostuser(ovs: PrivateOvs, vif: Vif) -> None:
+    """What os-vif 5.3 leaves behind for a guest that makes the socket."""
+    name, mtu = "vhu" + vif["id"][:11], vif["network"]["meta"]["mtu"]
+    path = vif["details"]["vhostuser_socket"]
+    columns = [f'external_ids:{key}="{value}"' for key, value in _ids(vif).items()]
+    columns += [f"mtu_request={mtu}", "type=dpdkvhostuserclient"]
+    columns += [f'options:vhost-server-path="{path}"']
+    ovs.vsctl(
+        "--no-wait", "add-port", "br-int", name, "tag=7", "--", "set", "interface", name, *columns
     )
 
 

@@ -23,6 +23,7 @@ from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
+from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.resources import Key, Resource
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.testing import processes
@@ -242,6 +243,7 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "ovs": OvsPlugin(**ovs_options),
         "bridge": BridgePlugin(create_tap=True),
         "tap": TapPlugin(),
+        "vhostuser": VhostUserPlugin(isolate=ovs_options.get("isolate", "auto")),
         **dict.fromkeys(("hostdev_physical", "802.1qbg", "802.1qbh", "noop"), NoopPlugin()),
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),

@@ -16,6 +16,7 @@ from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
+from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.resources import Key, OtherLink, OvsBridge
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.wishes import Asked
@@ -25,12 +26,15 @@ PLUGINS = Plugins(
         "ovs": OvsPlugin(),
         "bridge": BridgePlugin(create_tap=True),
         "tap": TapPlugin(),
+        "vhostuser": VhostUserPlugin(),
         "noop": NoopPlugin(),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
     }
 )
-PLUGGABLE = ["bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]
+PLUGGABLE = [
+    "bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs",
+]  # fmt: skip
 
 
 class Rig:

@@ -62,6 +62,11 @@ def _on_own_bridge(vif: Vif) -> Vif:
     return {**vif, "details": {**vif["details"], "bridge_name": "br-own"}}
 
 
+def _vhostuser(vif: Vif) -> Vif:
+    flags = {"vhostuser_ovs_plug": True, "vhostuser_socket": "/run/vhu"}
+    return {**vif, "type": "vhostuser", "details": {"bridge_name": "br-int", **flags}}
+
+
 def _with_mtu(vif: Vif, mtu: int = 1300) -> Vif:
     network = vif["network"]
     return {**vif, "network": {**network, "meta": {**network["meta"], "mtu": mtu}}}
@@ -114,6 +119,7 @@ SCENARIOS = {
     **{f"unplug {name}": _unplug(name) for name in PLUGGABLE},
     "hybrid to direct": _becomes("ovs_hybrid", _direct),
     "bridge to hybrid": _becomes("bridge", _hybrid),
+    "to vhostuser": _becomes("ovs", _vhostuser),
     "to what needs nothing": _becomes("ovs_hybrid", lambda vif: {**vif, "type": "noop"}),
     "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),
     **{f"mtu of {name}": _becomes(name, _with_mtu) for name in PLUGGABLE},

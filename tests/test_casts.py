@@ -19,6 +19,7 @@ from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
+from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.store import PLUG, UNPLUG, Store, Wish
 from vif_agent.vif import DEVICE_NAME, parse
 
@@ -30,6 +31,7 @@ PLUGINS = [
             "ovs": OvsPlugin(create_tap=create_tap, isolate=isolate),
             "bridge": BridgePlugin(create_tap=create_tap == "always"),
             "tap": TapPlugin(),
+            "vhostuser": VhostUserPlugin(isolate=isolate),
             "binding_failed": BindingFailedPlugin(),
             "unbound": UnboundPlugin(),
         }
@@ -220,7 +222,8 @@ def _check_answer(plugins: Plugins, instance: object, vif: object) -> None:
         resources = plugins.resources(parsed)
     except VifAgentError:
         return
-    assert resources or parsed.vnic_type == "remote-managed"
+    others_plug = parsed.vif_type == "vhostuser" or parsed.vnic_type == "remote-managed"
+    assert resources or others_plug
     for resource in resources:
         assert DEVICE_NAME.match(resource.name)
         for field in ("master", "parent", "peer", "bridge"):

@@ -25,7 +25,7 @@ from vif_agent.vif import Vif, parse
 Payload = Callable[[str], dict[str, Any]]
 
 SHIPPED = {
-    "ovs", "bridge", "tap", "hostdev_physical", "802.1qbg", "802.1qbh", "noop",
+    "ovs", "bridge", "tap", "vhostuser", "hostdev_physical", "802.1qbg", "802.1qbh", "noop",
     "binding_failed", "unbound",
 }  # fmt: skip
 FOREIGN = """

@@ -17,6 +17,7 @@ from vif_agent.nova.neutron import from_neutron_port
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.ovs import OvsPlugin
+from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.resources import Resource
 from vif_agent.vif import parse
 
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using class 'VIFPortProfileOVSRe
 PLUGINS: dict[str, Plugin] = {
     "ovs": OvsPlugin(isolate="never"),
     "bridge": BridgePlugin(create_tap=True),
+    "vhostuser": VhostUserPlugin(isolate="never"),
 }
 #: of an example's VIF, what no os-vif object carries (docs/nova.md says so)
 LOST_DETAILS = {"bound_drivers", "connectivity"}
@@ -90,8 +92,7 @@ def without(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_nothing_is_lost_but_what_osvif_does_not_carry(payload: Payload, name: str) -> None:
     nova, spec = payload(name), OF_EXAMPLES[name](payload(name))
-    spec.pop("mode", None)
-    back = made.vif(build(spec if name != "vhostuser_ovs" else {**spec, "mode": "server"}))
+    back = made.vif(build(spec))
     assert json.loads(json.dumps(back)) == back, "only plain JSON may go to the bus"
     same = set(nova) - {"network", "details", "ovs_interfaceid"}
     assert {key: back[key] for key in same} == {key: nova[key] for key in same}
@@ -103,7 +104,7 @@ def test_nothing_is_lost_but_what_osvif_does_not_carry(payload: Payload, name: s
     assert network["meta"] == {**meta, **({"vlan": 101} if "vlan" in meta else {})}
 
 
-@pytest.mark.parametrize("name", [name for name in OF_EXAMPLES if name != "vhostuser_ovs"])
+@pytest.mark.parametrize("name", OF_EXAMPLES)
 def test_plugins_answer_as_to_novas_own_vif(payload: Payload, name: str) -> None:
     back = made.vif(build(OF_EXAMPLES[name](payload(name))))
     assert resources(back) == resources(payload(name))

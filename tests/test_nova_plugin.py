@@ -28,11 +28,14 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
     "ovs_create_tap": ({"tap5e4179f1-1b"}, {"tap5e4179f1-1b"}),
     "ovs_hybrid": ({"qbr5843eca1-e1", "qvb5843eca1-e1", "qvo5843eca1-e1"}, {"qvo5843eca1-e1"}),
     "bridge": ({"brq7151fa78-2a", "tapcb0042fb-c1"}, set()),
+    "vhostuser_ovs": (set(), {"vhu7036e6bb-59"}),
+    "vhostuser_ovs_client": (set(), {"vhu451ddd31-06"}),
+    "bare_vhostuser": (set(), set()),
     "remote_managed": (set(), set()),
     "qbg": (set(), set()),
     "qbh": (set(), set()),
 }
-REFUSED = ["vhostuser_ovs", *(name for name in OTHERS if name not in DEVICES)]
+REFUSED = [name for name in OTHERS if name not in DEVICES]
 
 
 @pytest.fixture(scope="module", params=MODES)

@@ -27,15 +27,18 @@ from vif_agent.testing.watch import WriteWatch
 
 Load = Callable[[str], Vif]
 
-PLUGGABLE = ["bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]
-NOTHING = ["802.1qbg", "802.1qbh", "hostdev_physical", "noop", "ovs_remote_managed"]
+PLUGGABLE = [
+    "bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs", "vhostuser_ovs_client",
+]  # fmt: skip
+NOTHING = [
+    "802.1qbg", "802.1qbh", "hostdev_physical", "noop", "ovs_remote_managed", "vhostuser_bare",
+]  # fmt: skip
 REFUSED = {
     "binding_failed": "binding_refused",
     "unbound": "binding_refused",
     "hw_veb_direct": "no_plugin",
     "hw_veb_macvtap": "no_plugin",
     "macvtap": "no_plugin",
-    "vhostuser_ovs": "no_plugin",
 }
 SHORT = "5843eca1-e1"  # of ovs_hybrid.json
 

@@ -16,6 +16,7 @@ from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
+from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.resources import Bridge, Device, OvsBridge, OvsPort, Resource, Tap, Veth, Vlan
 from vif_agent.vif import Vif, parse
 
@@ -228,6 +229,94 @@ def test_unbound_vif_is_refused(payload: Payload, plugin: Plugin, name: str) -> 
     vif: Vif = parse(INSTANCE, payload(name))
     with pytest.raises(BindingRefused, match=rf"^vif\.type: {name}: "):
         plugin.resources(vif)
+
+
+VHU = "vhu7036e6bb-59"
+USER_PORT = OvsPort(
+    name=VHU,
+    bridge="br-int",
+    interface_type="dpdkvhostuserclient",
+    options=(("vhost-server-path", "/var/run/openvswitch/" + VHU),),
+    external_ids=(
+        ("attached-mac", "fa:16:3e:5a:00:08"),
+        ("iface-id", "7036e6bb-5901-5eaa-b804-e0b5c5cfe9c5"),
+        ("iface-status", "active"),
+        ("vm-uuid", INSTANCE["uuid"]),
+    ),
+    mtu_request=1450,
+    refusable=True,
+)
+USER_INT = OvsBridge(name="br-int", shared=True, datapath_type="netdev")
+OTHER_SOCKET = (("vhost-server-path", "/run/vhu"),)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields", "expected"),
+    [
+        ({}, {}, (USER_INT, USER_PORT)),
+        ({}, {"vhostuser_mode": "client"},
+         (USER_INT, _changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
+        ({}, {"vhostuser_mode": "client", "vhostuser_socket": None},
+         (USER_INT, _changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
+        ({}, {"vhostuser_socket": "/run/vhu"},
+         (USER_INT, _changed(USER_PORT, options=OTHER_SOCKET))),
+        ({}, {"datapath_type": None}, (USER_INT, USER_PORT)),
+        ({}, {"datapath_type": "system"},
+         (_changed(USER_INT, datapath_type="system"), USER_PORT)),
+        ({}, {"devname": "vnet3"}, (USER_INT, USER_PORT)),
+        ({}, {"mtu": None}, (USER_INT, _changed(USER_PORT, mtu_request=None))),
+        ({}, {"bound_drivers": ("openvswitch",)},
+         (USER_INT, _changed(USER_PORT, isolate=True))),
+        ({"isolate": "always"}, {}, (USER_INT, _changed(USER_PORT, isolate=True))),
+        ({"isolate": "always"}, {"bridge": "tbr-1"},
+         (_changed(USER_INT, name="tbr-1"), _changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
+             sorted((*USER_PORT.external_ids, ("bridge_name", "tbr-1"))))))),
+        ({"integration_bridge": "br-x"}, {"bridge": None},
+         (_changed(USER_INT, name="br-x"), _changed(USER_PORT, bridge="br-x"))),
+    ],
+)  # fmt: skip
+def test_vhostuser_vif_gives_a_port_of_open_vswitch(
+    payload: Payload,
+    settings: dict[str, Any],
+    fields: dict[str, Any],
+    expected: tuple[Resource, ...],
+) -> None:
+    assert _answer(VhostUserPlugin(**settings), payload("vhostuser_ovs"), **fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("details", "refused"),
+    [
+        ({}, None),
+        ({"vhostuser_ovs_plug": False}, None),
+        ({"vhostuser_fp_plug": True}, "vhostuser_fp_plug"),
+        ({"vhostuser_fp_plug": True, "vhostuser_ovs_plug": True}, "vhostuser_fp_plug"),
+        ({"vhostuser_vrouter_plug": True}, "vhostuser_vrouter_plug"),
+    ],
+)
+def test_vhostuser_vif_of_another_switch(
+    payload: Payload, details: dict[str, Any], refused: str | None
+) -> None:
+    vif = payload("vhostuser_bare")
+    vif["details"] |= details
+    if refused is None:
+        assert _answer(VhostUserPlugin(), vif) == ()
+        return
+    with pytest.raises(NoPlugin, match=rf"^vif\.details\.{refused}: no plugin"):
+        _answer(VhostUserPlugin(), vif)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("vhostuser_ovs_plug", "yes"), ("vhostuser_socket", None)]
+)
+def test_vhostuser_vif_that_says_too_little_is_refused(
+    payload: Payload, field: str, value: object
+) -> None:
+    vif = payload("vhostuser_ovs")
+    vif["details"][field] = value
+    with pytest.raises(InvalidRequest) as refused:
+        _answer(VhostUserPlugin(), vif)
+    assert refused.value.field == f"vif.details.{field}"
 
 
 @pytest.mark.parametrize("name", ["hostdev_physical", "802.1qbg", "802.1qbh", "noop"])

@@ -47,7 +47,17 @@ PARSED: dict[str, dict[str, Any]] = {
         "vif_type": "ovs", "vnic_type": "remote-managed", "bridge": "br-int",
         "datapath_type": "system", "bound_drivers": ("ovn",),
     },
-    "vhostuser_ovs": {"vif_type": "vhostuser", "bridge": "br-int", "datapath_type": "netdev"},
+    "vhostuser_bare": {
+        "vif_type": "vhostuser", "vhostuser_socket": "/run/vpp/vhu02e694cc-49",
+    },
+    "vhostuser_ovs": {
+        "vif_type": "vhostuser", "bridge": "br-int", "datapath_type": "netdev",
+        "vhostuser_socket": "/var/run/openvswitch/vhu7036e6bb-59",
+    },
+    "vhostuser_ovs_client": {
+        "vif_type": "vhostuser", "bridge": "br-int", "datapath_type": "netdev",
+        "vhostuser_mode": "client", "vhostuser_socket": "/var/run/openvswitch/vhu451ddd31-06",
+    },
 }  # fmt: skip
 
 
@@ -112,6 +122,8 @@ BAD: dict[str, list[Any]] = {
     "vif.details.ovs_create_tap": FLAGS,
     "vif.details.multiqueue": FLAGS,
     "vif.details.mac_address": MACS,
+    "vif.details.vhostuser_mode": ["both", 7, True, [], "\ud800"],
+    "vif.details.vhostuser_socket": [*TEXTS, "vhu1", "/" + "a" * 107, "/" + "é" * 54],
     "vif.details.bound_drivers": DICTS,
     "vif.details.bound_drivers.0": [None, "", *WORDS],
     "vif.profile": [*DICTS, DEEP, {"a": DEEP_LIST}],

@@ -190,7 +190,7 @@ class Engine:
         for entry in entries:
             port_id = entry.port.port_id
             problem = self._problem(entry, plan, actual, failures)
-            unready = _unready(entry, actual)
+            unready = _awaited(entry, actual)
             if port_id in busy:
                 entry.began = entry.began or time.time()
                 entry.held |= frozenset(r.key for r in entry.wanted)
@@ -268,6 +268,17 @@ def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
             said = f": {found.error}" if found.error else ""
             unready[key] = f"Open vSwitch has given it no ofport{said}"
     return unready
+
+
+def _awaited(entry: Entry, actual: Actual) -> dict[Key, str]:
+    """The same without what Open vSwitch has refused, and may. It is warned of, but once."""
+    refusable = [r.key for r in entry.wanted if isinstance(r, OvsPort) and r.refusable]
+    found = {key: actual.found[key] for key in refusable if key in actual.found}
+    refused = {key: thing.error for key, thing in found.items() if thing.error}
+    for key, error in refused.items() - entry.refusals.items():
+        LOG.warning("Open vSwitch refuses %s of port %s: %s", key.name, entry.port.port_id, error)
+    entry.refusals = refused
+    return {key: why for key, why in _unready(entry, actual).items() if key not in refused}
 
 
 def _restless(entry: Entry, plan: Plan) -> Problem | None:

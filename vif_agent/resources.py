@@ -162,14 +162,15 @@ class OvsPort(Resource):
 
     ``isolate`` acts at creation only: the port starts in the dead VLAN (tag 4095, trunk 4095) and
     from then on the tag is the Neutron agent's. ``wait_ofport``: the device is there already, so
-    the port counts as ready only with an ofport.
+    the port counts as ready only with an ofport. ``refusable``: or with an error, for Open vSwitch
+    has spoken; it is told, and keeps nobody waiting.
     """
 
     space: ClassVar[str] = OVS_PORT
     kind: ClassVar[str] = "ovs-port"
     fixed: ClassVar[frozenset[str]] = frozenset({"bridge"})
     maps: ClassVar[frozenset[str]] = frozenset({"external_ids", "options"})
-    unread: ClassVar[frozenset[str]] = frozenset({"isolate", "wait_ofport"})
+    unread: ClassVar[frozenset[str]] = frozenset({"isolate", "wait_ofport", "refusable"})
 
     bridge: str
     interface_type: str | None = None
@@ -179,3 +180,4 @@ class OvsPort(Resource):
     qos_type: str | None = None
     isolate: bool = False
     wait_ofport: bool = True
+    refusable: bool = False

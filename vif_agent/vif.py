@@ -21,6 +21,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _DEEPEST = 12
 _EMPTY: Mapping[str, object] = MappingProxyType({})
 _MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
+_SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
 
 
@@ -30,6 +31,7 @@ class Vif:
 
     ``details`` and ``profile`` are Neutron's ``binding:vif_details`` and ``binding:profile``,
     deeply frozen, for what only one plugin knows; what several need has a typed field.
+    ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it.
     """
 
     port_id: str
@@ -52,6 +54,8 @@ class Vif:
     multi_queue: bool = False
     tap_mac: str | None = None
     bound_drivers: tuple[str, ...] = ()
+    vhostuser_mode: str = "server"
+    vhostuser_socket: str | None = None
     details: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
     profile: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
 
@@ -87,6 +91,8 @@ def parse(instance: object, vif: object) -> Vif:
         multi_queue=details.flag("multiqueue", False),
         tap_mac=details.mac("mac_address"),
         bound_drivers=_drivers(details),
+        vhostuser_mode=details.one_of("vhostuser_mode", ("client", "server")) or "server",
+        vhostuser_socket=_socket(details),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=_frozen_child(node, "profile"),
     )
@@ -126,6 +132,14 @@ def _drivers(details: "_Node") -> tuple[str, ...]:
     """``bound_drivers`` is {level: mechanism driver}; lowest level last (Neutron 08bdc4ded1)."""
     node = details.child("bound_drivers")
     return tuple(node.need(node.word(k), k, "a driver's name") for k in sorted(node.value))
+
+
+def _socket(details: "_Node") -> str | None:
+    """A path that fits a sockaddr_un."""
+    path = details.text("vhostuser_socket")
+    if path is not None and not (path.startswith("/") and len(path.encode()) <= _SOCKET):
+        raise details.wrong("vhostuser_socket", f"an absolute path of at most {_SOCKET} bytes")
+    return path
 
 
 def _frozen_child(node: "_Node", key: str) -> Mapping[str, object]:

@@ -34,6 +34,7 @@ class Entry:
     began: float | None = None  # when the first of them did
     fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
     returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
+    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
 
     @property
     def claims(self) -> frozenset[Key]:

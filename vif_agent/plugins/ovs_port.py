@@ -1,0 +1,66 @@
+"""What all ports on Open vSwitch have in common: bridge, identity, isolation.
+
+The rules are os-vif's (vif_plug_ovs 5.3).
+"""
+
+import dataclasses
+from typing import Any, Self
+
+from vif_agent.plugins.base import Plugin
+from vif_agent.resources import OvsBridge, OvsPort
+from vif_agent.vif import Vif
+
+#: trunk bridges belong to the Neutron agent, which tags by itself; never isolate there (os-vif
+#: 99814b2)
+TRUNK_BRIDGE = "tbr-"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OvsPorts(Plugin):
+    """Base of the plugins for such ports. Settings are options of the group ``[ovs]``."""
+
+    integration_bridge: str = "br-int"
+    isolate: str = "auto"
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> Self:
+        return cls(**{f.name: getattr(conf.ovs, f.name) for f in dataclasses.fields(cls)})
+
+    def bridge(self, vif: Vif, datapath_type: str | None) -> OvsBridge:
+        return OvsBridge(name=self._bridge_name(vif), shared=True, datapath_type=datapath_type)
+
+    def port(self, vif: Vif, name: str) -> OvsPort:
+        """The port that Neutron and OVN are to know as the VIF's."""
+        return OvsPort(
+            name=name,
+            bridge=self._bridge_name(vif),
+            external_ids=_external_ids(vif, self._bridge_name(vif)),
+            isolate=self._isolates(vif),
+        )
+
+    def _bridge_name(self, vif: Vif) -> str:
+        return vif.bridge or self.integration_bridge
+
+    def _isolates(self, vif: Vif) -> bool:
+        """With ML2/OVS the port must carry no traffic until the Neutron agent has tagged it.
+
+        Else the guest sees other tenants' frames for a moment (launchpad bug 1734320). OVN needs
+        it not: its port has no flows until it is bound.
+        """
+        if self._bridge_name(vif).startswith(TRUNK_BRIDGE) or self.isolate == "never":
+            return False
+        return self.isolate == "always" or "openvswitch" in vif.bound_drivers
+
+
+def _external_ids(vif: Vif, bridge: str) -> tuple[tuple[str, str], ...]:
+    """What Neutron's agent and OVN look for on the Interface row.
+
+    By ``bridge_name`` Neutron's agent cleans up after a trunk that went before the agent had
+    written that itself; os-vif adds it for the same reason.
+    """
+    ids = {"iface-id": vif.port_id, "iface-status": "active", "attached-mac": vif.mac}
+    if vif.instance_uuid:
+        ids["vm-uuid"] = vif.instance_uuid
+    if bridge.startswith(TRUNK_BRIDGE):
+        ids["bridge_name"] = bridge
+    return tuple(sorted(ids.items()))
