@@ -35,6 +35,7 @@ class Allowed:
 
 
 _QOS = "owner of the QoS row"
+_DEAD = "isolation of a port in a bridge of its own"
 _IPV6 = "IPv6 on `qvb` and `qvo`"
 _DELEGATED = "port of a VIF without `delegate_create`"
 
@@ -42,10 +43,16 @@ ALLOWED = (
     Allowed("ownership", "link *", "ifalias", ABSENT, "vif-agent ????????-*"),
     Allowed("ownership", "Interface *", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed("ownership", "Bridge tbr-*", "external_ids:vif-agent", ABSENT, "shared"),
+    Allowed("ownership", "Bridge pb*", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed(_QOS, "QoS of *", "external_ids:_type", "linux-noop", ABSENT),
     Allowed(_QOS, "QoS of *", "external_ids:id", "*", ABSENT),
     Allowed(_QOS, "QoS of *", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed(_QOS, "QoS of *", "external_ids:vif-agent-port", ABSENT, "*"),
+    Allowed(_DEAD, "Port tap*", "tag", "4095", "", "*own bridge*"),
+    Allowed(_DEAD, "Port tap*", "trunks", "4095", "", "*own bridge*"),
+    Allowed(_DEAD, "Port tap*", "vlan_mode", "trunk", "", "*own bridge*"),
+    Allowed(_DEAD, "Port ibp*", "trunks", "", "4095", "*own bridge*"),
+    Allowed(_DEAD, "Port ibp*", "vlan_mode", "", "trunk", "*own bridge*"),
     Allowed(_IPV6, "link qv[bo]*", "sysctl ipv6 disable_ipv6", "0", "1"),
     Allowed(_IPV6, "link qv[bo]*", "addresses", "inet6 link", ""),
     Allowed("MTU of OVS ports", "Interface *", "mtu_request", "", "1450"),

@@ -16,11 +16,13 @@ TRUNK = "tbr-5c3e9a71-0"
 
 @dataclass(frozen=True)
 class Case:
-    """``legacy``: nova plugs it itself, beside os-vif."""
+    """``legacy``: nova plugs it itself, beside os-vif. ``own_bridge``: both with their option
+    ``per_port_bridge``."""
 
     title: str
     vif: Vif
     legacy: bool = False
+    own_bridge: bool = False
     vcpus: int = 1
     extra_specs: dict[str, str] = field(default_factory=dict)
 
@@ -57,6 +59,8 @@ CASES = (
     Case("ovs hybrid", _payload("ovs_hybrid")),
     Case("ovs hybrid, netdev", _netdev("ovs_hybrid")),
     Case("ovs hybrid, netdev, trunk", _on_trunk(_netdev("ovs_hybrid", bridge_name=TRUNK))),
+    Case("ovs direct, own bridge, netdev", _netdev("ovs"), own_bridge=True),
+    Case("ovs direct, own bridge, netdev, tap", _netdev("ovs_create_tap"), own_bridge=True),
     Case("vhostuser, server", _payload("vhostuser_ovs")),
     Case("vhostuser, client", _payload("vhostuser_ovs_client")),
     Case("tap", _payload("tap"), legacy=True),

@@ -25,23 +25,23 @@ lock_path = {directory}
 [os_vif_ovs]
 ovsdb_connection = {ovsdb}
 isolate_vif = true
+per_port_bridge = {own_bridge}
 [vif_agent_nova]
 take_over = {take_over}
 """
 
 
 class Compute:
-    """A process like nova-compute's. ``take_over``: "" leaves os-vif's own plugins where they are.
+    """A process like nova-compute's, with the settings of CONFIG. ``take_over``: "" leaves os-vif's
+    own plugins where they are.
 
     ``plug`` and ``unplug`` answer with what nova raised, `Class: text`, or with "".
     """
 
-    def __init__(self, directory: Path, url: str, ovsdb: str, take_over: str) -> None:
+    def __init__(self, directory: Path, **settings: object) -> None:
         directory.mkdir()
         config, self._log = directory / "nova.conf", directory / "nova.log"
-        config.write_text(
-            CONFIG.format(host=HOST, url=url, directory=directory, ovsdb=ovsdb, take_over=take_over)
-        )
+        config.write_text(CONFIG.format(host=HOST, directory=directory, **settings))
         files = ["--config-file", str(config), "--log-file", str(self._log)]
         self._command = [str(PYTHON), str(SIDE), *files]
         self._env = {**os.environ, "XDG_CACHE_HOME": str(directory)}  # stevedore's

@@ -45,6 +45,26 @@ def os_vif_row(ovs: PrivateOvs, vif: Vif, name: str) -> None:
     )
 
 
+def os_vif_own_bridge(ovs: PrivateOvs, vif: Vif) -> None:
+    """What os-vif 5.3 leaves behind with ``per_port_bridge``, and Neutron's agent has tagged since.
+
+    On the userspace datapath, but with the QoS row of the kernel's."""
+    own, tap = "pb" + vif["id"][:12], vif["devname"]
+    inner, outer = "pbp" + vif["id"], "ibp" + vif["id"]
+    libvirt_tap(vif)
+    ovs.add_bridge(own)
+    ovs.vsctl(
+        *("add-port", own, tap, "--", "set", "port", tap, "qos=@q"),
+        *("--", "--id=@q", "create", "qos", "type=linux-noop"),
+        *(f"external_ids:id={tap}", "external_ids:_type=linux-noop"),
+    )
+    ids = [f'external_ids:{key}="{value}"' for key, value in _ids(vif).items()]
+    patch = ("type=patch", f"options:peer={inner}")
+    ovs.vsctl("add-port", "br-int", outer, "tag=7", "--", "set", "interface", outer, *patch, *ids)
+    patch = ("type=patch", f"options:peer={outer}")
+    ovs.vsctl("add-port", own, inner, "--", "set", "interface", inner, *patch)
+
+
 def os_vif_vhostuser(ovs: PrivateOvs, vif: Vif) -> None:
     """What os-vif 5.3 leaves behind for a guest that makes the socket."""
     name, mtu = "vhu" + vif["id"][:11], vif["network"]["meta"]["mtu"]

@@ -21,6 +21,8 @@ from vif_agent.resources import Key, OtherLink, OvsBridge
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.wishes import Asked
 
+#: stands for vif_type ovs on a host with [ovs] per_port_bridge
+OWN_BRIDGE = "ovs-in-a-bridge-of-its-own"
 PLUGINS = Plugins(
     {
         "ovs": OvsPlugin(),
@@ -28,6 +30,7 @@ PLUGINS = Plugins(
         "tap": TapPlugin(),
         "vhostuser": VhostUserPlugin(),
         "noop": NoopPlugin(),
+        OWN_BRIDGE: OvsPlugin(per_port_bridge=True),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
     }

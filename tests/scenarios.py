@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from tests.examples import INSTANCE
-from tests.rig import PLUGGABLE, Rig
+from tests.rig import OWN_BRIDGE, PLUGGABLE, Rig
 from vif_agent.resources import LINK, OVS_PORT, Key
 from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 
@@ -25,6 +25,19 @@ class Scenario(NamedTuple):
 
 def _plug(name: str) -> Scenario:
     return Scenario(lambda rig, payload: None, lambda rig, payload: [rig.wish(PLUG, payload(name))])
+
+
+def _plug_as(name: str, change: Callable[[Vif], Vif]) -> Scenario:
+    return Scenario(
+        lambda rig, payload: None, lambda rig, payload: [rig.wish(PLUG, change(payload(name)))]
+    )
+
+
+def _unplug_as(name: str, change: Callable[[Vif], Vif]) -> Scenario:
+    return Scenario(
+        lambda rig, payload: rig.plug(change(payload(name))),
+        lambda rig, payload: [rig.wish(UNPLUG, change(payload(name)))],
+    )
 
 
 def _unplug(name: str) -> Scenario:
@@ -56,6 +69,10 @@ def _direct(vif: Vif) -> Vif:
 
 def _hybrid(vif: Vif) -> Vif:
     return {**vif, "type": "ovs", "details": {"bridge_name": "br-int", "ovs_hybrid_plug": True}}
+
+
+def _in_own_bridge(vif: Vif) -> Vif:
+    return {**vif, "type": OWN_BRIDGE}
 
 
 def _on_own_bridge(vif: Vif) -> Vif:
@@ -119,6 +136,9 @@ SCENARIOS = {
     **{f"unplug {name}": _unplug(name) for name in PLUGGABLE},
     "hybrid to direct": _becomes("ovs_hybrid", _direct),
     "bridge to hybrid": _becomes("bridge", _hybrid),
+    "plug, in a bridge of its own": _plug_as("ovs_create_tap", _in_own_bridge),
+    "unplug, in a bridge of its own": _unplug_as("ovs_create_tap", _in_own_bridge),
+    "into a bridge of its own": _becomes("ovs_create_tap", _in_own_bridge),
     "to vhostuser": _becomes("ovs", _vhostuser),
     "to what needs nothing": _becomes("ovs_hybrid", lambda vif: {**vif, "type": "noop"}),
     "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),

@@ -11,7 +11,17 @@ from vif_agent import orphans
 from vif_agent.orphans import DEAD, STAMPED, Orphan
 from vif_agent.ownership import SHARED, Found
 from vif_agent.plan import Actual
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OtherLink, OvsPort, Tap, Veth
+from vif_agent.resources import (
+    LINK,
+    OVS_PORT,
+    Bridge,
+    Key,
+    OtherLink,
+    OvsBridge,
+    OvsPort,
+    Tap,
+    Veth,
+)
 
 A = "aaaaaaaa-aaaa-4000-8000-000000000000"
 B = "bbbbbbbb-bbbb-4000-8000-000000000000"
@@ -103,6 +113,22 @@ IN_USE = {
         Found(dataclasses.replace(ROW, interface_type="dpdkvhostuserclient"), stamp=A)
     ],
 }
+
+
+OWN = OvsBridge(name="pb" + A[:12])
+PATCH = OvsPort(name="ibp" + A, bridge="br-int", interface_type="patch")
+
+
+def test_bridge_of_a_ports_own_is_in_use_when_others_are_in_it_but_not_by_its_patch() -> None:
+    tap = dataclasses.replace(ROW, bridge=OWN.name, external_ids=())
+    own = [Found(OWN, stamp=A, members=frozenset({tap.name})), Found(tap, stamp=A, ready=False)]
+    (orphan,) = find(*own, Found(PATCH, stamp=A))
+    assert (orphan.in_use, len(orphan.things)) == ("", 3)
+    other = dataclasses.replace(own[0], members=frozenset({tap.name, "mirror0"}))
+    (orphan,) = find(other, *own[1:], Found(PATCH, stamp=A))
+    assert orphan.in_use == f"mirror0 is in {OWN.name}"
+    (orphan,) = find(*own, Found(PATCH, stamp=A), Found(TAP))
+    assert orphan.in_use == f"the device {TAP.name} is there and is not ours"
 
 
 @pytest.mark.parametrize(("why", "there"), IN_USE.items(), ids=IN_USE)

@@ -60,6 +60,8 @@ def test_alias_of_somebody_else_names_no_owner(text: str | None) -> None:
         (_port(), Found(_port(iface_id=A)), A, Verdict.ADOPTABLE),
         (_port(), Found(_port(iface_id=B)), A, Verdict.FOREIGN),
         (_port("vnet7"), Found(_port("vnet7", A)), A, Verdict.FOREIGN),
+        (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), A, Verdict.ADOPTABLE),
+        (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), B, Verdict.FOREIGN),
     ],
 )  # fmt: skip
 def test_verdict_on_what_is_found(
@@ -73,6 +75,13 @@ def test_novas_names_are_the_ports_own(prefix: str) -> None:
     assert is_named_after(prefix + A[:11], A)
     assert not is_named_after(prefix + B[:11], A)
     assert not is_named_after(prefix + A[:10], A)
+
+
+@pytest.mark.parametrize("name", ["pb" + A[:12], "pbp" + A, "ibp" + A])
+def test_osvifs_names_of_a_bridge_of_its_own_are_the_ports_own(name: str) -> None:
+    assert is_named_after(name, A)
+    assert not is_named_after(name, B)
+    assert not is_named_after(name[:-1], A)
 
 
 def test_other_names_are_nobodys() -> None:

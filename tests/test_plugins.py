@@ -48,7 +48,7 @@ PORT = OvsPort(
     wait_ofport=False,
 )
 OURS = dataclasses.replace(PORT, wait_ofport=True)
-SHORT = "7181b049-88"
+SHORT, VIF_ID = "7181b049-88", "7181b049-88fe-58c4-ad88-63316f977d48"
 HYBRID: tuple[Resource, ...] = (
     INT,
     Bridge(
@@ -116,6 +116,7 @@ def _changed(resource: Resource, **fields: Any) -> Resource:
         ({}, {"datapath_type": "netdev"},
          (_changed(INT, datapath_type="netdev"), _changed(PORT, qos_type=None))),
         ({}, {"vnic_type": "remote-managed"}, ()),
+        ({"per_port_bridge": True}, {"vnic_type": "remote-managed"}, ()),
         ({"integration_bridge": "br-x"}, {"bridge": None},
          (_changed(INT, name="br-x"), _changed(PORT, bridge="br-x"))),
     ],
@@ -127,6 +128,57 @@ def test_ovs_vif_gives_these_resources(
     expected: tuple[Resource, ...],
 ) -> None:
     assert _answer(OvsPlugin(**settings), payload("ovs"), **fields) == expected
+
+
+OWN, IBP, PBP = "pb" + VIF_ID[:12], "ibp" + VIF_ID, "pbp" + VIF_ID
+OWN_TAP = _changed(PORT, bridge=OWN, external_ids=(), isolate=False)
+OWN_BRIDGE: tuple[Resource, ...] = (
+    OvsBridge(name=OWN, datapath_type="system"),
+    OWN_TAP,
+    OvsPort(name=PBP, bridge=OWN, interface_type="patch", options=(("peer", IBP),)),
+    OvsPort(
+        name=IBP,
+        bridge="br-int",
+        interface_type="patch",
+        options=(("peer", PBP),),
+        external_ids=PORT.external_ids,
+        isolate=True,
+    ),
+)
+
+
+def _own(own: dict[str, Any], tap: dict[str, Any], end: dict[str, Any]) -> tuple[Resource, ...]:
+    """As OWN_BRIDGE, but for these fields."""
+    bridge, port, patch, outer = OWN_BRIDGE
+    return (_changed(bridge, **own), _changed(port, **tap), patch, _changed(outer, **end))
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields", "expected"),
+    [
+        ({}, {}, (INT, *OWN_BRIDGE)),
+        ({}, {"create_tap": True}, (INT, TAP, *_own({}, {"wait_ofport": True}, {}))),
+        ({}, {"hybrid": True}, HYBRID),
+        ({"isolate": "never"}, {}, (INT, *_own({}, {}, {"isolate": False}))),
+        ({"default_qos_type": ""}, {}, (INT, *_own({}, {"qos_type": None}, {}))),
+        ({}, {"mtu": None}, (INT, *_own({}, {"mtu_request": None}, {}))),
+        ({}, {"datapath_type": "netdev"},
+         (_changed(INT, datapath_type="netdev"),
+          *_own({"datapath_type": "netdev"}, {"qos_type": None}, {}))),
+        ({}, {"bridge": "tbr-12345678-1"},
+         (_changed(INT, name="tbr-12345678-1"),
+          *_own({}, {}, {"bridge": "tbr-12345678-1", "isolate": False, "external_ids": tuple(
+              sorted((*PORT.external_ids, ("bridge_name", "tbr-12345678-1"))))}))),
+    ],
+)  # fmt: skip
+def test_ovs_vif_with_a_bridge_of_its_own(
+    payload: Payload,
+    settings: dict[str, Any],
+    fields: dict[str, Any],
+    expected: tuple[Resource, ...],
+) -> None:
+    plugin = OvsPlugin(per_port_bridge=True, **settings)
+    assert _answer(plugin, payload("ovs"), **fields) == expected
 
 
 @pytest.mark.parametrize("isolate", ["auto", "always", "never"])

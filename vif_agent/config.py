@@ -103,6 +103,12 @@ OVS: list[cfg.Opt] = [
         help="QoS type set on new ports, as os-vif's option of this name; empty: none. Ports whose "
         "VIF says datapath 'netdev' have none.",
     ),
+    cfg.BoolOpt(
+        "per_port_bridge",
+        default=False,
+        help="Whether a direct port is in an OVS bridge of its own, with patch ports to the "
+        "integration bridge, as os-vif's option of this name.",
+    ),
 ]  # fmt: skip
 
 BRIDGE: list[cfg.Opt] = [

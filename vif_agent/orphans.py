@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from vif_agent.ownership import SHARED, Found, iface_id
 from vif_agent.plan import REMOVE, Actual, Plan, Step
-from vif_agent.resources import LINK, Bridge, Key, OtherLink, OvsPort
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OtherLink, OvsBridge, OvsPort
 
 STAMPED = "carries our stamp, and no wish is known for its port"
 DEAD = "an OVS port without a device, and no wish is known that wants it"
@@ -93,22 +93,27 @@ def _is_dead(found: Found, actual: Actual, bridges: Collection[str]) -> bool:
 
 
 def _in_use(things: Collection[Found], actual: Actual) -> str:
-    own = {found.resource.name for found in things if found.resource.space == LINK}
+    own = {found.resource.key for found in things}
     reasons = (_reason(found, own, actual) for found in things)
     return next((reason for reason in reasons if reason), "")
 
 
-def _reason(found: Found, own: Collection[str], actual: Actual) -> str:
-    """A store that was lost does not make a running guest's port rubbish."""
+def _reason(found: Found, own: Collection[Key], actual: Actual) -> str:
+    """A store that was lost does not make a running guest's port rubbish.
+
+    Open vSwitch carries a patch port whether a guest is there or not.
+    """
     resource = found.resource
     if found.held:
         return f"{resource.name} is held open by a guest"
-    if isinstance(resource, Bridge) and (guests := found.members - set(own)):
-        return f"{', '.join(sorted(guests))} is in {resource.name}"
-    if not isinstance(resource, OvsPort) or resource.name in own:
+    if isinstance(resource, Bridge | OvsBridge):
+        space = LINK if isinstance(resource, Bridge) else OVS_PORT
+        guests = {name for name in found.members if Key(space, name) not in own}
+        return f"{', '.join(sorted(guests))} is in {resource.name}" if guests else ""
+    if not isinstance(resource, OvsPort) or Key(LINK, resource.name) in own:
         return ""
     if Key(LINK, resource.name) in actual.found:
         return f"the device {resource.name} is there and is not ours"
-    if resource.interface_type and found.ready:
+    if resource.interface_type not in (None, "", "patch") and found.ready:
         return f"Open vSwitch carries {resource.name}"
     return ""

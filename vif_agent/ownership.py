@@ -85,8 +85,9 @@ def iface_id(resource: Resource) -> str:
 
 
 def is_named_after(name: str, port: str) -> bool:
-    """Does the name follow nova's rule for this port's devices?"""
-    return name in {prefix + port[:11] for prefix in _PREFIXES}
+    """Does the name follow nova's, or os-vif's, rule for what is this port's?"""
+    in_own_bridge = {"pb" + port[:12], "pbp" + port, "ibp" + port}
+    return name in in_own_bridge | {prefix + port[:11] for prefix in _PREFIXES}
 
 
 def may_wire(device: Found, owner: str) -> bool:

@@ -164,7 +164,9 @@ class Writer:
             self._rows.root.delvalue("bridges", self._living("Bridge", bridge.name))
         else:
             row = self._living("Bridge", bridge.name)
-            row.datapath_type = bridge.datapath_type
+            row.setkey("external_ids", MARK, step.owner)
+            if bridge.datapath_type:
+                row.datapath_type = bridge.datapath_type
 
     def _make_bridge(self, step: Step, bridge: OvsBridge) -> Row:
         """With its local port, as ``ovs-vsctl add-br`` does."""

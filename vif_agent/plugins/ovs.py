@@ -1,9 +1,10 @@
 """vif_type ``ovs``: a port on an Open vSwitch bridge.
 
 Direct: the tap itself is the OVS port, made by us when Neutron says ``ovs_create_tap``, else by
-libvirt. Hybrid (for iptables firewalls): guest tap - ``qbr`` linux bridge - ``qvb``/``qvo`` veth
-pair - OVS; libvirt puts the tap into ``qbr``. ``remote-managed``: the DPU plugs, this host has
-nothing to do. The settings are os-vif's (vif_plug_ovs 5.3).
+libvirt. With ``per_port_bridge`` it is in an OVS bridge of its own. Hybrid (for iptables
+firewalls): guest tap - ``qbr`` linux bridge - ``qvb``/``qvo`` veth pair - OVS; libvirt puts the tap
+into ``qbr``. ``remote-managed``: the DPU plugs, this host has nothing to do. The settings are
+os-vif's (vif_plug_ovs 5.3).
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from vif_agent.errors import NoPlugin
 from vif_agent.plugins.ovs_port import OvsPorts
-from vif_agent.resources import Bridge, OvsPort, Resource, Tap, Veth
+from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth
 from vif_agent.vif import Vif
 
 #: their port is a VF's representor, never a tap
@@ -22,6 +23,7 @@ _REPRESENTED = ("direct", "vdpa")
 class OvsPlugin(OvsPorts):
     create_tap: str = "auto"
     default_qos_type: str = "linux-noop"
+    per_port_bridge: bool = False
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         if vif.vnic_type in _REPRESENTED:
@@ -43,7 +45,9 @@ class OvsPlugin(OvsPorts):
             master="",
             disable_ipv6=True,
         )
-        return (*((tap,) if ours else ()), self._port(vif, devname, ours))
+        port = self._port(vif, devname, ours)
+        ports = self._in_own_bridge(vif, port) if self.per_port_bridge else (port,)
+        return (*((tap,) if ours else ()), *ports)
 
     def _makes_tap(self, vif: Vif) -> bool:
         return vif.create_tap if self.create_tap == "auto" else self.create_tap == "always"
@@ -56,6 +60,24 @@ class OvsPlugin(OvsPorts):
             qos_type=None if vif.datapath_type == "netdev" else self.default_qos_type or None,
             wait_ofport=device_is_ours,
         )
+
+    def _in_own_bridge(self, vif: Vif, port: OvsPort) -> Sequence[Resource]:
+        """The port in a bridge of its own, and patch ports between that and the shared bridge.
+
+        The shared bridge's end is the VIF's port to Neutron and OVN. It alone is isolated: Neutron
+        takes no other port out of the dead VLAN (os-vif isolates the tap as well, for ever).
+        """
+        own, inner, outer = "pb" + vif.port_id[:12], "pbp" + vif.port_id, "ibp" + vif.port_id
+        return (
+            OvsBridge(name=own, datapath_type=vif.datapath_type),
+            dataclasses.replace(port, bridge=own, external_ids=(), isolate=False),
+            _patch(OvsPort(name=inner, bridge=own), outer),
+            _patch(self.port(vif, outer), inner),
+        )
+
+
+def _patch(port: OvsPort, peer: str) -> OvsPort:
+    return dataclasses.replace(port, interface_type="patch", options=(("peer", peer),))
 
 
 def _hybrid_links(vif: Vif) -> Sequence[Resource]:
