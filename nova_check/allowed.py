@@ -42,7 +42,7 @@ _DELEGATED = "port of a VIF without `delegate_create`"
 ALLOWED = (
     Allowed("ownership", "link *", "ifalias", ABSENT, "vif-agent ????????-*"),
     Allowed("ownership", "Interface *", "external_ids:vif-agent", ABSENT, "????????-*"),
-    Allowed("ownership", "Bridge tbr-*", "external_ids:vif-agent", ABSENT, "shared"),
+    Allowed("ownership", "Bridge tbr-*", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed("ownership", "Bridge pb*", "external_ids:vif-agent", ABSENT, "????????-*"),
     Allowed(_QOS, "QoS of *", "external_ids:_type", "linux-noop", ABSENT),
     Allowed(_QOS, "QoS of *", "external_ids:id", "*", ABSENT),

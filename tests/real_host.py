@@ -145,6 +145,12 @@ def everything(ovs: PrivateOvs) -> tuple[object, ...]:
     )
 
 
+def everything_done(ovs: PrivateOvs) -> tuple[object, ...]:
+    """The same when ovs-vswitchd has followed: a bridge that is removed has a device until then."""
+    ovs.sync()
+    return everything(ovs)
+
+
 def _lasting(link: dict[str, Any]) -> dict[str, Any]:
     fields = ("ifindex", "mtu", "address", "master", "link", "ifalias", "ifname")
     kept = {field: link.get(field) for field in fields}

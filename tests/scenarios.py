@@ -75,6 +75,10 @@ def _in_own_bridge(vif: Vif) -> Vif:
     return {**vif, "type": OWN_BRIDGE}
 
 
+def _on_trunk(vif: Vif) -> Vif:
+    return {**vif, "details": {**vif["details"], "bridge_name": "tbr-1"}}
+
+
 def _on_own_bridge(vif: Vif) -> Vif:
     return {**vif, "details": {**vif["details"], "bridge_name": "br-own"}}
 
@@ -139,6 +143,9 @@ SCENARIOS = {
     "plug, in a bridge of its own": _plug_as("ovs_create_tap", _in_own_bridge),
     "unplug, in a bridge of its own": _unplug_as("ovs_create_tap", _in_own_bridge),
     "into a bridge of its own": _becomes("ovs_create_tap", _in_own_bridge),
+    "plug, on a trunk": _plug_as("ovs_hybrid", _on_trunk),
+    "unplug, on a trunk": _unplug_as("ovs_hybrid", _on_trunk),
+    "from a bridge to a trunk": _becomes("ovs_create_tap", _on_trunk),
     "to vhostuser": _becomes("ovs", _vhostuser),
     "to what needs nothing": _becomes("ovs_hybrid", lambda vif: {**vif, "type": "noop"}),
     "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),

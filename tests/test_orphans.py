@@ -131,6 +131,14 @@ def test_bridge_of_a_ports_own_is_in_use_when_others_are_in_it_but_not_by_its_pa
     assert orphan.in_use == f"the device {TAP.name} is there and is not ours"
 
 
+def test_trunk_bridge_is_not_in_use_by_neutrons_patch_ports() -> None:
+    port = dataclasses.replace(ROW, bridge="tbr-1")
+    members = frozenset({port.name, "tpt-1", "spt-2"})
+    trunk = Found(OvsBridge(name="tbr-1"), stamp=A, members=members)
+    (orphan,) = find(trunk, Found(port, stamp=A, ready=False))
+    assert (orphan.in_use, orphan.names) == ("", ("tbr-1", port.name))
+
+
 @pytest.mark.parametrize(("why", "there"), IN_USE.items(), ids=IN_USE)
 def test_what_is_in_use_stays(why: str, there: list[Found]) -> None:
     (orphan,) = find(*there)

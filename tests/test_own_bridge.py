@@ -14,7 +14,7 @@ from tests.real_host import (
     Ports,
     Vif,
     all_plugins,
-    everything,
+    everything_done,
     links,
     new_vif,
     row,
@@ -73,7 +73,7 @@ def test_rows_of_the_port(ports: Ports, vif: Vif, ovs: PrivateOvs) -> None:
 
 
 def test_plugged_and_unplugged_twice(ports: Ports, vif: Vif, ovs: PrivateOvs) -> None:
-    before = everything(ovs)
+    before = everything_done(ovs)
     ports.plug(vif)
     with WriteWatch(ovs) as watch:
         watch.settle(quiet=1.1)  # a carrier is told up to a second late
@@ -81,7 +81,7 @@ def test_plugged_and_unplugged_twice(ports: Ports, vif: Vif, ovs: PrivateOvs) ->
         assert watch.events() == []
     for _again in range(2):
         assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
-        assert everything(ovs) == before
+        assert everything_done(ovs) == before
 
 
 def test_start_with_everything_in_place_writes_nothing(
@@ -115,7 +115,7 @@ def test_trunk_bridge_has_its_end_not_isolated_and_named(
     host: RealHost, store: Store, vif: Vif, ovs: PrivateOvs
 ) -> None:
     ports = Ports(host, store, all_plugins(per_port_bridge=True, isolate="always"))
-    before = everything(ovs)
+    before = everything_done(ovs)
     vif = with_details(vif, bridge_name="tbr-5843eca1-e")
     assert [port.state for port in ports.plug(vif)] == [READY]
     outer = names(vif)[2]
@@ -123,7 +123,7 @@ def test_trunk_bridge_has_its_end_not_isolated_and_named(
     assert row(ovs, "port", outer)["tag"] == []
     assert row(ovs, "interface", outer)["external_ids"]["bridge_name"] == "tbr-5843eca1-e"
     assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
-    assert everything(ovs) == before
+    assert everything_done(ovs) == before
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2, 3])
@@ -143,7 +143,7 @@ def test_what_is_deleted_by_hand_is_made_again(
 def test_rows_of_os_vif_are_taken_over_where_they_are(
     ports: Ports, with_tap: Vif, ovs: PrivateOvs
 ) -> None:
-    empty = everything(ovs)
+    empty = everything_done(ovs)
     os_vif_own_bridge(ovs, with_tap)
     own, inner, outer = names(with_tap)
     tap = with_tap["devname"]
@@ -157,7 +157,7 @@ def test_rows_of_os_vif_are_taken_over_where_they_are(
     for table, name in (("bridge", own), *(("interface", n) for n in (tap, inner, outer))):
         assert row(ovs, table, name)["external_ids"]["vif-agent"] == with_tap["id"]
     assert [port.state for port in ports.unplug(with_tap)] == [UNPLUGGED]
-    assert everything(ovs) == empty
+    assert everything_done(ovs) == empty
 
 
 def test_bridge_with_another_ports_stamp_is_refused_and_untouched(

@@ -62,6 +62,11 @@ def test_alias_of_somebody_else_names_no_owner(text: str | None) -> None:
         (_port("vnet7"), Found(_port("vnet7", A)), A, Verdict.FOREIGN),
         (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), A, Verdict.ADOPTABLE),
         (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), B, Verdict.FOREIGN),
+        (OvsBridge(name="tbr-1"), Found(OvsBridge(name="tbr-1")), A, Verdict.ADOPTABLE),
+        (OvsBridge(name="tbr-1"), Found(OvsBridge(name="tbr-1"), stamp=B), A, Verdict.FOREIGN),
+        (OvsBridge(name="tbr-1"), Found(OvsBridge(name="tbr-1"), stamp=SHARED), A,
+         Verdict.ADOPTABLE),
+        (_port("tbr-1"), Found(_port("tbr-1")), A, Verdict.FOREIGN),
     ],
 )  # fmt: skip
 def test_verdict_on_what_is_found(

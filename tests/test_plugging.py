@@ -12,6 +12,7 @@ from tests.real_host import (
     Vif,
     all_plugins,
     everything,
+    everything_done,
     ip,
     links,
     new_vif,
@@ -280,12 +281,53 @@ def test_ovs_bridge_we_made_goes_with_its_last_port(
     assert ovs.vsctl("list-br").split() == ["br-int"]
 
 
-def test_trunk_bridge_has_no_isolated_port(ports: Ports, payload: Load, ovs: PrivateOvs) -> None:
-    ovs.add_bridge("tbr-5843eca1-e")
-    vif = with_details(payload("ovs_hybrid"), bridge_name="tbr-5843eca1-e")
-    assert [port.state for port in ports.plug(vif)] == [READY]
+@pytest.fixture
+def on_trunk(payload: Load) -> Vif:
+    vif = payload("ovs_hybrid")
+    return with_details(vif, bridge_name="tbr-5843eca1-e", datapath_type="netdev")
+
+
+def test_trunk_bridge_has_no_isolated_port(ports: Ports, on_trunk: Vif, ovs: PrivateOvs) -> None:
+    assert [port.state for port in ports.plug(on_trunk)] == [READY]
     assert row(ovs, "port", "qvo" + SHORT)["tag"] == []
     assert row(ovs, "interface", "qvo" + SHORT)["external_ids"]["bridge_name"] == "tbr-5843eca1-e"
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_trunk_bridge_goes_with_its_port_and_what_neutron_has_put_into_it(
+    there_before: bool, ports: Ports, on_trunk: Vif, ovs: PrivateOvs
+) -> None:
+    """Neutron's agent takes away its ends in br-int; and wires a trunk anew when its bridge comes
+    anew, as it must at a hard reboot."""
+    before = everything(ovs)
+    if there_before:  # os-vif's
+        ovs.add_bridge("tbr-5843eca1-e")
+    ports.plug(on_trunk)
+    assert row(ovs, "bridge", "tbr-5843eca1-e")["external_ids"] == {"vif-agent": on_trunk["id"]}
+    for name, bridge, peer in (
+        ("tpt-5843eca1-e1", "tbr-5843eca1-e", "tpi-5843eca1-e1"),
+        ("tpi-5843eca1-e1", "br-int", "tpt-5843eca1-e1"),
+    ):
+        columns = ("type=patch", f"options:peer={peer}", f"external_ids:iface-id={on_trunk['id']}")
+        ovs.vsctl("add-port", bridge, name, "--", "set", "interface", name, *columns)
+    assert [port.state for port in ports.plug(on_trunk)] == [READY]
+    assert "tpt-5843eca1-e1" in ovs.vsctl("list-ports", "tbr-5843eca1-e").split()
+    assert [port.state for port in ports.unplug(on_trunk)] == [UNPLUGGED]
+    assert ovs.vsctl("list-br").split() == ["br-int"]
+    assert ovs.vsctl("list-ports", "br-int").split() == ["tpi-5843eca1-e1"]
+    ovs.vsctl("del-port", "tpi-5843eca1-e1")
+    assert everything_done(ovs) == before
+
+
+def test_trunk_bridge_of_another_port_is_refused_and_untouched(
+    ports: Ports, on_trunk: Vif, ovs: PrivateOvs
+) -> None:
+    ports.plug(on_trunk)
+    before = everything(ovs)
+    (port,) = ports.plug(new_vif(on_trunk, 2))
+    assert (port.state, port.problem and port.problem.code) == (ERROR, "conflict")
+    ports.unplug(new_vif(on_trunk, 2))
+    assert everything(ovs) == before
 
 
 # A new process

@@ -166,7 +166,7 @@ def _own(own: dict[str, Any], tap: dict[str, Any], end: dict[str, Any]) -> tuple
          (_changed(INT, datapath_type="netdev"),
           *_own({"datapath_type": "netdev"}, {"qos_type": None}, {}))),
         ({}, {"bridge": "tbr-12345678-1"},
-         (_changed(INT, name="tbr-12345678-1"),
+         (_changed(INT, name="tbr-12345678-1", shared=False),
           *_own({}, {}, {"bridge": "tbr-12345678-1", "isolate": False, "external_ids": tuple(
               sorted((*PORT.external_ids, ("bridge_name", "tbr-12345678-1"))))}))),
     ],
@@ -188,7 +188,7 @@ def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate:
     answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge=bridge)
     ids = tuple(sorted((*PORT.external_ids, ("bridge_name", bridge))))
     assert answer == (
-        _changed(INT, name=bridge),
+        _changed(INT, name=bridge, shared=False),
         _changed(PORT, bridge=bridge, isolate=False, external_ids=ids),
     )
 
@@ -321,8 +321,9 @@ OTHER_SOCKET = (("vhost-server-path", "/run/vhu"),)
          (USER_INT, _changed(USER_PORT, isolate=True))),
         ({"isolate": "always"}, {}, (USER_INT, _changed(USER_PORT, isolate=True))),
         ({"isolate": "always"}, {"bridge": "tbr-1"},
-         (_changed(USER_INT, name="tbr-1"), _changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
-             sorted((*USER_PORT.external_ids, ("bridge_name", "tbr-1"))))))),
+         (_changed(USER_INT, name="tbr-1", shared=False),
+          _changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
+              sorted((*USER_PORT.external_ids, ("bridge_name", "tbr-1"))))))),
         ({"integration_bridge": "br-x"}, {"bridge": None},
          (_changed(USER_INT, name="br-x"), _changed(USER_PORT, bridge="br-x"))),
     ],

@@ -10,7 +10,17 @@ import pytest
 
 from tests.examples import INSTANCE
 from tests.peers import os_vif_vhostuser
-from tests.real_host import OTHER, Ports, Vif, all_plugins, everything, row, rows, with_details
+from tests.real_host import (
+    OTHER,
+    Ports,
+    Vif,
+    all_plugins,
+    everything,
+    everything_done,
+    row,
+    rows,
+    with_details,
+)
 from tests.rig import Rig
 from vif_agent.host import RealHost
 from vif_agent.resources import OVS_PORT, Key
@@ -82,7 +92,7 @@ def test_bridge_that_is_not_there_is_made_in_user_space(
     assert [told.state for told in ports.plug(vif)] == [READY]
     assert row(ovs, "bridge", "br-user")["datapath_type"] == "netdev"
     assert [told.state for told in ports.unplug(vif)] == [UNPLUGGED]
-    assert everything(ovs) == before
+    assert everything_done(ovs) == before
 
 
 def test_other_mode_and_socket_are_changed_in_place(

@@ -19,6 +19,10 @@ DEAD = "an OVS port without a device, and no wish is known that wants it"
 _NO_DEVICE = "could not open network device"
 
 
+#: Neutron's, of the trunk itself and of each subport (trunk_manager.py)
+_TRUNK_PATCHES = ("tpt-", "spt-")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Orphan:
     """What one port has left. ``in_use``: why it must stay all the same; empty if it may go."""
@@ -101,14 +105,16 @@ def _in_use(things: Collection[Found], actual: Actual) -> str:
 def _reason(found: Found, own: Collection[Key], actual: Actual) -> str:
     """A store that was lost does not make a running guest's port rubbish.
 
-    Open vSwitch carries a patch port whether a guest is there or not.
+    Open vSwitch carries a patch port whether a guest is there or not, and Neutron's in a trunk's
+    bridge are there for the trunk alone.
     """
     resource = found.resource
     if found.held:
         return f"{resource.name} is held open by a guest"
     if isinstance(resource, Bridge | OvsBridge):
         space = LINK if isinstance(resource, Bridge) else OVS_PORT
-        guests = {name for name in found.members if Key(space, name) not in own}
+        members = [name for name in found.members if not name.startswith(_TRUNK_PATCHES)]
+        guests = {name for name in members if Key(space, name) not in own}
         return f"{', '.join(sorted(guests))} is in {resource.name}" if guests else ""
     if not isinstance(resource, OvsPort) or Key(LINK, resource.name) in own:
         return ""

@@ -8,10 +8,13 @@ ever removed.
 import dataclasses
 import enum
 
-from vif_agent.resources import LINK, Resource
+from vif_agent.resources import LINK, OVS_BRIDGE, Resource
 
 MARK = "vif-agent"
 SHARED = "shared"
+
+#: a trunk's bridge: made for the trunk's parent port by whoever plugs it, and removed with it
+TRUNK_BRIDGE = "tbr-"
 
 #: nova's and os-vif's prefixes of device names: prefix + first 11 characters of the port's UUID
 _PREFIXES = ("tap", "qbr", "qvb", "qvo", "vhu", "nic")
@@ -59,6 +62,8 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     """May ``owner`` change ``found`` into ``wanted``?"""
     if wanted.borrowed and found.stamp is None:
         return Verdict.OURS
+    if is_trunk_bridge(wanted) and found.stamp == SHARED:  # as they were stamped once
+        return Verdict.ADOPTABLE
     if found.stamp is not None:
         return Verdict.OURS if found.stamp == owner else Verdict.FOREIGN
     if _is_ports_own(wanted, found, owner):
@@ -75,7 +80,11 @@ def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
         return False
     if wanted.space != LINK and iface_id(found.resource) not in ("", owner):
         return False
-    return is_named_after(wanted.name, owner)
+    return is_trunk_bridge(wanted) or is_named_after(wanted.name, owner)
+
+
+def is_trunk_bridge(resource: Resource) -> bool:
+    return resource.space == OVS_BRIDGE and resource.name.startswith(TRUNK_BRIDGE)
 
 
 def iface_id(resource: Resource) -> str:

@@ -6,13 +6,10 @@ The rules are os-vif's (vif_plug_ovs 5.3).
 import dataclasses
 from typing import Any, Self
 
+from vif_agent.ownership import TRUNK_BRIDGE
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import OvsBridge, OvsPort
 from vif_agent.vif import Vif
-
-#: trunk bridges belong to the Neutron agent, which tags by itself; never isolate there (os-vif
-#: 99814b2)
-TRUNK_BRIDGE = "tbr-"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +24,14 @@ class OvsPorts(Plugin):
         return cls(**{f.name: getattr(conf.ovs, f.name) for f in dataclasses.fields(cls)})
 
     def bridge(self, vif: Vif, datapath_type: str | None) -> OvsBridge:
-        return OvsBridge(name=self._bridge_name(vif), shared=True, datapath_type=datapath_type)
+        """Shared by all ports, but for a trunk's: that has one port of a guest, its parent port.
+
+        It goes with that port, whatever Neutron's agent has put into it, as with os-vif: the agent
+        takes its ends in the integration bridge away, and wires a trunk only when its bridge comes.
+        """
+        name = self._bridge_name(vif)
+        shared = not name.startswith(TRUNK_BRIDGE)
+        return OvsBridge(name=name, shared=shared, datapath_type=datapath_type)
 
     def port(self, vif: Vif, name: str) -> OvsPort:
         """The port that Neutron and OVN are to know as the VIF's."""
@@ -45,7 +49,8 @@ class OvsPorts(Plugin):
         """With ML2/OVS the port must carry no traffic until the Neutron agent has tagged it.
 
         Else the guest sees other tenants' frames for a moment (launchpad bug 1734320). OVN needs
-        it not: its port has no flows until it is bound.
+        it not: its port has no flows until it is bound. On a trunk bridge the Neutron agent tags by
+        itself, never this port (os-vif 99814b2).
         """
         if self._bridge_name(vif).startswith(TRUNK_BRIDGE) or self.isolate == "never":
             return False
