@@ -12,7 +12,7 @@ from typing import TypeAlias
 from tests import fake_kernel, fake_switch
 from tests.fake_things import Things
 from tests.faults import Faults
-from vif_agent.errors import OvsdbUnavailable, Problem
+from vif_agent.errors import NotYet, OvsdbUnavailable, Problem
 from vif_agent.plan import Actual, Plan, Step
 from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key, Link
 
@@ -22,13 +22,15 @@ _LOST = OvsdbUnavailable("ovsdb: not connected").problem
 
 
 class FakeHost(Things, Faults):
-    """``plans``: what was applied; ``forgets``: what somebody removes after each time."""
+    """``plans``: what was applied; ``forgets``: what somebody removes after each time; ``places``:
+    (what, PCI address) to the name of what is there."""
 
     def __init__(self, links: Iterable[Link] = ()) -> None:
         Things.__init__(self, links)
         Faults.__init__(self)
         self.plans: list[Plan] = []
         self.forgets: set[Key] = set()
+        self.places: dict[tuple[str, str], str] = {}
         self._ovsdb_lost = False
         self._listeners: list[OnChange] = []
 
@@ -69,6 +71,11 @@ class FakeHost(Things, Faults):
         made = {s.key for s in wire if s.key.space == OVS_PORT and s.key not in failures}
         self._tell(frozenset(key for key in made if key.name not in self.unready))
         return failures
+
+    def find(self, what: str, address: str) -> str:
+        if (what, address) not in self.places:
+            raise NotYet(f"{address}: it has no {what} now")
+        return self.places[what, address]
 
     # -- what others do on the host ------------------------------------------------------------
 

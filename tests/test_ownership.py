@@ -59,7 +59,9 @@ def test_alias_of_somebody_else_names_no_owner(text: str | None) -> None:
         (_port(), Found(_port()), A, Verdict.ADOPTABLE),
         (_port(), Found(_port(iface_id=A)), A, Verdict.ADOPTABLE),
         (_port(), Found(_port(iface_id=B)), A, Verdict.FOREIGN),
-        (_port("vnet7"), Found(_port("vnet7", A)), A, Verdict.FOREIGN),
+        (_port("vnet7"), Found(_port("vnet7", A)), A, Verdict.ADOPTABLE),
+        (_port("vnet7"), Found(_port("vnet7", B)), A, Verdict.FOREIGN),
+        (_port("vnet7"), Found(_port("vnet7")), A, Verdict.FOREIGN),
         (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), A, Verdict.ADOPTABLE),
         (OvsBridge(name="pb" + A[:12]), Found(OvsBridge(name="pb" + A[:12])), B, Verdict.FOREIGN),
         (OvsBridge(name="tbr-1"), Found(OvsBridge(name="tbr-1")), A, Verdict.ADOPTABLE),
@@ -75,7 +77,7 @@ def test_verdict_on_what_is_found(
     assert verdict(wanted, found, owner) is expected
 
 
-@pytest.mark.parametrize("prefix", ["tap", "qbr", "qvb", "qvo", "vhu", "nic"])
+@pytest.mark.parametrize("prefix", ["tap", "qbr", "qvb", "qvo", "vhu", "vfr", "nic"])
 def test_novas_names_are_the_ports_own(prefix: str) -> None:
     assert is_named_after(prefix + A[:11], A)
     assert not is_named_after(prefix + B[:11], A)

@@ -57,7 +57,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._host = host
-        self._wishes = Wishes(plugins)
+        self._wishes = Wishes(plugins, host.find)
         self._ready_timeout = ready_timeout
         self._bridges = frozenset(bridges)
         self._waiting_since: dict[str, float] = {}
@@ -74,6 +74,7 @@ class Engine:
 
     def look(self, port_ids: Collection[str], *, everywhere: bool = False) -> Outcome:
         """One round for these ports. ``everywhere``: also find our things by their stamps."""
+        self._wishes.ask_again(port_ids)
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
         plan, actual = self._plan(self._wishes, ids, everywhere)
@@ -263,7 +264,7 @@ def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
     for resource in entry.wanted:
         key, found = resource.key, actual.found.get(resource.key)
         if found is None and resource.borrowed:
-            unready[key] = "others make it, and it is not there yet"
+            unready[key] = resource.absent
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
             said = f": {found.error}" if found.error else ""
             unready[key] = f"Open vSwitch has given it no ofport{said}"
@@ -297,6 +298,7 @@ def _story(entry: Entry, state: str, problem: Problem | None) -> Port:
     start = (entry.began or now) if repaired else before.received_at
     return dataclasses.replace(
         before,
+        formers=before.formers if problem else (),
         state=state,
         problem=problem,
         made=entry.held,

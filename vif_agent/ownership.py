@@ -17,7 +17,7 @@ SHARED = "shared"
 TRUNK_BRIDGE = "tbr-"
 
 #: nova's and os-vif's prefixes of device names: prefix + first 11 characters of the port's UUID
-_PREFIXES = ("tap", "qbr", "qvb", "qvo", "vhu", "nic")
+_PREFIXES = ("tap", "qbr", "qvb", "qvo", "vhu", "vfr", "nic")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,12 +74,13 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
 def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
     """A peer (os-vif, libvirt) made it for this very port: its name says so, and its kind fits.
 
-    An OVS row that names another port in ``iface-id`` is that port's, whatever it is called.
+    An OVS row that names a port in ``iface-id`` is that port's, whatever it is called: a VF's
+    representor has the name that the kernel gives it.
     """
     if wanted.shared or wanted.kind != found.resource.kind:
         return False
-    if wanted.space != LINK and iface_id(found.resource) not in ("", owner):
-        return False
+    if wanted.space != LINK and (named := iface_id(found.resource)):
+        return named == owner
     return is_trunk_bridge(wanted) or is_named_after(wanted.name, owner)
 
 

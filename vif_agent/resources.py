@@ -43,6 +43,8 @@ class Resource:
     unread: ClassVar[frozenset[str]] = frozenset()
     #: others make it: never made, stamped or removed by us; while it is absent, the port waits
     borrowed: ClassVar[bool] = False
+    #: what to tell of a borrowed thing that is not there
+    absent: ClassVar[str] = "others make it, and it is not there yet"
 
     name: str
     shared: bool = False
@@ -125,18 +127,29 @@ class Vlan(Link):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Device(Link):
-    """A device of any kind that others make. It leaves the bridge that we have put it into."""
+    """A device of any kind that others make. It leaves the bridge that we have put it into.
+
+    ``lowered``: and it goes down when no port wants it any longer, if its MAC is still the same.
+    """
 
     kind: ClassVar[str] = "device"
     borrowed: ClassVar[bool] = True
+    unread: ClassVar[frozenset[str]] = frozenset({"lowered"})
 
     up: bool | None = None
+    lowered: bool = False
 
     def given_back(self) -> "Device | None":
-        if not self.master:
+        if not self.master and not self.lowered:
             return None
-        still = (("master", self.master),)
-        return Device(name=self.name, shared=self.shared, master="", only_if=still)
+        still = {"master": self.master or None, "mac": self.mac if self.lowered else None}
+        return Device(
+            name=self.name,
+            shared=self.shared,
+            master="" if self.master else None,
+            up=False if self.lowered else None,
+            only_if=tuple((field, value) for field, value in still.items() if value),
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What every port wants and may hold on the host: the engine's memory between rounds."""
 
+import contextlib
 import dataclasses
 import logging
 from collections import Counter
@@ -7,8 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from vif_agent import vif as vifs
-from vif_agent.errors import HostRefused, Problem, VifAgentError
+from vif_agent.errors import HostRefused, NotYet, Problem, VifAgentError
 from vif_agent.ownership import SHARED
+from vif_agent.places import Find, has_place, located
 from vif_agent.plan import MAKE, Actual, Plan, Want
 from vif_agent.resources import Key, OvsPort, Resource
 from vif_agent.store import ERROR, PLUG, Port
@@ -35,6 +37,7 @@ class Entry:
     fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
     returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
+    placed: bool = False  # some of its names are the host's to say, at each look
 
     @property
     def claims(self) -> frozenset[Key]:
@@ -50,10 +53,11 @@ class Entry:
 
 
 class Wishes:
-    """Entries by port, and the ports by what they claim."""
+    """Entries by port, and the ports by what they claim. ``find``: the host's, for places."""
 
-    def __init__(self, plugins: Asked) -> None:
+    def __init__(self, plugins: Asked, find: Find) -> None:
         self._plugins = plugins
+        self._find = find
         self._entries: dict[str, Entry] = {}
         self._claimants: dict[Key, set[str]] = {}
         self.leftovers: set[Key] = set()
@@ -72,7 +76,7 @@ class Wishes:
 
     def copy(self) -> "Wishes":
         """To try something out in."""
-        other = Wishes(self._plugins)
+        other = Wishes(self._plugins, self._find)
         other._entries = {i: dataclasses.replace(entry) for i, entry in self._entries.items()}
         other._claimants = {key: set(ports) for key, ports in self._claimants.items()}
         other.leftovers = set(self.leftovers)
@@ -82,17 +86,36 @@ class Wishes:
         """Take in a new port, or the new wish of a known one."""
         known = self._entries.get(port.port_id)
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
+        entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
+        self._ask(entry)
+        self._replace(port.port_id, entry)
+
+    def ask_again(self, port_ids: Iterable[str]) -> None:
+        """Those whose answer may be another by now: it depends on what the host has."""
+        for port_id in port_ids:
+            known = self._entries.get(port_id)
+            if known and (known.placed or (known.refused and known.refused.transient)):
+                held = known.held | frozenset(r.key for r in known.wanted)
+                entry = dataclasses.replace(known, held=held, wanted=(), returns=(), refused=None)
+                self._ask(entry)
+                self._replace(port_id, entry)
+
+    def _ask(self, entry: Entry) -> None:
+        port = entry.port
         try:
             if port.verb == PLUG:
-                entry.wanted = self._asked(port.instance, port.vif)
+                asked = self._asked(port.instance, port.vif)
+                entry.placed = any(map(has_place, asked))
+                entry.wanted = self._located(asked)
             entry.returns = tuple(self._given_back(port))
         except VifAgentError as error:
             entry.refused = error.problem
-        entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
-        self._replace(port.port_id, entry)
 
     def _asked(self, instance: object, vif: object) -> tuple[Resource, ...]:
         return tuple(self._plugins.resources(vifs.parse(instance, vif)))
+
+    def _located(self, resources: Iterable[Resource]) -> tuple[Resource, ...]:
+        return tuple(located(resource, self._find) for resource in resources)
 
     def _given_back(self, port: Port) -> Iterator[Resource]:
         for instance, vif in port.formers:
@@ -102,7 +125,9 @@ class Wishes:
                 LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
                             port.port_id, error)  # fmt: skip
                 continue
-            yield from (back for r in resources if r.borrowed and (back := r.given_back()))
+            for back in (r.given_back() for r in resources if r.borrowed):
+                with contextlib.suppress(NotYet):  # what is not there cannot be given back
+                    yield from self._located([back] if back else [])
 
     def hold(self, port_id: str, keys: Collection[Key]) -> None:
         """These are, or may be, on the host for this port."""

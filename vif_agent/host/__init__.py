@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Collection
+from pathlib import Path
 from typing import Protocol
 
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.host import links
 from vif_agent.host.ovsdb import OnChange, Ovsdb
+from vif_agent.host.pci import Pci
 from vif_agent.host.watch import LinkWatch
 from vif_agent.plan import Actual, Plan
 from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key
@@ -27,12 +29,25 @@ class Host(Protocol):
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""
 
+    def find(self, what: str, address: str) -> str:
+        """The name of a place (see ``vif_agent.places``) now; NotYet if it is not there."""
+
 
 class RealHost:
-    """Kernel by netlink and ioctl (in the privileged process), Open vSwitch by OVSDB."""
+    """Kernel by netlink and ioctl (in the privileged process), Open vSwitch by OVSDB.
 
-    def __init__(self, ovsdb_connection: str, ovsdb_timeout: float, tun_device: str) -> None:
+    ``sysfs``: where PCI devices are looked up.
+    """
+
+    def __init__(
+        self,
+        ovsdb_connection: str,
+        ovsdb_timeout: float,
+        tun_device: str,
+        sysfs: Path = Path("/sys"),
+    ) -> None:
         self._tun_device = tun_device
+        self._pci = Pci(sysfs)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
         self._watch = LinkWatch(self._changed)
@@ -72,6 +87,9 @@ class RealHost:
         wanted = {*keys, *(Key(LINK, key.name) for key in rows if key.space == OVS_PORT)}
         shown = {k: f for k, f in found.items() if k in wanted or f.stamp is not None}
         return Actual({**shown, **rows}, unknown)
+
+    def find(self, what: str, address: str) -> str:
+        return self._pci.find(what, address)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Grow, then wire, then shrink; a port whose device failed is not wired."""

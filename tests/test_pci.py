@@ -1,0 +1,157 @@
+"""A VF's card, number, device and representor, by trees like /sys.
+
+The names of representors are those that mlx5, nfp, bnxt and ice have had.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sysfs import CARD, Sysfs
+from vif_agent.errors import NotYet
+from vif_agent.host.pci import Pci
+from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
+
+VF, SECOND = "0000:03:10.1", "0000:03:10.3"
+SECOND_CARD = "0000:03:00.1"
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path) -> Sysfs:
+    """Two cards (functions of one), two VFs on the first, number 12 on the second."""
+    sysfs = Sysfs(tmp_path / "sys")
+    sysfs.function(CARD)
+    sysfs.function(SECOND_CARD)
+    sysfs.vf(VF, 0)
+    sysfs.vf(SECOND, 1)
+    sysfs.vf("0000:03:11.0", 12, SECOND_CARD)
+    return sysfs
+
+
+@pytest.fixture
+def pci(sysfs: Sysfs) -> Pci:
+    return Pci(sysfs.root)
+
+
+def test_vf_and_its_card_of_a_plain_driver(sysfs: Sysfs, pci: Pci) -> None:
+    sysfs.link("eth2", CARD, port=None)
+    sysfs.link("eth2v1", SECOND)
+    assert pci.card(VF) == pci.card(SECOND) == "eth2"
+    assert (pci.vf_number(VF), pci.vf_number("0000:03:11.0")) == (0, 12)
+    assert pci.find(VF_NUMBER, SECOND) == "1"
+    assert pci.find(PF_ADDRESS, VF) == CARD
+    assert pci.find(NETDEV, SECOND) == "eth2v1"
+
+
+@pytest.mark.parametrize(
+    "names", [("p0", "pf0vf0", "pf0vf1"), ("p0", "0", "1"), ("p0", "vf0", "vf1"),
+              ("p0", "c0pf0vf0", "c0pf0vf1"), ("p0", "PF0VF0", "PF0VF1"), ("", "0", "1")]
+)  # fmt: skip
+@pytest.mark.parametrize("under_card", [True, False], ids=["linux-5.8", "before"])
+def test_representor(sysfs: Sysfs, pci: Pci, names: tuple[str, ...], under_card: bool) -> None:
+    """Named so that the first by name is not the right one."""
+    uplink, first, second = names
+    sysfs.link("z-uplink", CARD, port=uplink, switch="ab12")
+    sysfs.link("a-second", CARD if under_card else None, port=second, switch="ab12")
+    sysfs.link("b-first", CARD if under_card else None, port=first, switch="ab12")
+    assert pci.card(VF) == "z-uplink"
+    assert pci.find(REPRESENTOR, VF) == "b-first"
+    assert pci.find(REPRESENTOR, SECOND) == "a-second"
+
+
+@pytest.mark.parametrize(
+    ("port", "switch"),
+    [("pf0vf0", "cd34"), ("pf1vf0", "ab12"), ("pf0vf10", "ab12"), ("pf0sf0", "ab12"),
+     ("p0", "ab12"), ("pf0", "ab12"), ("", "ab12"), (None, "ab12"), ("pf0vf0", "")],
+)  # fmt: skip
+def test_what_is_no_representor_of_it(
+    sysfs: Sysfs, pci: Pci, port: str | None, switch: str
+) -> None:
+    sysfs.link("eth2", CARD, port="p0", switch="ab12")
+    sysfs.link("other", None, port=port, switch=switch)
+    with pytest.raises(NotYet, match=rf"^{VF}: it has no representor now$"):
+        pci.find(REPRESENTOR, VF)
+
+
+def test_card_in_legacy_mode_has_no_representors(sysfs: Sysfs, pci: Pci) -> None:
+    sysfs.link("eth2", CARD, port="p0")
+    sysfs.link("other", None, port="pf0vf0")
+    with pytest.raises(NotYet, match="no representor"):
+        pci.find(REPRESENTOR, VF)
+
+
+def test_representor_of_the_second_card_of_one_switch(sysfs: Sysfs, pci: Pci) -> None:
+    """Ports of both are in one switch: the name says whose it is."""
+    for name, card, port in (("e0", CARD, "p0"), ("e1", SECOND_CARD, "p1")):
+        sysfs.link(name, card, port=port, switch="ab12")
+    sysfs.link("r0", CARD, port="pf0vf12", switch="ab12")
+    sysfs.link("r1", CARD, port="pf1vf12", switch="ab12")
+    assert pci.find(REPRESENTOR, "0000:03:11.0") == "r1"
+
+
+def test_representor_of_our_own_vf_goes_before_another_hosts(sysfs: Sysfs, pci: Pci) -> None:
+    """A DPU shows its host's VFs by controller."""
+    sysfs.link("eth2", CARD, port="p0", switch="ab12")
+    sysfs.link("a-theirs", CARD, port="c1pf0vf0", switch="ab12")
+    assert pci.find(REPRESENTOR, VF) == "a-theirs"
+    sysfs.link("b-ours", CARD, port="pf0vf0", switch="ab12")
+    assert pci.find(REPRESENTOR, VF) == "b-ours"
+
+
+@pytest.mark.parametrize(
+    ("what", "address", "words"),
+    [
+        (REPRESENTOR, "0000:99:00.0", "this host has no such PCI device"),
+        (REPRESENTOR, CARD, "it is not a virtual function now"),
+        (PF_ADDRESS, CARD, "it is not a virtual function now"),
+        (VF_NUMBER, CARD, "it is not a virtual function now"),
+        (NETDEV, VF, "it has no netdev now"),
+        (REPRESENTOR, VF, "its card has no network device now"),
+    ],
+)
+def test_what_is_not_there_is_told(pci: Pci, what: str, address: str, words: str) -> None:
+    with pytest.raises(NotYet, match=rf"^{address}: {words}$"):
+        pci.find(what, address)
+
+
+def test_events_of_a_card_tell_of_its_vfs(sysfs: Sysfs, pci: Pci) -> None:
+    sysfs.link("eth2", CARD)
+    sysfs.link("eth2v1", SECOND)
+    sysfs.link("br0")
+    assert set(pci.vfs_at("eth2")) == {VF, SECOND}
+    assert set(pci.vfs_at("eth2v1")) == {SECOND}
+    assert set(pci.vfs_at("br0")) == set(pci.vfs_at("gone")) == set()
+
+
+def test_vf_of_a_guest(sysfs: Sysfs, pci: Pci) -> None:
+    sysfs.vf("0000:03:10.5", 2, driver="vfio-pci")
+    sysfs.vf("0000:03:10.7", 3, driver="igbvf")
+    assert pci.is_passed_through("0000:03:10.5")
+    assert not pci.is_passed_through("0000:03:10.7")
+    assert not pci.is_passed_through(VF)
+
+
+COME_AND_GO = """
+import os, sys
+while True:
+    os.symlink(sys.argv[2], sys.argv[1])
+    os.unlink(sys.argv[1])
+"""
+
+
+def test_devices_may_go_while_they_are_read(sysfs: Sysfs, pci: Pci) -> None:
+    """The thread that reads at events must not die of it: by Path.resolve() it did."""
+    link = sysfs.root / "class/net/eth9"
+    argv = [sys.executable, "-c", COME_AND_GO, str(link), str(sysfs.root / "devices/virtual/net")]
+    with subprocess.Popen(argv) as other:
+        try:
+            seen = 0
+            while seen < 1000:
+                seen += link.is_symlink()
+                assert list(pci.vfs_at("eth9")) == []
+        finally:
+            other.kill()

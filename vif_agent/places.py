@@ -1,0 +1,52 @@
+"""Names that only the host knows, as a plugin may give them: by a PCI address.
+
+A plugin is pure and cannot know what the kernel calls the representor of a VF. It gives the place
+instead, in any text of a resource, and the engine has the host find the name at each look, for it
+may have changed. The blank in a place keeps it from ever being a device's name.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from vif_agent.resources import Resource
+
+NETDEV, REPRESENTOR, PF_ADDRESS, VF_NUMBER = "netdev", "representor", "PF address", "VF number"
+
+#: (what, PCI address) to the name; NotYet if it is not there
+Find: TypeAlias = Callable[[str, str], str]
+
+_PLACE = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
+
+
+def of_pci(address: str, what: str) -> str:
+    """``what``: one of the words above, of the device at this address."""
+    return f"<{what} of {address}>"
+
+
+def has_place(resource: Resource) -> bool:
+    fields = (getattr(resource, f.name) for f in dataclasses.fields(resource))
+    return any(_PLACE.search(text) for value in fields for text in _texts(value))
+
+
+def located(resource: Resource, find: Find) -> Resource:
+    """The resource with names in the place of places."""
+    if not has_place(resource):
+        return resource
+    fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource)}
+    return dataclasses.replace(resource, **{k: _found(v, find) for k, v in fields.items()})
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, tuple):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def _found(value: Any, find: Find) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_found(item, find) for item in value)
+    if isinstance(value, str):
+        return _PLACE.sub(lambda match: find(match[1], match[2]), value)
+    return value
