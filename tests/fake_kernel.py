@@ -9,7 +9,7 @@ from tests.fake_things import Things
 from tests.faults import Fault, Faults
 from vif_agent.errors import NotYet, Problem
 from vif_agent.plan import CHANGE, REMAKE, Step
-from vif_agent.resources import LINK, Key, Link, Tap, Veth, Vlan
+from vif_agent.resources import LINK, NO_MAC, Key, Link, Tap, Veth, Vlan
 
 _SYSCTLS = {"disable_ipv6", "arp_ignore", "arp_announce"}
 
@@ -121,7 +121,7 @@ class _Growth:
         if fault := self._met.get(step.key):
             self.failures[step.key] = fault.problem
             if fault.half and step.verb == CHANGE:
-                self._put(step, dict(list(self._fields(step).items())[::2]))
+                self._put(step, _first_half(self._fields(step)))
             return
         self._write(step, self._fields(step).keys() - _SYSCTLS - {"up"})
         if step.key not in self.failures and not step.resource.borrowed:
@@ -150,6 +150,14 @@ class _Growth:
             return step.key in self._made
         living = self._things.things.get(step.key)
         return bool(living and step.found and living.index == step.found.index)
+
+
+def _first_half(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order in which they are set: a VF's MAC before all else, or after it when it goes."""
+    mac = {"mac": fields["mac"]} if "mac" in fields else {}
+    others = {k: v for k, v in fields.items() if k != "mac"}
+    ordered = {**others, **mac} if mac.get("mac") == NO_MAC else {**mac, **others}
+    return dict(list(ordered.items())[: (len(ordered) + 1) // 2])
 
 
 def _bare(link: Link) -> Link:

@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from vif_agent.ownership import MARK, SHARED, Found, iface_id
-from vif_agent.resources import LINK, OVS_BRIDGE, OVS_PORT, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.resources import (
+    LINK,
+    NO_MAC,
+    OVS_BRIDGE,
+    OVS_PORT,
+    Key,
+    Link,
+    OvsBridge,
+    OvsPort,
+    Resource,
+    Vf,
+)
 
 #: what a new device has by itself
 _BARE: dict[str, Any] = {
@@ -37,6 +48,15 @@ class Things:
             fields["mac"] = f"02:00:00:00:{index >> 8:02x}:{index & 255:02x}"
         link = dataclasses.replace(resource, shared=False, **fields)
         self.things[link.key] = Found(link, stamp=stamp, index=index, held=held)
+
+    def add_vf(self, vf: Vf) -> None:
+        """As a driver makes it, unless the fields say otherwise."""
+        fresh: dict[str, Any] = {
+            "mac": NO_MAC, "vlan": 0, "trust": False, "spoof_check": True, "link_state": "auto",
+            "min_tx_rate": 0, "max_tx_rate": 0,
+        }  # fmt: skip
+        fields = {k: v for k, v in fresh.items() if getattr(vf, k) is None}
+        self.things[vf.key] = Found(dataclasses.replace(vf, **fields), index=next(self._indexes))
 
     def add_ovs(
         self,

@@ -11,7 +11,7 @@ import pytest
 from tests.examples import INSTANCE
 from tests.rig import PLUGGABLE, Rig
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
-from vif_agent.store import PLUG, UNPLUG, Port
+from vif_agent.store import PLUG, UNPLUG, Port, Wish
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -174,7 +174,7 @@ def test_dry_run_changes_nothing_and_says_what_a_look_does(
     for verb in (PLUG, UNPLUG):
         before, stored = rig.host.snapshot(), rig.store.ports()
         rig.host.plans.clear()
-        planned = rig.engine.dry_run([_as_port(verb, vif)])
+        planned = rig.engine.dry_run(_as_ports(rig, verb, vif))
         assert (rig.host.snapshot(), rig.store.ports(), rig.host.plans) == (before, stored, [])
         rig.settle(rig.wish(verb, vif))
         assert rig.host.plans[0].as_dict() == planned.as_dict()
@@ -182,17 +182,15 @@ def test_dry_run_changes_nothing_and_says_what_a_look_does(
 
 def test_dry_run_of_a_refused_wish_says_why_and_forgets_it(rig: Rig, payload: Payload) -> None:
     vif = payload("unbound")
-    plan = rig.engine.dry_run([_as_port(PLUG, vif)])
+    plan = rig.engine.dry_run(_as_ports(rig, PLUG, vif))
     assert not plan
     assert plan.problems[vif["id"]].code == "binding_refused"
     assert rig.engine.states() == {}
 
 
-def _as_port(verb: str, vif: dict[str, Any]) -> Port:
-    return Port(
-        port_id=vif["id"], seq=-1, since=1 << 62, verb=verb, generation=0, instance=INSTANCE,
-        vif=vif, vif_type=vif["type"], request_id="", received_at=0, state="planned",
-    )  # fmt: skip
+def _as_ports(rig: Rig, verb: str, vif: dict[str, Any]) -> list[Port]:
+    wish = Wish(port_id=vif["id"], verb=verb, instance=INSTANCE, vif=vif, vif_type=vif["type"])
+    return rig.store.preview([wish])
 
 
 def test_drift_is_repaired_and_told_as_repair(rig: Rig, payload: Payload) -> None:

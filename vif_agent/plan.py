@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.resources import LINK, OVS_SPACES, Key, Link, OvsBridge, OvsPort, Resource
 
 MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
 
@@ -159,7 +159,7 @@ def diff(
     moving = {s.key.name for s in steps if any(d.field == "master" for d in s.differences)}
     removals = _removals(surplus, actual, moving)
     return Plan(
-        grow=tuple(s for s in steps if s.resource.space == LINK),
+        grow=tuple(s for s in steps if s.resource.space not in OVS_SPACES),
         wire=(*(s for s in removals if s.resource.space != LINK), *_wire_order(steps)),
         shrink=tuple(s for s in removals if s.resource.space == LINK),
         problems=problems,
@@ -168,7 +168,7 @@ def diff(
 
 def _wire_order(steps: Iterable[Step]) -> Iterator[Step]:
     """Bridges before the ports that go into them."""
-    wiring = [s for s in steps if s.resource.space != LINK]
+    wiring = [s for s in steps if s.resource.space in OVS_SPACES]
     return iter(sorted(wiring, key=lambda s: isinstance(s.resource, OvsPort)))
 
 
@@ -271,6 +271,8 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     if judgement is Verdict.FOREIGN:
         return None  # shared and there before us: used as it is
     differences = _differences(wanted, found)
+    if want.back:  # what cannot be read cannot have been changed
+        differences = tuple(d for d in differences if d.actual is not None)
     if judgement is Verdict.ADOPTABLE:
         differences = (*differences, Difference("stamp", None, owner))
     if new_device and isinstance(wanted, OvsPort):
@@ -317,7 +319,7 @@ def _differences(wanted: Resource, found: Found) -> tuple[Difference, ...]:
 
 def _same(is_map: bool, want: object, have: object) -> bool:
     if not is_map:
-        return want == have
+        return want == have or (want is False and have is None)  # what is not told is off
     return set(want or ()) <= set(have or ())  # type: ignore[call-overload, no-any-return]
 
 

@@ -8,16 +8,21 @@ them for a port's sake, and give them back when no port wants them. They carry n
 """
 
 import dataclasses
-from typing import ClassVar, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 LINK = "link"
+VF = "vf"
 OVS_BRIDGE = "ovs-bridge"
 OVS_PORT = "ovs-port"
 OVS_SPACES = (OVS_BRIDGE, OVS_PORT)
 
 
 class Key(NamedTuple):
-    """Two resources with one key are one thing on the host. All links share one name space."""
+    """Two resources with one key are one thing on the host. All links share one name space.
+
+    A VF's name is its PCI address.
+    """
 
     space: str
     name: str
@@ -150,6 +155,47 @@ class Device(Link):
             up=False if self.lowered else None,
             only_if=tuple((field, value) for field, value in still.items() if value),
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vf(Resource):
+    """A virtual function of an SR-IOV card, as its physical function sees it; named by PCI address.
+
+    ``vlan`` 0: untagged. ``link_state``: "auto" (as the card's), "enable" or "disable". Rates in
+    Mbit/s, 0 for no limit. What the card's driver does not tell is None when read.
+    """
+
+    space: ClassVar[str] = VF
+    kind: ClassVar[str] = "vf"
+    borrowed: ClassVar[bool] = True
+    absent: ClassVar[str] = "no card of this host shows such a virtual function"
+
+    mac: str | None = None
+    vlan: int | None = None
+    trust: bool | None = None
+    spoof_check: bool | None = None
+    link_state: str | None = None
+    min_tx_rate: int | None = None
+    max_tx_rate: int | None = None
+
+    def given_back(self) -> "Vf":
+        """What was changed is as on a new VF, if the MAC says that no other has taken it meanwhile.
+
+        A card sends no frame out for a MAC that one of its VFs still has, so the port would be cut
+        off when it has moved to another host (launchpad bug 1808252).
+        """
+        fresh = {
+            field: value for field, value in _FRESH_VF.items() if getattr(self, field) is not None
+        }
+        return dataclasses.replace(Vf(name=self.name, only_if=(("mac", self.mac),)), **fresh)
+
+
+NO_MAC = "00:00:00:00:00:00"
+#: as drivers make them: spoof check is on (igb, ixgbe, i40e, ice)
+_FRESH_VF: Mapping[str, Any] = {
+    "mac": NO_MAC, "vlan": 0, "trust": False, "spoof_check": True, "link_state": "auto",
+    "min_tx_rate": 0, "max_tx_rate": 0,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

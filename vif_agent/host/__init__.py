@@ -1,17 +1,18 @@
 """The host as the engine sees it: read it, and apply a plan to it."""
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from vif_agent.errors import NotYet, Problem, VifAgentError
-from vif_agent.host import links
+from vif_agent.host import links, vfs
 from vif_agent.host.ovsdb import OnChange, Ovsdb
 from vif_agent.host.pci import Pci
 from vif_agent.host.watch import LinkWatch
-from vif_agent.plan import Actual, Plan
-from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key
+from vif_agent.ownership import Found
+from vif_agent.plan import Actual, Plan, Step
+from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key
 
 
 class Host(Protocol):
@@ -50,7 +51,7 @@ class RealHost:
         self._pci = Pci(sysfs)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
-        self._watch = LinkWatch(self._changed)
+        self._watch = LinkWatch(self._link_changed)
 
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
@@ -71,6 +72,7 @@ class RealHost:
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
         found = links.read(names, bridges) if names else {}
+        found |= self._read_vfs(keys)
         ovs = [key for key in keys if key.space in OVS_SPACES]
         try:
             return Actual({**found, **(self._ovsdb.read(ovs) if ovs else {})})
@@ -86,14 +88,18 @@ class RealHost:
             rows, unknown = {}, dict.fromkeys(OVS_SPACES, error.problem)
         wanted = {*keys, *(Key(LINK, key.name) for key in rows if key.space == OVS_PORT)}
         shown = {k: f for k, f in found.items() if k in wanted or f.stamp is not None}
-        return Actual({**shown, **rows}, unknown)
+        return Actual({**shown, **self._read_vfs(keys), **rows}, unknown)
 
     def find(self, what: str, address: str) -> str:
         return self._pci.find(what, address)
 
+    def _read_vfs(self, keys: Collection[Key]) -> dict[Key, Found]:
+        addresses = [key.name for key in keys if key.space == VF]
+        return vfs.read(addresses, self._pci) if addresses else {}
+
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Grow, then wire, then shrink; a port whose device failed is not wired."""
-        failures = links.grow(plan.grow, self._tun_device)
+        failures = self._grow(plan.grow)
         failed_ports = {p for s in plan.grow if s.key in failures for p in s.ports}
         wire = [s for s in plan.wire if not s.ports or not failed_ports.issuperset(s.ports)]
         try:
@@ -104,6 +110,17 @@ class RealHost:
         shrink = [s for s in plan.shrink if s.owner not in still_wired]
         return failures | links.shrink(shrink)
 
+    def _grow(self, steps: Sequence[Step]) -> dict[Key, Problem]:
+        """VFs first: many a driver makes a VF's device anew when the card gives it a MAC."""
+        functions = [step for step in steps if step.key.space == VF]
+        failures = vfs.change(functions, self._pci) if functions else {}
+        return failures | links.grow([s for s in steps if s.key.space == LINK], self._tun_device)
+
     def _changed(self, keys: frozenset[Key] | None) -> None:
         for listener in self._listeners:
             listener(keys)
+
+    def _link_changed(self, keys: frozenset[Key] | None) -> None:
+        """VFs have no events of their own: the kernel tells of their card."""
+        beside = (Key(VF, vf) for key in keys or () for vf in self._pci.vfs_at(key.name))
+        self._changed(None if keys is None else frozenset({*keys, *beside}))

@@ -1,4 +1,4 @@
-"""The privileged process: reads links, makes and changes them, removes them. Nothing else.
+"""The privileged process: reads links and VFs, makes and changes them, removes them. Nothing else.
 
 oslo.privsep forks it before anything else starts; it keeps CAP_NET_ADMIN, the process that talks
 to the bus keeps no capability. What crosses the channel is plain data.
@@ -12,11 +12,12 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
 from vif_agent.errors import HelperGone
-from vif_agent.host import iflink, read, taps
+from vif_agent.host import iflink, read, taps, vf_messages
 from vif_agent.host.netlink import DELETE, GET, SET, Answer, LinkRequest, Socket, number, text
 from vif_agent.host.orders import (
     Failures,
@@ -29,6 +30,7 @@ from vif_agent.host.orders import (
     stamping,
 )
 from vif_agent.ownership import SHARED, owner_in_alias
+from vif_agent.resources import NO_MAC
 
 context = priv_context.PrivContext(
     "vif_agent",
@@ -42,6 +44,7 @@ _GONE_AT_ONCE = 32
 _WELL_GONE = (0, errno.ENODEV)
 
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
+_WITH_VFS = number(iflink.EXT_MASK, iflink.SKIP_STATS | iflink.WITH_VFS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
@@ -138,6 +141,39 @@ def shrink(indexes: Sequence[int]) -> tuple[int, str]:
     with Socket() as netlink:
         answer = _remove(netlink, indexes)
     return (answer.errno, answer.text)
+
+
+@context.entrypoint
+def read_vfs(cards: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The named cards that exist: the index of each, and the VFs by number."""
+    with Socket() as netlink:
+        asked = [LinkRequest(GET, _WITH_VFS + text(iflink.IFNAME, name)) for name in cards]
+        answers = zip(cards, netlink.ask(asked), strict=True)
+        told = [(card, *vf_messages.read(body)) for card, a in answers for body in a.links]
+    return {card: {"index": index, "vfs": vfs} for card, index, vfs in told}
+
+
+@context.entrypoint
+def change_vfs(orders: Sequence[Order]) -> Failures:
+    """{name, index, number, fields} each: the card's index, its number for the VF."""
+    failures: Failures = {}
+    with Socket() as netlink:
+        for order in orders:
+            _change_vf(netlink, order, failures)
+    return failures
+
+
+def _change_vf(netlink: Socket, order: Order, failures: Failures) -> None:
+    """The first refusal ends it."""
+    target = order["index"], order["number"]
+    for field, request in vf_messages.settings(*target, order["fields"]):
+        (answer,) = netlink.ask([request])
+        if answer.errno == errno.EINVAL and order["fields"].get(field) == NO_MAC:
+            other = vf_messages.settings(*target, {"mac": vf_messages.OTHER_NO_MAC})
+            (answer,) = netlink.ask([request for _, request in other])
+        if answer.errno:
+            failures[order["name"]] = (answer.errno, f"{field}: {answer.text}")
+            return
 
 
 def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw]:

@@ -1,0 +1,68 @@
+"""Virtual functions on the unprivileged side: found by sysfs, read and changed by the helper."""
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from vif_agent.errors import NotYet, Problem
+from vif_agent.host import privileged
+from vif_agent.host.links import problem
+from vif_agent.host.orders import Order
+from vif_agent.host.pci import Pci
+from vif_agent.ownership import Found
+from vif_agent.plan import Step
+from vif_agent.resources import VF, Key, Vf
+
+_RATES = ("min_tx_rate", "max_tx_rate")
+
+
+def read(addresses: Collection[str], pci: Pci) -> dict[Key, Found]:
+    """Those that a card of this host shows."""
+    places = dict(_places(addresses, pci))
+    if not places:
+        return {}
+    with privileged.helper():
+        cards = privileged.read_vfs(sorted({card for card, _ in places.values()}))
+    return {
+        Key(VF, address): _found(address, cards[card]["index"], fields, pci)
+        for address, (card, number) in places.items()
+        if card in cards and (fields := cards[card]["vfs"].get(number)) is not None
+    }
+
+
+def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
+    """What failed, by key. One that is not there any longer is seen so at the next look."""
+    places = dict(_places([step.key.name for step in steps], pci))
+    orders = [_order(s, places[s.key.name][1]) for s in steps if s.key.name in places]
+    if not orders:
+        return {}
+    with privileged.helper():
+        failures = privileged.change_vfs(orders)
+    return {Key(VF, address): problem(address, *told) for address, told in failures.items()}
+
+
+def _places(addresses: Collection[str], pci: Pci) -> Iterator[tuple[str, tuple[str, int]]]:
+    """The card's network device, and its number for the VF."""
+    for address in addresses:
+        try:
+            yield address, (pci.card(address), pci.vf_number(address))
+        except NotYet:
+            continue
+
+
+def _found(address: str, index: int, fields: Mapping[str, Any], pci: Pci) -> Found:
+    """A guest that is trusted may give its VF another MAC: it is then the guest's to say."""
+    vf = Vf(name=address, **fields)
+    guests = vf.trust and pci.is_passed_through(address)
+    return Found(vf, index=index, others=frozenset({"mac"} if guests else ()))
+
+
+def _order(step: Step, number: int) -> Order:
+    """Only what differs; but both rates, which are set as one."""
+    assert step.found
+    fields = {d.field: d.wanted for d in step.differences}
+    if fields.keys() & set(_RATES):
+        living = dataclasses.asdict(step.found.resource)
+        fields = {**{rate: living[rate] or 0 for rate in _RATES}, **fields}
+    name, index = step.key.name, step.found.index
+    return {"name": name, "index": index, "number": number, "fields": fields}
