@@ -17,7 +17,9 @@ from vif_agent.engine import Engine
 from vif_agent.errors import Problem
 from vif_agent.host import RealHost, privileged
 from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
+from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
@@ -39,8 +41,10 @@ Vif = dict[str, Any]
 
 
 @contextlib.contextmanager
-def real_host(scratch: ScratchHost, tun: str = TUN) -> Iterator[RealHost]:
-    host = RealHost(scratch.ovs.connection, 10, tun)
+def real_host(
+    scratch: ScratchHost, tun: str = TUN, sysfs: Path = Path("/sys")
+) -> Iterator[RealHost]:
+    host = RealHost(scratch.ovs.connection, 10, tun, sysfs)
     with running(host, scratch):
         yield host
 
@@ -196,13 +200,17 @@ class Ports:
     """An engine with a store of its own; ``plug`` and ``unplug`` return when it is at rest."""
 
     def __init__(
-        self, host: RealHost, store: Store, plugins: Mapping[str, Any] | None = None
+        self,
+        host: RealHost,
+        store: Store,
+        plugins: Mapping[str, Any] | None = None,
+        ready_timeout: float = 10,
     ) -> None:
         self._store = store
         self._spoken = threading.Event()
         host.on_change(lambda _names: self._spoken.set())
         known = Plugins(plugins or all_plugins())
-        self.engine = Engine(store, host, known, 10, bridges=["br-int"])
+        self.engine = Engine(store, host, known, ready_timeout, bridges=["br-int"])
         self.rounds = 0
 
     def plug(self, *vifs: Vif) -> list[Port]:
@@ -251,6 +259,8 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "tap": TapPlugin(),
         "vhostuser": VhostUserPlugin(isolate=ovs_options.get("isolate", "auto")),
         **dict.fromkeys(("hostdev_physical", "802.1qbg", "802.1qbh", "noop"), NoopPlugin()),
+        "hw_veb": HwVebPlugin(),
+        "agilio_ovs": AgilioOvsPlugin(**ovs_options),
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),
     }

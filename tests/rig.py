@@ -10,14 +10,17 @@ import pytest
 from tests.examples import INSTANCE
 from tests.fake_host import FakeHost
 from vif_agent.engine import Engine
+from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
+from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
-from vif_agent.resources import Key, OtherLink, OvsBridge
+from vif_agent.resources import Key, OtherLink, OvsBridge, Vf
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.wishes import Asked
 
@@ -31,13 +34,20 @@ PLUGINS = Plugins(
         "vhostuser": VhostUserPlugin(),
         "noop": NoopPlugin(),
         OWN_BRIDGE: OvsPlugin(per_port_bridge=True),
+        "hw_veb": HwVebPlugin(nic_agent=False),
+        "agilio_ovs": AgilioOvsPlugin(),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
     }
 )
 PLUGGABLE = [
     "bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs",
+    "hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "ovs_direct_netdev", "agilio_ovs_direct",
 ]  # fmt: skip
+#: whose devices others make: an MTU is not given back
+BORROWS = {"hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "agilio_ovs_direct"}
+#: each card has its VFs, as the payloads name them, and each VF its device and its representor
+_VFS = ("0000:03:10.1", "0000:03:10.2", "0000:81:00.2", "0000:81:00.3", "0000:05:08.1")
 
 
 class Rig:
@@ -45,8 +55,10 @@ class Rig:
 
     def __init__(self, path: Path, plugins: Asked = PLUGINS) -> None:
         self.plugins = plugins
-        self.host = FakeHost([OtherLink(name="eth1", mtu=9000)])
+        self.host = FakeHost([OtherLink(name="eth1", mtu=9000, up=True)])
         self.host.add_ovs(OvsBridge(name="br-int"))
+        for number, address in enumerate(_VFS):
+            _add_vf(self.host, address, number)
         self.clean = self.host.snapshot()
         self.store = Store(path / "store.sqlite")
         self.told: list[Port] = []
@@ -93,3 +105,15 @@ class Rig:
 
     def made(self) -> set[Key]:
         return self.host.snapshot().keys() - self.clean.keys()
+
+
+def _add_vf(host: FakeHost, address: str, number: int) -> None:
+    """Their devices have a port's MTU and MAC already, for those are not given back."""
+    host.add_vf(Vf(name=address))
+    host.add_link(OtherLink(name=f"vf{number}", mac="fa:16:3e:5a:00:0a"))
+    host.add_link(OtherLink(name=f"rep{number}", mtu=1450))
+    named = {
+        NETDEV: f"vf{number}", REPRESENTOR: f"rep{number}", PF_ADDRESS: address[:-4] + "00.0",
+        VF_NUMBER: str(number),
+    }  # fmt: skip
+    host.places |= {(what, address): name for what, name in named.items()}

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from tests.examples import INSTANCE
-from tests.rig import OWN_BRIDGE, PLUGGABLE, Rig
-from vif_agent.resources import LINK, OVS_PORT, Key
+from tests.rig import BORROWS, OWN_BRIDGE, PLUGGABLE, Rig
+from vif_agent.resources import LINK, OVS_PORT, VF, Key
 from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 
 Vif = dict[str, Any]
@@ -109,6 +109,24 @@ def _bridge_drift(rig: Rig, vif: Vif) -> None:
     rig.host.remove(Key(LINK, vif["network"]["bridge"]))
 
 
+def _vf_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.change(Key(VF, vif["profile"]["pci_slot"]), vlan=7, trust=False)
+
+
+def _representor_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.change(Key(LINK, "rep2"), up=False)
+    rig.host.remove(Key(OVS_PORT, "rep2"))
+
+
+def _of_neutron(vif: Vif) -> Vif:
+    meta = {"port_security_enabled": False, "admin_state_up": True, "max_tx_rate": 1000}
+    return {**vif, "meta": meta}
+
+
+def _of_another_vf(vif: Vif) -> Vif:
+    return {**vif, "profile": {**vif["profile"], "pci_slot": "0000:05:08.1"}}
+
+
 def _complete_set() -> Scenario:
     """Of two ports on one bridge one goes, a third changes, a fourth is new."""
 
@@ -149,9 +167,14 @@ SCENARIOS = {
     "to vhostuser": _becomes("ovs", _vhostuser),
     "to what needs nothing": _becomes("ovs_hybrid", lambda vif: {**vif, "type": "noop"}),
     "to an OVS bridge of our own": _becomes("ovs_create_tap", _on_own_bridge),
-    **{f"mtu of {name}": _becomes(name, _with_mtu) for name in PLUGGABLE},
+    **{f"mtu of {name}": _becomes(name, _with_mtu) for name in PLUGGABLE if name not in BORROWS},
     "plug after drift, hybrid": _drifts("ovs_hybrid", _hybrid_drift),
     "plug after drift, direct": _drifts("ovs_create_tap", _direct_drift),
     "plug after drift, bridge": _drifts("bridge", _bridge_drift),
+    "plug after drift, VF": _drifts("hw_veb_direct", _vf_drift),
+    "plug after drift, representor": _drifts("ovs_direct", _representor_drift),
+    "all that Neutron says of a VF": _becomes("hw_veb_direct", _of_neutron),
+    "to another VF": _becomes("hw_veb_macvtap", _of_another_vf),
+    "to another representor": _becomes("ovs_direct", _of_another_vf),
     "complete set": _complete_set(),
 }

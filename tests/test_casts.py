@@ -14,12 +14,16 @@ from tests.examples import INSTANCE, PAYLOADS
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.errors import VifAgentError
+from vif_agent.places import located
+from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
+from vif_agent.resources import Vf
 from vif_agent.store import PLUG, UNPLUG, Store, Wish
 from vif_agent.vif import DEVICE_NAME, parse
 
@@ -32,6 +36,8 @@ PLUGINS = [
             "bridge": BridgePlugin(create_tap=create_tap == "always"),
             "tap": TapPlugin(),
             "vhostuser": VhostUserPlugin(isolate=isolate),
+            "hw_veb": HwVebPlugin(nic_agent=create_tap == "auto"),
+            "agilio_ovs": AgilioOvsPlugin(create_tap=create_tap, isolate=isolate),
             "binding_failed": BindingFailedPlugin(),
             "unbound": UnboundPlugin(),
         }
@@ -224,7 +230,7 @@ def _check_answer(plugins: Plugins, instance: object, vif: object) -> None:
         return
     others_plug = parsed.vif_type == "vhostuser" or parsed.vnic_type == "remote-managed"
     assert resources or others_plug
-    for resource in resources:
-        assert DEVICE_NAME.match(resource.name)
+    for resource in (located(resource, lambda what, _: "there") for resource in resources):
+        assert DEVICE_NAME.match(resource.name) or isinstance(resource, Vf)
         for field in ("master", "parent", "peer", "bridge"):
             assert DEVICE_NAME.match(getattr(resource, field, None) or "x")

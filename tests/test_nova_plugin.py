@@ -35,7 +35,9 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
     "qbg": (set(), set()),
     "qbh": (set(), set()),
 }
-REFUSED = [name for name in OTHERS if name not in DEVICES]
+#: of a card that is not in this machine
+AWAY = ["ovs_representor", "agilio_direct"]
+REFUSED = [name for name in OTHERS if name not in {*DEVICES, *AWAY}]
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -90,6 +92,20 @@ def test_form_without_a_plugin_of_the_agents(
     assert failed.value.kind == "PlugException"
     assert spec["id"] in str(failed.value)
     nova.unplug(spec)
+    assert (site.host.links().keys(), site.ovs_ports()) == (before, wired)
+
+
+@pytest.mark.parametrize("name", AWAY)
+def test_representor_of_a_card_that_is_not_there(
+    site: Site, payload: Payload, tmp_path: Path, name: str
+) -> None:
+    """nova hears why when its time is up; the agent goes on trying until the unplug."""
+    spec = spec_of(payload, name, 4)
+    before, wired = site.host.links().keys(), site.ovs_ports()
+    with other_nova(site, tmp_path, wait=3) as nova:
+        with pytest.raises(OsVifError, match=r"in 3 s: 0000:81:02\.3: this host has no such PCI"):
+            nova.plug(spec)
+        nova.unplug(spec)
     assert (site.host.links().keys(), site.ovs_ports()) == (before, wired)
 
 

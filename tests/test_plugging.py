@@ -37,16 +37,23 @@ NOTHING = [
 REFUSED = {
     "binding_failed": "binding_refused",
     "unbound": "binding_refused",
-    "hw_veb_direct": "no_plugin",
-    "hw_veb_macvtap": "no_plugin",
     "macvtap": "no_plugin",
+}
+#: their card is not in this machine, and what the port waits for says so
+AWAY = {
+    "agilio_ovs_direct": "0000:05:08.1: this host has no such PCI device",
+    "hw_veb_direct": "0000:03:10.1: no card of this host shows such a virtual function",
+    "hw_veb_macvtap": "0000:03:10.2: this host has no such PCI device",
+    "ovs_direct": "0000:81:00.2: this host has no such PCI device",
+    "ovs_direct_netdev": "0000:81:00.3: this host has no such PCI device",
+    "ovs_vdpa": "0000:81:00.4: this host has no such PCI device",
 }
 SHORT = "5843eca1-e1"  # of ovs_hybrid.json
 
 
 def test_every_payload_is_tested() -> None:
     shipped = {path.stem for path in PAYLOADS.glob("*.json")}
-    assert shipped == {*PLUGGABLE, *NOTHING, *REFUSED, "bridge_vlan"}
+    assert shipped == {*PLUGGABLE, *NOTHING, *REFUSED, *AWAY, "bridge_vlan"}
 
 
 @pytest.mark.parametrize("name", PLUGGABLE)
@@ -94,6 +101,19 @@ def test_plug_of_what_we_cannot_plug_is_an_error_and_changes_nothing(
     before, vif = everything(ovs), payload(name)
     (port,) = ports.plug(vif)
     assert (port.state, port.problem and port.problem.code) == (ERROR, REFUSED[name])
+    assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
+    assert everything(ovs) == before
+
+
+@pytest.mark.parametrize("name", AWAY)
+def test_plug_for_a_card_that_is_not_there_waits_and_changes_nothing(
+    name: str, host: RealHost, store: Store, payload: Load, ovs: PrivateOvs
+) -> None:
+    ports = Ports(host, store, ready_timeout=0)
+    before, vif = everything(ovs), payload(name)
+    (port,) = ports.plug(vif)
+    assert port.problem
+    assert (port.problem.code, port.problem.message) == ("not_yet", AWAY[name])
     assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
     assert everything(ovs) == before
 

@@ -375,10 +375,3 @@ def test_vhostuser_vif_that_says_too_little_is_refused(
 @pytest.mark.parametrize("name", ["hostdev_physical", "802.1qbg", "802.1qbh", "noop"])
 def test_vif_that_others_plug_needs_nothing(payload: Payload, name: str) -> None:
     assert _answer(NoopPlugin(), payload(name)) == ()
-
-
-@pytest.mark.parametrize("vnic_type", ["direct", "vdpa"])
-def test_ovs_port_of_a_device_is_not_plugged_as_a_tap(payload: Payload, vnic_type: str) -> None:
-    vif = parse(INSTANCE, {**payload("ovs"), "vnic_type": vnic_type})
-    with pytest.raises(NoPlugin, match=f"no plugin for {vnic_type} ports"):
-        OvsPlugin().resources(vif)

@@ -127,6 +127,17 @@ BRIDGE: list[cfg.Opt] = [
     ),
 ]
 
+SRIOV: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "nic_agent",
+        default=True,
+        help="Whether Neutron's SR-IOV agent runs on this host. It then keeps the spoof check, "
+        "link state and rates of virtual functions, and vif-agent leaves them alone. Off: "
+        "vif-agent sets them, where the sender says in the VIF's 'meta' what the port has (nova "
+        "does not), and resets what it has set. MAC, VLAN and trust are vif-agent's in any case.",
+    ),
+]
+
 CLEANUP: list[cfg.Opt] = [
     cfg.BoolOpt(
         "enabled",
@@ -159,6 +170,7 @@ _GROUPS = (
     (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
+    (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )
 

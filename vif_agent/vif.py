@@ -23,6 +23,8 @@ _EMPTY: Mapping[str, object] = MappingProxyType({})
 _MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
 _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
+_PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\Z")
+_RATE = (0, (1 << 32) - 1)  # of a VF in Mbit/s (struct ifla_vf_rate)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class Vif:
     ``details`` and ``profile`` are Neutron's ``binding:vif_details`` and ``binding:profile``,
     deeply frozen, for what only one plugin knows; what several need has a typed field.
     ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it.
+    What stands from ``port_security`` on (None: not said) is the port's own in Neutron, and is read
+    from the VIF's ``meta`` by Neutron's names; nova does not say it. The rates are in Mbit/s.
     """
 
     port_id: str
@@ -56,6 +60,13 @@ class Vif:
     bound_drivers: tuple[str, ...] = ()
     vhostuser_mode: str = "server"
     vhostuser_socket: str | None = None
+    pci_slot: str | None = None
+    trusted: bool = False
+    port_security: bool | None = None
+    admin_up: bool | None = None
+    follows_uplink: bool | None = None
+    min_tx_rate: int | None = None
+    max_tx_rate: int | None = None
     details: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
     profile: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
 
@@ -69,7 +80,7 @@ def parse(instance: object, vif: object) -> Vif:
     """Check a ``plug_vif`` cast's arguments; InvalidRequest names the first bad field."""
     node = _Node("vif", vif)
     network, details = node.child("network"), node.child("details")
-    meta = network.child("meta")
+    meta, profile, ports_own = network.child("meta"), node.child("profile"), node.child("meta")
     return Vif(
         port_id=port_id_of(vif),
         vif_type=node.need(node.word("type"), "type", "a vif_type"),
@@ -93,8 +104,15 @@ def parse(instance: object, vif: object) -> Vif:
         bound_drivers=_drivers(details),
         vhostuser_mode=details.one_of("vhostuser_mode", ("client", "server")) or "server",
         vhostuser_socket=_socket(details),
+        pci_slot=profile.pci("pci_slot"),
+        trusted=profile.flag("trusted", False),
+        port_security=ports_own.switch("port_security_enabled"),
+        admin_up=ports_own.switch("admin_state_up"),
+        follows_uplink=ports_own.switch("propagate_uplink_status"),
+        min_tx_rate=ports_own.number("min_tx_rate", *_RATE),
+        max_tx_rate=ports_own.number("max_tx_rate", *_RATE),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
-        profile=_frozen_child(node, "profile"),
+        profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
     )
 
 
@@ -140,11 +158,6 @@ def _socket(details: "_Node") -> str | None:
     if path is not None and not (path.startswith("/") and len(path.encode()) <= _SOCKET):
         raise details.wrong("vhostuser_socket", f"an absolute path of at most {_SOCKET} bytes")
     return path
-
-
-def _frozen_child(node: "_Node", key: str) -> Mapping[str, object]:
-    child = node.child(key)
-    return cast("Mapping[str, object]", freeze(child.value, child.path))
 
 
 class _Node:
@@ -199,11 +212,19 @@ class _Node:
         except ValueError:
             raise self.wrong(key, "a UUID") from None
 
+    def pci(self, key: str) -> str | None:
+        expected = "a PCI address such as 0000:03:10.1"
+        return self._matching(key, _PCI, expected, lower=True)
+
     def flag(self, key: str, default: bool) -> bool:
+        value = self.switch(key)
+        return default if value is None else value
+
+    def switch(self, key: str) -> bool | None:
         """JSON booleans, and the strings nova's profiles carry ("true", "False")."""
         value = self.value.get(key)
         if value is None:
-            return default
+            return None
         known = {True: True, False: False, "true": True, "false": False}
         folded = value.lower() if isinstance(value, str) else value
         if not isinstance(folded, bool | str) or folded not in known:

@@ -9,6 +9,8 @@ Json = dict[str, Any]
 
 _NAME_LENGTH = 14  # of devices and bridges, as nova cuts them
 _OVS_TYPES = ("ovs", "agilio_ovs")
+#: what a card is told of a port's VF, beside MAC and VLAN
+_OF_A_VF = ("port_security_enabled", "admin_state_up", "propagate_uplink_status")
 
 
 def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None = None) -> Json:
@@ -35,8 +37,12 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
         "profile": dict(port.get("binding:profile") or {}),
         "preserve_on_delete": False,
         "delegate_create": True,
-        "meta": {},
+        "meta": _meta(port) if vif_type == "hw_veb" else {},
     }
+
+
+def _meta(port: Mapping[str, Any]) -> Json:
+    return {name: port[name] for name in _OF_A_VF if port.get(name) is not None}
 
 
 def _need(port: Mapping[str, Any], field: str) -> Any:

@@ -3,20 +3,18 @@
 Direct: the tap itself is the OVS port, made by us when Neutron says ``ovs_create_tap``, else by
 libvirt. With ``per_port_bridge`` it is in an OVS bridge of its own. Hybrid (for iptables
 firewalls): guest tap - ``qbr`` linux bridge - ``qvb``/``qvo`` veth pair - OVS; libvirt puts the tap
-into ``qbr``. ``remote-managed``: the DPU plugs, this host has nothing to do. The settings are
-os-vif's (vif_plug_ovs 5.3).
+into ``qbr``. ``direct`` or ``vdpa`` as vnic_type: the port of a VF is its representor.
+``remote-managed``: the DPU plugs, this host has nothing to do. The settings are os-vif's
+(vif_plug_ovs 5.3).
 """
 
 import dataclasses
 from collections.abc import Sequence
 
-from vif_agent.errors import NoPlugin
 from vif_agent.plugins.ovs_port import OvsPorts
+from vif_agent.plugins.representor import REPRESENTED, represented
 from vif_agent.resources import Bridge, OvsBridge, OvsPort, Resource, Tap, Veth
 from vif_agent.vif import Vif
-
-#: their port is a VF's representor, never a tap
-_REPRESENTED = ("direct", "vdpa")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,11 +24,11 @@ class OvsPlugin(OvsPorts):
     per_port_bridge: bool = False
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        if vif.vnic_type in _REPRESENTED:
-            raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vif_type ovs")
         if vif.vnic_type == "remote-managed":
             return ()
         bridge = self.bridge(vif, vif.datapath_type)
+        if vif.vnic_type in REPRESENTED:
+            return (bridge, *represented(vif, self._port(vif, "", True)))
         if vif.hybrid:
             return (bridge, *_hybrid_links(vif), self._port(vif, "qvo" + vif.short_id, True))
         return (bridge, *self._direct(vif))

@@ -1,0 +1,21 @@
+"""vif_type ``agilio_ovs``: Open vSwitch on Netronome's cards, which does what it can in the card.
+
+``direct`` is a VF with its representor, as with ``ovs``, and all else is an ``ovs`` port, as nova
+has it; but ``virtio-forwarder`` is refused. With the vendor's plugin for os-vif that is the
+representor too, and the VF, bound to vfio-pci, is given by the vendor's command to a program that
+speaks virtio for it.
+"""
+
+from collections.abc import Sequence
+
+from vif_agent.errors import NoPlugin
+from vif_agent.plugins.ovs import OvsPlugin
+from vif_agent.resources import Resource
+from vif_agent.vif import Vif
+
+
+class AgilioOvsPlugin(OvsPlugin):
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        if vif.vnic_type == "virtio-forwarder":
+            raise NoPlugin("vif.vnic_type: no plugin for virtio-forwarder ports of agilio_ovs")
+        return super().resources(vif)
