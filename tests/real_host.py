@@ -21,6 +21,7 @@ from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
@@ -260,6 +261,7 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "vhostuser": VhostUserPlugin(isolate=ovs_options.get("isolate", "auto")),
         **dict.fromkeys(("hostdev_physical", "802.1qbg", "802.1qbh", "noop"), NoopPlugin()),
         "hw_veb": HwVebPlugin(),
+        "macvtap": MacvtapPlugin(),
         "agilio_ovs": AgilioOvsPlugin(**ovs_options),
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),

@@ -15,6 +15,7 @@ from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
@@ -35,6 +36,7 @@ PLUGINS = Plugins(
         "noop": NoopPlugin(),
         OWN_BRIDGE: OvsPlugin(per_port_bridge=True),
         "hw_veb": HwVebPlugin(nic_agent=False),
+        "macvtap": MacvtapPlugin(),
         "agilio_ovs": AgilioOvsPlugin(),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
@@ -42,6 +44,7 @@ PLUGINS = Plugins(
 )
 PLUGGABLE = [
     "bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs",
+    "macvtap",
     "hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "ovs_direct_netdev", "agilio_ovs_direct",
 ]  # fmt: skip
 #: whose devices others make: an MTU is not given back

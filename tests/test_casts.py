@@ -19,6 +19,7 @@ from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.loader import Plugins
+from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
@@ -37,6 +38,7 @@ PLUGINS = [
             "tap": TapPlugin(),
             "vhostuser": VhostUserPlugin(isolate=isolate),
             "hw_veb": HwVebPlugin(nic_agent=create_tap == "auto"),
+            "macvtap": MacvtapPlugin(),
             "agilio_ovs": AgilioOvsPlugin(create_tap=create_tap, isolate=isolate),
             "binding_failed": BindingFailedPlugin(),
             "unbound": UnboundPlugin(),

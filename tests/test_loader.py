@@ -25,8 +25,8 @@ from vif_agent.vif import Vif, parse
 Payload = Callable[[str], dict[str, Any]]
 
 SHIPPED = {
-    "ovs", "bridge", "tap", "hw_veb", "agilio_ovs", "vhostuser", "hostdev_physical", "802.1qbg",
-    "802.1qbh", "noop", "binding_failed", "unbound",
+    "ovs", "bridge", "tap", "hw_veb", "macvtap", "agilio_ovs", "vhostuser", "hostdev_physical",
+    "802.1qbg", "802.1qbh", "noop", "binding_failed", "unbound",
 }  # fmt: skip
 FOREIGN = """
 from vif_agent.plugins.base import Plugin

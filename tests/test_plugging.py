@@ -37,7 +37,6 @@ NOTHING = [
 REFUSED = {
     "binding_failed": "binding_refused",
     "unbound": "binding_refused",
-    "macvtap": "no_plugin",
 }
 #: their card is not in this machine, and what the port waits for says so
 AWAY = {
@@ -53,7 +52,7 @@ SHORT = "5843eca1-e1"  # of ovs_hybrid.json
 
 def test_every_payload_is_tested() -> None:
     shipped = {path.stem for path in PAYLOADS.glob("*.json")}
-    assert shipped == {*PLUGGABLE, *NOTHING, *REFUSED, *AWAY, "bridge_vlan"}
+    assert shipped == {*PLUGGABLE, *NOTHING, *REFUSED, *AWAY, "bridge_vlan", "macvtap"}
 
 
 @pytest.mark.parametrize("name", PLUGGABLE)
@@ -114,6 +113,25 @@ def test_plug_for_a_card_that_is_not_there_waits_and_changes_nothing(
     (port,) = ports.plug(vif)
     assert port.problem
     assert (port.problem.code, port.problem.message) == ("not_yet", AWAY[name])
+    assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
+    assert everything(ovs) == before
+
+
+def test_plug_of_a_macvtap_port(ports: Ports, payload: Load, ovs: PrivateOvs) -> None:
+    """On a flat network the NIC is raised, and stays. This kernel may lack 8021q, as below."""
+    ip("link", "add", "eth1", "type", "veth", "peer", "name", "far")
+    vif = payload("macvtap")
+    flat = with_details(vif, vlan=None)
+    assert [port.state for port in ports.plug(flat)] == [READY]
+    assert [port.state for port in ports.unplug(flat)] == [UNPLUGGED]
+    assert "UP" in links()["eth1"]["flags"]
+    before = everything(ovs)
+    (port,) = ports.plug(vif)
+    if port.problem:
+        assert (port.problem.code, port.state) == ("host_refused", ERROR)
+        assert port.problem.message.startswith("eth1.102: ")
+    else:
+        assert links()["eth1.102"]["link"] == "eth1"
     assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
     assert everything(ovs) == before
 

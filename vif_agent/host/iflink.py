@@ -12,6 +12,9 @@ TUN_TYPE, TUN_MULTI_QUEUE, TUN_NUM_QUEUES, TUN_NUM_DISABLED_QUEUES = 3, 7, 8, 9
 VETH_INFO_PEER = 1
 VLAN_ID = 1
 
+#: kinds of device that stand on another one, their IFLA_LINK, and go with it
+STACKED = ("vlan", "macvlan", "macvtap")
+
 UP, PROMISC = 0x1, 0x100
 USER_HZ = 100  # bridge times cross the ABI in 1/100 s
 # RTEXT_FILTER_*, for EXT_MASK: show the VFs too; leave the counters out

@@ -6,7 +6,7 @@ from typing import Any
 
 from vif_agent import ownership
 from vif_agent.errors import HostRefused, NotYet, Problem
-from vif_agent.host import privileged
+from vif_agent.host import iflink, privileged
 from vif_agent.host.orders import Order
 from vif_agent.host.read import Raw
 from vif_agent.ownership import Found
@@ -59,9 +59,12 @@ def problem(name: str, code: int, text: str) -> Problem:
 
 
 def _members(raws: Iterable[Raw]) -> Mapping[int, frozenset[str]]:
+    """What is in a device, or stands on it."""
     members: dict[int, set[str]] = {}
     for raw in raws:
         members.setdefault(raw["master"], set()).add(raw["name"])
+        if raw["kind"] in iflink.STACKED:
+            members.setdefault(raw["link"], set()).add(raw["name"])
     return {index: frozenset(names) for index, names in members.items()}
 
 

@@ -18,7 +18,7 @@ from oslo_privsep import capabilities, priv_context
 
 from vif_agent.errors import HelperGone
 from vif_agent.host import iflink, read, taps, vf_messages
-from vif_agent.host.netlink import DELETE, GET, SET, Answer, LinkRequest, Socket, number, text
+from vif_agent.host.netlink import DELETE, GET, SET, Answer, LinkRequest, Socket, number, raw, text
 from vif_agent.host.orders import (
     Failures,
     Order,
@@ -98,7 +98,8 @@ def helper() -> Iterator[None]:
 
 @context.entrypoint
 def read_links(names: Sequence[str] | None, members_of: Sequence[str] = ()) -> list[read.Raw]:
-    """The named links that exist (None: all), their masters and peers, and the bridges' members."""
+    """The named links that exist (None: all), their masters and peers; of those in ``members_of``
+    that are shared, what is in them or stands on them too."""
     with Socket() as netlink:
         if names is None:
             return [read.link(body) for body in netlink.dump(_NO_STATS)]
@@ -106,9 +107,8 @@ def read_links(names: Sequence[str] | None, members_of: Sequence[str] = ()) -> l
         found = _get(netlink, named)
         beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
         found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
-        for bridge in [r for r in found.values() if _counts_members(r, members_of)]:
-            for body in netlink.dump(_NO_STATS + number(iflink.MASTER, bridge["index"])):
-                member = read.link(body)
+        for link in [r for r in found.values() if _counts_members(r, members_of)]:
+            for member in _members(netlink, link["index"]):
                 found.setdefault(member["index"], member)
         return list(found.values())
 
@@ -184,6 +184,15 @@ def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw
 def _counts_members(link: read.Raw, members_of: Sequence[str]) -> bool:
     """Only what several ports may share must be empty to go; a dump for each would be dear."""
     return link["name"] in members_of and owner_in_alias(link["alias"]) == SHARED
+
+
+def _members(netlink: Socket, index: int) -> Iterator[read.Raw]:
+    """The kernel finds those in a bridge; those on a device it only finds by their kind."""
+    yield from map(read.link, netlink.dump(_NO_STATS + number(iflink.MASTER, index)))
+    for kind in iflink.STACKED:
+        info = raw(iflink.LINKINFO, text(iflink.INFO_KIND, kind))
+        stacked = map(read.link, netlink.dump(_NO_STATS + info))
+        yield from (link for link in stacked if link["link"] == index)
 
 
 def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:

@@ -1,0 +1,39 @@
+"""vif_type ``macvtap``, of Neutron's macvtap agent: libvirt puts one on a device of the host.
+
+That is the NIC itself on a flat network (no ``vif_details.vlan``), and on a VLAN network a VLAN
+device of it, which all ports of the network share. nova never removed those; here they go with
+their last port. Neutron's agent finds the macvtap by itself, sets ALLMULTI on it, and raises it.
+"""
+
+from collections.abc import Sequence
+
+from vif_agent.errors import InvalidRequest
+from vif_agent.plugins.base import Plugin
+from vif_agent.resources import Device, Resource, Vlan
+from vif_agent.vif import DEVICE_NAME, Vif
+
+
+class MacvtapPlugin(Plugin):
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The NIC must be up: the kernel raises no VLAN device of one that is down."""
+        nic = Device(name=_device(vif, "physical_interface"), shared=True, up=True)
+        return (nic, _vlan(vif, nic.name)) if vif.vlan else (nic,)
+
+
+def _vlan(vif: Vif, parent: str) -> Vlan:
+    assert vif.vlan
+    return Vlan(
+        name=_device(vif, "macvtap_source"),
+        shared=True,
+        parent=parent,
+        vid=vif.vlan,
+        mtu=vif.mtu,
+        disable_ipv6=True,  # it is for guests: the host must not be reached through it
+    )
+
+
+def _device(vif: Vif, detail: str) -> str:
+    name = vif.details.get(detail)
+    if not isinstance(name, str) or not DEVICE_NAME.match(name):
+        raise InvalidRequest(f"vif.details.{detail}", name, "the name of a device of this host")
+    return name
