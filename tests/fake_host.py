@@ -11,10 +11,13 @@ from typing import TypeAlias
 
 from tests import fake_kernel, fake_switch
 from tests.fake_things import Things
+from tests.fake_vendor import Vendor
 from tests.faults import Faults
+from vif_agent import steps
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem
+from vif_agent.host.commands import Commands, Limits
 from vif_agent.plan import Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key, Link
+from vif_agent.resources import COMMAND, LINK, OVS_PORT, OVS_SPACES, Key, Link
 
 OnChange: TypeAlias = Callable[[frozenset[Key] | None], None]
 
@@ -33,6 +36,13 @@ class FakeHost(Things, Faults):
         self.places: dict[tuple[str, str], str] = {}
         self._ovsdb_lost = False
         self._listeners: list[OnChange] = []
+        self._vendor = Vendor(self, self)
+        self.new_process()
+
+    def new_process(self) -> None:
+        """With no memory of what was run."""
+        vendor = self._vendor
+        self.commands = Commands(Limits(), self._tell, vendor.run, vendor.spawn)
 
     # -- the contract ------------------------------------------------------------------------
 
@@ -58,13 +68,11 @@ class FakeHost(Things, Faults):
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         self.plans.append(plan)
-        failures = fake_kernel.grow(self, self, plan.grow)
-        failed_ports = {p for s in plan.grow if s.key in failures for p in s.ports}
-        wire = [s for s in plan.wire if not s.ports or not failed_ports.issuperset(s.ports)]
+        failures = fake_kernel.grow(self, self, [s for s in plan.grow if s.key.space != COMMAND])
+        wire = steps.to_wire(plan, failures)
         failures |= self._wire(wire)
-        still_wired = {s.owner for s in plan.wire if s.key in failures}
-        shrink = [s for s in plan.shrink if s.owner not in still_wired]
-        failures |= fake_kernel.shrink(self, self, shrink)
+        failures |= self._vendor.apply(self.commands, steps.to_run(plan, failures))
+        failures |= fake_kernel.shrink(self, self, steps.to_shrink(plan, failures))
         self.piece()
         for key in self.forgets:
             self.remove(key)
@@ -94,6 +102,13 @@ class FakeHost(Things, Faults):
         for name in names:
             self.unready.pop(name, None)
         self._tell(frozenset(Key(OVS_PORT, name) for name in names))
+
+    def hold_commands(self) -> None:
+        """They run until ``end_commands``."""
+        self._vendor.held = True
+
+    def end_commands(self) -> None:
+        self._vendor.end()
 
     def _tell(self, keys: frozenset[Key] | None) -> None:
         if keys is None or keys:

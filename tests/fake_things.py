@@ -13,6 +13,7 @@ from vif_agent.resources import (
     NO_MAC,
     OVS_BRIDGE,
     OVS_PORT,
+    Command,
     Key,
     Link,
     OvsBridge,
@@ -131,6 +132,8 @@ def _goes_with(resource: Resource, key: Key) -> bool:
         return key == Key(OVS_BRIDGE, resource.bridge)
     if key.space != LINK:
         return False
+    if isinstance(resource, Command):  # the vendor has forgotten a device that is gone
+        return key.name == resource.about
     return key.name in (getattr(resource, "peer", ""), getattr(resource, "parent", ""))
 
 

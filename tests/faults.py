@@ -13,7 +13,7 @@ from vif_agent.resources import Key
 Match: TypeAlias = Key | Callable[[Step], bool]
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The process was killed here."""
 
 

@@ -4,6 +4,7 @@ rest, and views of kernel and OVSDB that share no code with the agent."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from tests.examples import INSTANCE
 from vif_agent.engine import Engine
 from vif_agent.errors import Problem
 from vif_agent.host import RealHost, privileged
+from vif_agent.host.commands import Limits
 from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
@@ -27,7 +29,7 @@ from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
-from vif_agent.resources import Key, Resource
+from vif_agent.resources import Command, Key, Resource
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
@@ -43,9 +45,12 @@ Vif = dict[str, Any]
 
 @contextlib.contextmanager
 def real_host(
-    scratch: ScratchHost, tun: str = TUN, sysfs: Path = Path("/sys")
+    scratch: ScratchHost,
+    tun: str = TUN,
+    sysfs: Path = Path("/sys"),
+    limits: Limits | None = None,
 ) -> Iterator[RealHost]:
-    host = RealHost(scratch.ovs.connection, 10, tun, sysfs)
+    host = RealHost(scratch.ovs.connection, 10, tun, sysfs, limits)
     with running(host, scratch):
         yield host
 
@@ -169,7 +174,9 @@ def wants(*resources: Resource, port: str = PORT) -> dict[Key, Want]:
 def plan_for(host: Any, *resources: Resource, port: str = PORT) -> Plan:
     """What would make the host as wanted, by a fresh look."""
     wanted = wants(*resources, port=port)
-    return diff(wanted, {}, host.read(keys_to_read(wanted.values(), ())))
+    seen = host.read(keys_to_read(wanted.values(), ()))
+    asked = host.commands.ask([r for r in resources if isinstance(r, Command)])
+    return diff(wanted, {}, dataclasses.replace(seen, found={**seen.found, **asked}))
 
 
 def make(host: Any, *resources: Resource, port: str = PORT) -> dict[Key, Problem]:

@@ -68,6 +68,7 @@ class Rig:
         self.restart()
 
     def restart(self) -> set[str]:
+        self.host.new_process()
         self.engine = Engine(self.store, self.host, self.plugins, ready_timeout=0)
         return self.engine.load()
 

@@ -16,7 +16,7 @@ from tests.scenarios import SCENARIOS, Payload
 from tests.trials import Course, Trials, unplug_all
 from vif_agent.errors import HostRefused, NotYet, Problem
 from vif_agent.plan import MAKE, Step
-from vif_agent.resources import OVS_SPACES
+from vif_agent.resources import COMMAND, OVS_SPACES
 
 TRANSIENT, FOR_GOOD = NotYet("busy").problem, HostRefused("not supported").problem
 
@@ -110,8 +110,9 @@ def test_step_done_by_half_and_then_unplugged_leaves_nothing(
 
 
 def _halved(course: Course, problem: Problem) -> list[Step]:
-    """What a transaction has done was not refused; only its answer can be lost."""
-    return [s for s in course.steps if problem.transient or s.key.space not in OVS_SPACES]
+    """What a transaction or a command has done was not refused; only its answer can be lost."""
+    whole = (*OVS_SPACES, COMMAND)
+    return [s for s in course.steps if problem.transient or s.key.space not in whole]
 
 
 def _same(step: Step) -> Callable[[Step], bool]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from tests.casting import wait_for
 from tests.fake_host import FakeHost
 from tests.real_host import (
     OTHER,
@@ -20,11 +21,16 @@ from tests.real_host import (
     removal,
     wants,
 )
+from vif_agent.errors import NotYet
 from vif_agent.host import RealHost
-from vif_agent.plan import MAKE, REMAKE, Actual, diff
+from vif_agent.host.commands import Limits
+from vif_agent.host.programs import Programs
+from vif_agent.ownership import Found
+from vif_agent.plan import MAKE, REMAKE, Actual, Plan, Want, diff
 from vif_agent.resources import (
     LINK,
     Bridge,
+    Command,
     Device,
     Key,
     OvsBridge,
@@ -74,6 +80,7 @@ TAP = Tap(
     multi_queue=True,
     disable_ipv6=True,
 )
+TAP_ALONE = Tap(name="tap-a")
 LINKS = (BRIDGE, INNER, OUTER, TAP)
 OVS_BRIDGE = OvsBridge(name="br-two", shared=True, datapath_type="netdev")
 OVS_PORT = OvsPort(
@@ -89,9 +96,13 @@ OVS = (OVS_BRIDGE, OVS_PORT)
 ALL = (*LINKS, *OVS)
 
 
+COMMAND = Command(plug=("true", "plug"), unplug=("true", "unplug"), about=TAP.name)
+PROGRAMS = Programs({"true": "/bin/true", "false": "/bin/false"})
+
+
 @pytest.fixture
 def real(scratch: ScratchHost) -> Iterator[RealHost]:
-    with real_host(scratch) as host:
+    with real_host(scratch, limits=Limits(PROGRAMS)) as host:
         yield host
 
 
@@ -123,6 +134,72 @@ def _take_stamp_off(host: Any, name: str) -> None:
         host.things[key] = dataclasses.replace(host.things[key], stamp=None)
     else:
         ip("link", "set", name, "alias", "")
+
+
+def test_command_is_run_and_undone(host: Any) -> None:
+    assert plan_for(host, COMMAND).render() == "wire: run true plug"
+    assert host.apply(plan_for(host, COMMAND)) == {}
+    wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
+    assert not plan_for(host, COMMAND)
+    undo = _undoing(host)
+    assert undo.render() == "wire: run true unplug"
+    assert host.apply(undo) == {}
+    wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
+    assert not _undoing(host)
+
+
+def test_command_is_not_known_to_a_new_process_but_by_the_store(host: Any) -> None:
+    host.commands.recall([COMMAND.key])
+    assert not plan_for(host, COMMAND)
+    other = Command(plug=("true", "other"))
+    assert host.commands.ask([other], [other.key])[other.key].resource.done is None
+    host.commands.forget([COMMAND.key, other.key])
+    assert plan_for(host, COMMAND)
+
+
+def test_device_is_kept_until_its_command_is_undone(host: Any) -> None:
+    make(host, TAP_ALONE)
+    host.commands.recall([COMMAND.key])
+    plan = _undoing(host, surplus={TAP_ALONE.key: {PORT}})
+    assert plan.render() == "wire: run true unplug\nshrink: remove tun tap-a"
+    assert host.apply(plan) == {}
+    assert TAP_ALONE.key in host.read([TAP_ALONE.key]).found
+    wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
+    plan = _undoing(host, surplus={TAP_ALONE.key: {PORT}})
+    assert plan.render() == "shrink: remove tun tap-a"
+
+
+def test_command_runs_anew_for_a_new_device(host: Any) -> None:
+    host.commands.recall([COMMAND.key])
+    plan = plan_for(host, TAP_ALONE, COMMAND)
+    assert plan.render() == ("grow: make tun tap-a\nwire: run true plug: device gone -> made anew")
+
+
+def test_failure_of_a_command_is_told_once(host: Any) -> None:
+    failing = Command(plug=("false", "plug"))
+    plan = plan_for(host, failing)
+    if isinstance(host, FakeHost):
+        host.fail_next(failing.key, NotYet("exit status 1").problem)
+    failures = host.apply(plan)
+    wait_for(lambda: _asked(host, failing).ready, "the end of the command")
+    failures = failures or host.apply(plan_for(host, failing))
+    assert failures[failing.key].code == "command_failed"
+    assert "exit status 1" in failures[failing.key].message
+    assert plan_for(host, failing)
+
+
+def _asked(host: Any, command: Command) -> Found:
+    found: Found = host.commands.ask([command])[command.key]
+    return found
+
+
+def _undoing(host: Any, surplus: Mapping[Key, Collection[str]] | None = None) -> Plan:
+    undone = COMMAND.given_back()
+    assert undone
+    wanted = {undone.key: Want(undone, (PORT,), back=True)}
+    seen = host.read(surplus or {})
+    found = {**seen.found, undone.key: _asked(host, undone)}
+    return diff(wanted, surplus or {}, Actual(found))
 
 
 def test_make_stamps_everything(host: Any) -> None:

@@ -49,9 +49,12 @@ class Trials:
         return rig, tuple(self._scenario.act(rig, self._payload))
 
     def look(self, rig: Rig, ports: tuple[str, ...]) -> None:
-        """One round."""
-        outcome = rig.engine.look(ports, everywhere=self._scenario.everywhere)
-        assert rig.engine.save(outcome.finished)
+        """Rounds, to the end of the one that meets the fault: most do in the first."""
+        again, everywhere = frozenset(ports), self._scenario.everywhere
+        while again and not rig.host.hits:
+            outcome = rig.engine.look(again, everywhere=everywhere)
+            assert rig.engine.save(outcome.finished)
+            again, everywhere = outcome.again, False
 
     def settle(self, rig: Rig, ports: tuple[str, ...]) -> frozenset[str]:
         return rig.settle(*ports, everywhere=self._scenario.everywhere)

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import logging
 import random
+import shlex
 import threading
 import time
 from collections import Counter
@@ -27,6 +28,8 @@ from vif_agent.drift import Drift
 from vif_agent.engine import Engine, Outcome
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
+from vif_agent.host.commands import Limits
+from vif_agent.host.programs import Programs
 from vif_agent.operations import Operations, unplugs_of
 from vif_agent.plugins import loader
 from vif_agent.plugins.loader import Plugins
@@ -53,6 +56,7 @@ class _Notes:
     everywhere: bool = False
     changed: set[Key] = dataclasses.field(default_factory=set)  # links and OVS ports
     complete: bool = False  # a complete set of ports was cast: what is in no wish is to go
+    doubted: set[str | None] = dataclasses.field(default_factory=set)  # by an operator; None: all
 
 
 def store_path(conf: Any) -> Path:
@@ -62,8 +66,14 @@ def store_path(conf: Any) -> Path:
 def host_and_engine(conf: Any, store: Store, plugins: Plugins) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
     timeout = conf.ovs.ovsdb_timeout
-    host = RealHost(conf.ovs.ovsdb_connection, timeout, conf.vif_agent.tun_device)
+    tun_device, limits = conf.vif_agent.tun_device, _limits(conf.commands)
+    host = RealHost(conf.ovs.ovsdb_connection, timeout, tun_device, limits=limits)
     return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
+
+
+def _limits(options: Any) -> Limits:
+    programs = Programs(options.allowed, shlex.split(options.prefix), options.timeout)
+    return Limits(programs, options.at_once, options.check_lasts)
 
 
 class Agent:
@@ -133,7 +143,9 @@ class Agent:
         self._stopping = True
 
     def repair(self, port_id: str | None) -> None:
-        """Look at this port again, or at the whole host."""
+        """Look at this port again, or at the whole host; what cannot be seen is done again."""
+        with self._news:
+            self._notes.doubted.add(port_id)
         if port_id is None:
             self._everything()
         else:
@@ -219,6 +231,8 @@ class Agent:
             notes, self._notes = self._notes, _Notes()
         self._complete |= notes.complete  # before the look: it must know the set
         self._forgive(notes.wished)
+        for port_id in notes.doubted:
+            self._engine.doubt(port_id)
         ports = notes.wished | notes.again | self._due() | self._awaiting(notes.changed)
         ports |= self._drift.take()
         self._drift.noticed(self._engine.ports_of(notes.changed) - ports)

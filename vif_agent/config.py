@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 DEFAULT: list[cfg.Opt] = [
     cfg.HostAddressOpt(
@@ -138,6 +138,39 @@ SRIOV: list[cfg.Opt] = [
     ),
 ]
 
+COMMANDS: list[cfg.Opt] = [
+    cfg.Opt(
+        "allowed",
+        type=types.Dict(types.String(regex=r"^/.+")),
+        default={},
+        sample_default="mm-ctl:/usr/bin/mm-ctl,ebrctl:/usr/bin/ebrctl",
+        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
+        "is: a port that needs one fails with command_not_allowed.",
+    ),
+    cfg.StrOpt(
+        "prefix",
+        default="",
+        regex=r"^(/.*)?$",
+        sample_default="/usr/bin/sudo -n",
+        help="Put before each command, for programs that need more than the agent's user may do. "
+        "docs/operations.md says what else that takes.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=30,
+        min=0.1,
+        help="Seconds for a command; then it and all that it has started is killed.",
+    ),
+    cfg.IntOpt("at_once", default=8, min=1, help="How many commands may run at the same time."),
+    cfg.FloatOpt(
+        "check_lasts",
+        default=60,
+        min=0,
+        help="Seconds for which it is believed what a check command has said, where a plugin has "
+        "one; after that it is run again when the port is looked at.",
+    ),
+]
+
 CLEANUP: list[cfg.Opt] = [
     cfg.BoolOpt(
         "enabled",
@@ -171,6 +204,7 @@ _GROUPS = (
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
     (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
+    (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )
 

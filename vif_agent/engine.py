@@ -16,8 +16,9 @@ from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
 from vif_agent.orphans import Orphan
-from vif_agent.plan import Actual, Plan
-from vif_agent.resources import OVS_SPACES, Key, OvsPort
+from vif_agent.plan import RUN, Actual, Plan
+from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key, OvsPort
+from vif_agent.steps import is_undoing
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store
 from vif_agent.wishes import Asked, Entry, Wishes
 
@@ -69,8 +70,13 @@ class Engine:
         """Take in every stored wish; answers the ports to look at."""
         ports = self._store.ports()
         for port in ports.values():
-            self._wishes.enter(port)
+            self._wishes.enter(port, stored=True)
+        self._host.commands.recall(self._wishes.commands_done())
         return set(ports)
+
+    def doubt(self, port_id: str | None) -> None:
+        """An operator wants it made sure that the commands of this port, or of all, are done."""
+        self._host.commands.doubt(self._wishes.commands_of(port_id))
 
     def look(self, port_ids: Collection[str], *, everywhere: bool = False) -> Outcome:
         """One round for these ports. ``everywhere``: also find our things by their stamps."""
@@ -87,10 +93,23 @@ class Engine:
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""
         self.rounds += bool(plan)
+        self._withdraw(plan)
         failures = self._host.apply(plan) if plan else {}
         if vain := self._wishes.in_vain(plan, failures):
             failures = {**self._take_back(vain), **failures}
         return failures
+
+    def _withdraw(self, plan: Plan) -> None:
+        """Nobody must say of a command that it is done while that is being changed.
+
+        If it then comes to nothing, or the process is killed meanwhile, nobody knows.
+        """
+        anew = [s.key for s in plan if s.verb == RUN and not is_undoing(s)]
+        self._host.commands.doubt(anew)
+        if changed := self._wishes.with_less_made(plan):
+            self._store.keep_made(changed)
+            for port in changed:
+                self._wishes[port.port_id].port = port
 
     def _take_back(self, vain: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
         back = planning.diff({}, vain, self._host.read(vain, vain))
@@ -164,6 +183,9 @@ class Engine:
             surplus = wishes.surplus(ids)
         else:
             actual = self._host.read(keys, surplus)
+        if commands := [w.resource for w in wanted.values() if isinstance(w.resource, Command)]:
+            asked = self._host.commands.ask(commands, wishes.commands_in_doubt(ids))
+            actual = dataclasses.replace(actual, found={**actual.found, **asked})
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
 
@@ -225,6 +247,9 @@ class Engine:
         return next(iter((*failed, *unseen)), None)
 
     def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:
+        unready = {key: why for key, why in unready.items() if key.space != COMMAND}
+        if not unready:  # a command has a time limit of its own
+            return None
         since = self._waiting_since.setdefault(port_id, time.monotonic())
         if time.monotonic() - since < self._ready_timeout:
             return None
@@ -238,13 +263,15 @@ class Engine:
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
-            entry.fresh, entry.returns = frozenset(), ()
+            self._host.commands.forget(r.key for r in entry.returns)
+            entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
-        same = (before.state, before.problem, before.made) == (state, problem, entry.held)
+        made = _surely_made(entry.held, actual)
+        same = (before.state, before.problem, before.made) == (state, problem, made)
         if same and (problem or entry.began is None):
             return None
-        entry.port = _story(entry, state, problem)
+        entry.port = _story(entry, state, problem, made)
         entry.began = None if problem is None else entry.began
         return entry.port
 
@@ -268,7 +295,12 @@ def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
             said = f": {found.error}" if found.error else ""
             unready[key] = f"Open vSwitch has given it no ofport{said}"
-    return unready
+    return unready | _running(entry, actual)
+
+
+def _running(entry: Entry, actual: Actual) -> dict[Key, str]:
+    keys = [r.key for r in (*entry.wanted, *entry.returns) if r.space == COMMAND]
+    return {k: found.error for k in keys if (found := actual.found.get(k)) and not found.ready}
 
 
 def _awaited(entry: Entry, actual: Actual) -> dict[Key, str]:
@@ -291,7 +323,13 @@ def _restless(entry: Entry, plan: Plan) -> Problem | None:
     return NotYet(f"the host does not keep what is done: {undone}").problem
 
 
-def _story(entry: Entry, state: str, problem: Problem | None) -> Port:
+def _surely_made(held: frozenset[Key], actual: Actual) -> frozenset[Key]:
+    """What may be on the host is looked at; of a command there is nothing to see."""
+    done = {key for key, found in actual.found.items() if getattr(found.resource, "done", False)}
+    return frozenset(key for key in held if key.space != COMMAND or key in done)
+
+
+def _story(entry: Entry, state: str, problem: Problem | None, made: frozenset[Key]) -> Port:
     """A port that was ready before, under this same wish, was repaired: timed from the finding."""
     before, now = entry.port, time.time()
     repaired = before.ready_at is not None
@@ -301,13 +339,17 @@ def _story(entry: Entry, state: str, problem: Problem | None) -> Port:
         formers=before.formers if problem else (),
         state=state,
         problem=problem,
-        made=entry.held,
-        devices=tuple(dict.fromkeys(r.name for r in entry.wanted)) or before.devices,
+        made=made,
+        devices=_devices(entry) or before.devices,
         done_at=now,
         ready_at=before.ready_at or (now if state == READY else None),
         elapsed_ms=max(0.0, now - start) * 1000,
         repaired=repaired,
     )
+
+
+def _devices(entry: Entry) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(r.name for r in entry.wanted if r.space != COMMAND))
 
 
 def _state(verb: str, problem: Problem | None) -> str:

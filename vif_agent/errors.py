@@ -92,6 +92,18 @@ class StoreUnavailable(NotYet):
     code = "store_unavailable"
 
 
+class CommandFailed(NotYet):
+    """A vendor's command has failed, or came to no end: often for want of its own daemon."""
+
+    code = "command_failed"
+
+
+class CommandNotAllowed(VifAgentError):
+    """The configuration does not say where that program is; the operator must allow it."""
+
+    code = "command_not_allowed"
+
+
 class HelperGone(VifAgentError):
     """The privileged helper has died; only a restart of the agent brings it back."""
 

@@ -1,4 +1,4 @@
-"""Wanted against actual: the plan as a value, which a dry run prints and the host carries out.
+"""Wanted against actual: what is to be done, as a Plan.
 
 Pure. ``merge`` joins what the ports want, ``diff`` compares it with what is there.
 """
@@ -8,101 +8,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, OVS_SPACES, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.resources import LINK, Command, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.steps import (
+    CHANGE,
+    MAKE,
+    REMAKE,
+    REMOVE,
+    RUN,
+    Actual,
+    Difference,
+    Plan,
+    Step,
+    Want,
+    in_phases,
+)
 
-MAKE, CHANGE, REMAKE, REMOVE = "make", "change", "remake", "remove"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Want:
-    """A resource with the ports that want it, oldest first, and the owner to stamp it with.
-
-    ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
-    """
-
-    resource: Resource
-    ports: tuple[str, ...]
-    back: bool = False
-
-    @property
-    def owner(self) -> str:
-        return SHARED if self.resource.shared else self.ports[0]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Difference:
-    field: str
-    actual: object
-    wanted: object
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.actual} -> {self.wanted}"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do. ``resource`` is the wanted one (for a removal: the one found)."""
-
-    verb: str
-    resource: Resource
-    owner: str
-    ports: tuple[str, ...] = ()
-    differences: tuple[Difference, ...] = ()
-    found: Found | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.resource.key
-
-    def __str__(self) -> str:
-        details = ", ".join(str(d) for d in self.differences)
-        text = f"{self.verb} {self.resource.kind} {self.resource.name}"
-        return f"{text}: {details}" if details else text
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Actual:
-    """What was seen on the host. ``unknown``: spaces that could not be read, and why."""
-
-    found: Mapping[Key, Found] = dataclasses.field(default_factory=dict)
-    unknown: Mapping[str, Problem] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """Steps in the order of their phases; ``problems`` of ports that get no step at all."""
-
-    grow: tuple[Step, ...] = ()
-    wire: tuple[Step, ...] = ()
-    shrink: tuple[Step, ...] = ()
-    problems: Mapping[str, Problem] = dataclasses.field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Step]:
-        yield from (*self.grow, *self.wire, *self.shrink)
-
-    def __bool__(self) -> bool:
-        return bool(self.grow or self.wire or self.shrink)
-
-    def render(self) -> str:
-        """Readable text, a line per step; says so when there is nothing to do."""
-        lines = [
-            f"{phase}: {step}"
-            for phase in ("grow", "wire", "shrink")
-            for step in getattr(self, phase)
-        ]
-        lines += [f"refused: {port}: {p.message}" for port, p in self.problems.items()]
-        return "\n".join(lines or ["nothing to do"])
-
-    def as_dict(self) -> dict[str, list[dict[str, object]]]:
-        phases: dict[str, list[dict[str, object]]] = {
-            phase: [_step_dict(step) for step in getattr(self, phase)]
-            for phase in ("grow", "wire", "shrink")
-        }
-        phases["refused"] = [
-            {"port_id": port, "code": p.code, "message": p.message}
-            for port, p in self.problems.items()
-        ]
-        return phases
+__all__ = [
+    "CHANGE", "MAKE", "REMAKE", "REMOVE", "RUN", "Actual", "Difference", "Plan", "Step", "Want",
+    "diff", "keys_to_read", "merge",
+]  # fmt: skip
 
 
 def merge(
@@ -157,19 +81,18 @@ def diff(
     problems = _problems(wanted, actual)
     steps = list(_steps(wanted, actual, problems))
     moving = {s.key.name for s in steps if any(d.field == "master" for d in s.differences)}
-    removals = _removals(surplus, actual, moving)
-    return Plan(
-        grow=tuple(s for s in steps if s.resource.space not in OVS_SPACES),
-        wire=(*(s for s in removals if s.resource.space != LINK), *_wire_order(steps)),
-        shrink=tuple(s for s in removals if s.resource.space == LINK),
-        problems=problems,
-    )
+    removals = _removals(surplus, actual, moving, _being_undone(wanted, actual))
+    return in_phases(steps, removals, problems)
 
 
-def _wire_order(steps: Iterable[Step]) -> Iterator[Step]:
-    """Bridges before the ports that go into them."""
-    wiring = [s for s in steps if s.resource.space in OVS_SPACES]
-    return iter(sorted(wiring, key=lambda s: isinstance(s.resource, OvsPort)))
+def _being_undone(wanted: Mapping[Key, Want], actual: Actual) -> set[str]:
+    """Ports whose commands run, and are to be undone before what they speak of goes."""
+    return {
+        port
+        for key, want in wanted.items()
+        if want.back and (found := actual.found.get(key)) and not found.ready
+        for port in want.ports
+    }
 
 
 def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
@@ -208,7 +131,7 @@ def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> P
     NIC."""
     key = _device(want.resource)
     device = actual.found.get(key) if key else None
-    if key is None or device is None:
+    if key is None or device is None or isinstance(want.resource, Command):
         return None
     if _may_take(want, device, actual) or _borrows(want, wanted.get(key)):
         return None
@@ -229,7 +152,12 @@ def _borrows(want: Want, device: Want | None) -> bool:
 
 
 def _device(resource: Resource) -> Key | None:
-    """The kernel device that becomes this OVS port or bridge; None for a port OVS makes."""
+    """The kernel device that becomes this OVS port or bridge, or that this command is about.
+
+    None for a port OVS makes.
+    """
+    if isinstance(resource, Command):
+        return Key(LINK, resource.about) if resource.about else None
     if isinstance(resource, OvsBridge) or (
         isinstance(resource, OvsPort) and not resource.interface_type
     ):
@@ -247,17 +175,30 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
 def _steps(
     wanted: Mapping[Key, Want], actual: Actual, problems: Mapping[str, Problem]
 ) -> Iterator[Step]:
-    """Links first: an OVS port must know whether its device is made anew."""
+    """Links first: an OVS port or a command must know whether its device is made anew."""
     made: set[Key | None] = set()
     for want in sorted(wanted.values(), key=lambda w: w.resource.space != LINK):
-        if all(port in problems for port in want.ports):
+        if all(port in problems for port in want.ports) or _waits(want, wanted, actual):
             continue
-        found = actual.found.get(want.resource.key)
-        step = _step(want, found, new_device=_device(want.resource) in made)
+        device = _device(want.resource)
+        is_new = device in made or (device not in actual.found and _makes(want.resource))
+        step = _step(want, actual.found.get(want.resource.key), new_device=is_new)
         if step and step.verb in (MAKE, REMAKE):
             made.add(step.key)
         if step:
             yield step
+
+
+def _makes(resource: Resource) -> bool:
+    return isinstance(resource, Command) and resource.makes
+
+
+def _waits(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> bool:
+    """An OVS port is made only when the device is there that others make for it."""
+    device = wanted.get(_device(want.resource) or want.resource.key)
+    if device is None or device is want or not isinstance(want.resource, OvsPort):
+        return False
+    return device.resource.borrowed and device.resource.key not in actual.found
 
 
 def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
@@ -266,6 +207,8 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
         return None if want.resource.borrowed else Step(MAKE, want.resource, owner, want.ports)
     if not _is_ours_to_change(want, found):
         return None
+    if isinstance(want.resource, Command):
+        return _run(want, found, new_device)
     wanted = _out_of_former_bridge(want.resource, found)
     judgement = verdict(wanted, found, owner)
     if judgement is Verdict.FOREIGN:
@@ -281,6 +224,20 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
         return None
     verb = REMAKE if _must_remake(wanted, found) else CHANGE
     return Step(verb, wanted, owner, want.ports, differences, found)
+
+
+def _run(want: Want, found: Found, new_device: bool) -> Step | None:
+    """None also while it runs: its end is told."""
+    actual, wanted = getattr(found.resource, "done", None), getattr(want.resource, "done", None)
+    if actual is not wanted:  # None, nobody knows, is neither
+        difference = Difference("done", actual, wanted)
+    elif new_device and not want.back:
+        difference = Difference("device", "gone", "made anew")
+    else:
+        return None
+    if not found.ready:
+        return None
+    return Step(RUN, want.resource, want.owner, want.ports, (difference,), found)
 
 
 def _is_ours_to_change(want: Want, found: Found) -> bool:
@@ -324,16 +281,20 @@ def _same(is_map: bool, want: object, have: object) -> bool:
 
 
 def _removals(
-    surplus: Mapping[Key, Collection[str]], actual: Actual, moving: Collection[str]
+    surplus: Mapping[Key, Collection[str]],
+    actual: Actual,
+    moving: Collection[str],
+    undone: Collection[str],
 ) -> tuple[Step, ...]:
     """Steps for what is there, is stamped with one of its owners, and no port wants.
 
     A shared thing stays while anything is in it that neither goes nor moves in this same plan; and
-    nothing of a port goes while part of it cannot be seen: its OVS row must go before its devices.
+    nothing of a port goes while part of it cannot be seen: its OVS row must go before its devices;
+    nor while its commands are being ``undone``.
     """
     blind = {
         who for key, owners in surplus.items() if key.space in actual.unknown for who in owners
-    }
+    } | {*undone}
     going = {
         key: found
         for key, owners in sorted(surplus.items())
@@ -345,15 +306,3 @@ def _removals(
         for found in going.values()
         if found.stamp != SHARED or found.members <= leaving
     )
-
-
-def _step_dict(step: Step) -> dict[str, object]:
-    return {
-        "verb": step.verb,
-        "kind": step.resource.kind,
-        "name": step.resource.name,
-        "owner": step.owner,
-        "ports": list(step.ports),
-        "fields": {k: v for k, v in step.resource.judged().items() if step.verb == MAKE},
-        "differences": {d.field: [d.actual, d.wanted] for d in step.differences},
-    }

@@ -8,6 +8,7 @@ them for a port's sake, and give them back when no port wants them. They carry n
 """
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -16,6 +17,7 @@ VF = "vf"
 OVS_BRIDGE = "ovs-bridge"
 OVS_PORT = "ovs-port"
 OVS_SPACES = (OVS_BRIDGE, OVS_PORT)
+COMMAND = "command"
 
 
 class Key(NamedTuple):
@@ -58,6 +60,9 @@ class Resource:
     @property
     def key(self) -> Key:
         return Key(self.space, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
     def given_back(self) -> "Resource | None":
         """How a borrowed thing is left when no port wants it any longer; None: as it is."""
@@ -240,3 +245,42 @@ class OvsPort(Resource):
     isolate: bool = False
     wait_ofport: bool = True
     refusable: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command(Resource):
+    """A vendor's program, run once for a port and undone once: ``plug``, ``unplug``, and ``check``
+    (exit status 0: it is done) are argument vectors, the program's bare name first.
+
+    Its name is the plug's command line, so that with one other argument it is another command.
+    ``about``: the device that it speaks of; when that is made anew, the command is run anew.
+    ``makes``: and that it makes, so it comes before the port's other things and is undone last.
+    ``done`` is None where nobody can tell.
+    """
+
+    space: ClassVar[str] = COMMAND
+    kind: ClassVar[str] = "command"
+    unread: ClassVar[frozenset[str]] = frozenset({"plug", "unplug", "check", "about", "makes"})
+    borrowed: ClassVar[bool] = True
+
+    name: str = dataclasses.field(init=False, default="")
+    plug: tuple[str, ...]
+    unplug: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    about: str = ""
+    makes: bool = False
+    done: bool | None = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", shlex.join(self.plug))
+
+    def __str__(self) -> str:
+        return shlex.join(self.vector)
+
+    @property
+    def vector(self) -> tuple[str, ...]:
+        """What makes it so."""
+        return self.plug if self.done else self.unplug
+
+    def given_back(self) -> "Command | None":
+        return dataclasses.replace(self, done=False) if self.unplug else None

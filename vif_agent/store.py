@@ -15,14 +15,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vif_agent.errors import Problem, StoreUnavailable
+from vif_agent.ports import (
+    ERROR,
+    OLDEST,
+    PENDING,
+    PLUG,
+    READY,
+    RETRYING,
+    UNPLUG,
+    UNPLUGGED,
+    FullSet,
+    Port,
+    Wish,
+)
 from vif_agent.resources import Key
 
-PLUG, UNPLUG = "plug", "unplug"
-
-PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "error", "unplugged"
-
-#: a generation older than any sender's: such a wish counts only for a port that is not known
-OLDEST = -1
+__all__ = [
+    "ERROR", "OLDEST", "PENDING", "PLUG", "READY", "RETRYING", "UNPLUG", "UNPLUGGED", "FullSet",
+    "Port", "Store", "Wish",
+]  # fmt: skip
 
 #: how long an unplugged port's generation, and a message's id, are remembered
 _REMEMBER_SECONDS = 7 * 24 * 3600
@@ -45,7 +56,8 @@ CREATE TABLE IF NOT EXISTS ports (
     made TEXT NOT NULL DEFAULT '[]',
     done_at REAL, ready_at REAL, elapsed_ms REAL,
     formers TEXT NOT NULL DEFAULT '[]',
-    source TEXT NOT NULL DEFAULT ''
+    source TEXT NOT NULL DEFAULT '',
+    boot TEXT NOT NULL DEFAULT ''    -- of the host, when made was stored
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
 CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -55,87 +67,24 @@ CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
 _LATER_COLUMNS = {
     "formers": "TEXT NOT NULL DEFAULT '[]'",
     "source": "TEXT NOT NULL DEFAULT ''",
+    "boot": "TEXT NOT NULL DEFAULT ''",
 }
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 #: of a port that is never ready between ever new wishes, the last ones count
 _MOST_FORMERS = 16
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What was asked for one port. ``generation`` None: the sender gave none.
-
-    ``source``: the bus, empty, or the file that asks.
-    """
-
-    port_id: str
-    verb: str
-    instance: object = None
-    vif: object = None
-    vif_type: str = ""
-    generation: int | None = None
-    request_id: str = ""
-    received_at: float = dataclasses.field(default_factory=time.time)
-    message_id: str | None = None
-    source: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FullSet:
-    """The ports of this host: a plug for each that is not plugged just so.
-
-    A plug without an instance keeps the stored one. ``deletes``: and an unplug for each plugged
-    port of the same ``source`` that is not ``named`` here. A port with a later generation than
-    the set's is newer than the set, and is left as it is.
-    """
-
-    plugs: tuple[Wish, ...]
-    named: frozenset[str]
-    deletes: bool = False
-    generation: int | None = None
-    request_id: str = ""
-    received_at: float = dataclasses.field(default_factory=time.time)
-    message_id: str | None = None
-    source: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
-    """A port's wish as stored, and what became of it.
-
-    ``formers``: its earlier plugs, (instance, vif), that are not undone yet, the oldest first;
-    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
-    to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
-    done, or of a repair (``repaired``, which is not stored).
-    """
-
-    port_id: str
-    seq: int
-    since: int
-    verb: str
-    generation: int
-    instance: object
-    vif: object
-    vif_type: str
-    request_id: str
-    received_at: float
-    state: str
-    problem: Problem | None = None
-    devices: tuple[str, ...] = ()
-    made: frozenset[Key] = frozenset()
-    done_at: float | None = None
-    ready_at: float | None = None
-    repaired: bool = False
-    elapsed_ms: float | None = None
-    formers: tuple[tuple[object, object], ...] = ()
-    source: str = ""
-
-
 class Store:
-    """Safe to use from several threads; a write is durable when the method returns."""
+    """Safe to use from several threads; a write is durable when the method returns.
 
-    def __init__(self, path: Path) -> None:
+    ``boot``: which boot of the host this is.
+    """
+
+    def __init__(self, path: Path, boot: str | None = None) -> None:
         self._lock = threading.Lock()
+        self._boot = _BOOT_ID.read_text().strip() if boot is None else boot
         with _told():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.row_factory = sqlite3.Row
@@ -170,7 +119,7 @@ class Store:
             before = self._next_seq()
             self._take(items)
             rows = self._db.execute("SELECT * FROM ports WHERE seq >= ?", (before,)).fetchall()
-        return [_port(row) for row in rows]
+        return [_port(row, self._boot) for row in rows]
 
     def ports(
         self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
@@ -184,13 +133,22 @@ class Store:
                 rows = self._db.execute("SELECT * FROM ports").fetchall()
             else:
                 rows = list(self._select(port_ids, known or {}))
-        return {row["port_id"]: _port(row) for row in sorted(rows, key=lambda r: int(r["since"]))}
+        return {
+            row["port_id"]: _port(row, self._boot)
+            for row in sorted(rows, key=lambda r: int(r["since"]))
+        }
 
     def save(self, ports: Iterable[Port]) -> None:
         """Store what became of the ports; a port whose wish has changed since only its ``made``."""
         with self._transaction():
             for port in ports:
                 self._save(port)
+
+    def keep_made(self, ports: Iterable[Port]) -> None:
+        """Store of these ports only what is theirs on the host."""
+        with self._transaction():
+            for port in ports:
+                self._save_made(port)
 
     def _select(self, port_ids: Iterable[str], known: Mapping[str, int]) -> Iterator[sqlite3.Row]:
         for port_id in port_ids:
@@ -273,8 +231,7 @@ class Store:
         return int(self._db.execute("SELECT COALESCE(MAX(seq), 0) + 1 FROM ports").fetchone()[0])
 
     def _save(self, port: Port) -> None:
-        made = json.dumps(sorted(port.made))
-        self._db.execute("UPDATE ports SET made=? WHERE port_id=?", (made, port.port_id))
+        self._save_made(port)
         problem = port.problem
         self._db.execute(
             "UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, done_at=?,"
@@ -290,6 +247,12 @@ class Store:
                 "UPDATE ports SET formers='[]' WHERE port_id=? AND seq=? AND formers!='[]'",
                 (port.port_id, port.seq),
             )
+
+    def _save_made(self, port: Port) -> None:
+        self._db.execute(
+            "UPDATE ports SET made=?, boot=? WHERE port_id=?",
+            (json.dumps(sorted(port.made)), self._boot, port.port_id),
+        )
 
     def forget(self, now: float | None = None) -> None:
         """Drop what is only kept against late messages, once it is old."""
@@ -367,7 +330,7 @@ def _unplug(row: sqlite3.Row, full: FullSet) -> Wish:
     )
 
 
-def _port(row: sqlite3.Row) -> Port:
+def _port(row: sqlite3.Row, boot: str) -> Port:
     problem = None
     if row["code"]:
         problem = Problem(row["code"], row["message"], bool(row["transient"]))
@@ -391,4 +354,5 @@ def _port(row: sqlite3.Row) -> Port:
         elapsed_ms=row["elapsed_ms"],
         formers=tuple((instance, vif) for instance, vif in json.loads(row["formers"])),
         source=row["source"],
+        rebooted=row["boot"] not in ("", boot),
     )

@@ -11,8 +11,8 @@ from vif_agent import vif as vifs
 from vif_agent.errors import HostRefused, NotYet, Problem, VifAgentError
 from vif_agent.ownership import SHARED
 from vif_agent.places import Find, has_place, located
-from vif_agent.plan import MAKE, Actual, Plan, Want
-from vif_agent.resources import Key, OvsPort, Resource
+from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
+from vif_agent.resources import COMMAND, Key, OvsPort, Resource
 from vif_agent.store import ERROR, PLUG, Port
 
 LOG = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Entry:
     returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
     placed: bool = False  # some of its names are the host's to say, at each look
+    in_doubt: bool = False  # a process before this one may have died amid its commands
 
     @property
     def claims(self) -> frozenset[Key]:
@@ -82,11 +83,12 @@ class Wishes:
         other.leftovers = set(self.leftovers)
         return other
 
-    def enter(self, port: Port) -> None:
-        """Take in a new port, or the new wish of a known one."""
+    def enter(self, port: Port, stored: bool = False) -> None:
+        """Take in a new port, or the new wish of a known one; ``stored``: by an earlier process."""
         known = self._entries.get(port.port_id)
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
+        entry.in_doubt = known.in_doubt if known else stored
         self._ask(entry)
         self._replace(port.port_id, entry)
 
@@ -204,6 +206,27 @@ class Wishes:
                 self.leftovers.add(key)
             elif found.stamp in self._entries:
                 self.hold(found.stamp, {key})
+
+    def commands_done(self) -> set[Key]:
+        """As far as the store knows. A reboot may have undone any of them."""
+        made = {key for entry in self if not entry.port.rebooted for key in entry.port.made}
+        return {key for key in made if key.space == COMMAND}
+
+    def commands_in_doubt(self, ids: Iterable[str]) -> set[Key]:
+        entries = [entry for i in ids if (entry := self._entries[i]).in_doubt]
+        return {r.key for e in entries for r in (*e.wanted, *e.returns) if r.space == COMMAND}
+
+    def commands_of(self, port_id: str | None) -> set[Key]:
+        """Of this port, or of all."""
+        entries = self if port_id is None else filter(None, [self._entries.get(port_id)])
+        return {r.key for entry in entries for r in entry.wanted if r.space == COMMAND}
+
+    def with_less_made(self, plan: Plan) -> list[Port]:
+        """The ports whose commands the plan runs anew or undoes, with these no longer as made."""
+        keys = {step.key for step in plan if step.verb == RUN}
+        ports = {port_id for step in plan if step.verb == RUN for port_id in step.ports}
+        known = [entry.port for i in ports if (entry := self._entries.get(i))]
+        return [dataclasses.replace(p, made=p.made - keys) for p in known if p.made & keys]
 
     def in_vain(self, plan: Plan, failures: Mapping[Key, Problem]) -> dict[Key, frozenset[str]]:
         """What was made for ports alone that cannot be finished now: surplus, to be taken back.

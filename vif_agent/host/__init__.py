@@ -5,8 +5,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from vif_agent import steps
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.host import links, vfs
+from vif_agent.host.commands import Commands, Limits
 from vif_agent.host.ovsdb import OnChange, Ovsdb
 from vif_agent.host.pci import Pci
 from vif_agent.host.watch import LinkWatch
@@ -16,7 +18,12 @@ from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key
 
 
 class Host(Protocol):
-    """What the engine needs of a host. ``FakeHost`` in the tests keeps the same contract."""
+    """What the engine needs of a host. ``FakeHost`` in the tests keeps the same contract.
+
+    ``commands``: what cannot be read off the host is asked of these.
+    """
+
+    commands: Commands
 
     def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
         """What is there of these keys; for ``members_of`` with what is plugged into them."""
@@ -46,12 +53,14 @@ class RealHost:
         ovsdb_timeout: float,
         tun_device: str,
         sysfs: Path = Path("/sys"),
+        limits: Limits | None = None,
     ) -> None:
         self._tun_device = tun_device
         self._pci = Pci(sysfs)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
         self._watch = LinkWatch(self._link_changed)
+        self.commands = Commands(limits or Limits(), self._changed)
 
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
@@ -61,6 +70,7 @@ class RealHost:
             self._ovsdb.read([])
 
     def stop(self) -> None:
+        self.commands.stop()
         self._ovsdb.stop()
         self._watch.stop()
 
@@ -98,23 +108,25 @@ class RealHost:
         return vfs.read(addresses, self._pci) if addresses else {}
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
-        """Grow, then wire, then shrink; a port whose device failed is not wired."""
+        """Grow, then wire and run, then shrink."""
         failures = self._grow(plan.grow)
-        failed_ports = {p for s in plan.grow if s.key in failures for p in s.ports}
-        wire = [s for s in plan.wire if not s.ports or not failed_ports.issuperset(s.ports)]
-        try:
-            failures |= self._ovsdb.apply(wire) if wire else {}
-        except VifAgentError as error:
-            failures |= {step.key: error.problem for step in wire}
-        still_wired = {s.owner for s in plan.wire if s.key in failures}
-        shrink = [s for s in plan.shrink if s.owner not in still_wired]
-        return failures | links.shrink(shrink)
+        if wire := steps.to_wire(plan, failures):
+            failures |= self._wire(wire)
+        if run := steps.to_run(plan, failures):
+            failures |= self.commands.apply(run)
+        return failures | links.shrink(steps.to_shrink(plan, failures))
 
-    def _grow(self, steps: Sequence[Step]) -> dict[Key, Problem]:
+    def _wire(self, wire: Sequence[Step]) -> dict[Key, Problem]:
+        try:
+            return self._ovsdb.apply(wire)
+        except VifAgentError as error:
+            return {step.key: error.problem for step in wire}
+
+    def _grow(self, grow: Sequence[Step]) -> dict[Key, Problem]:
         """VFs first: many a driver makes a VF's device anew when the card gives it a MAC."""
-        functions = [step for step in steps if step.key.space == VF]
+        functions = [step for step in grow if step.key.space == VF]
         failures = vfs.change(functions, self._pci) if functions else {}
-        return failures | links.grow([s for s in steps if s.key.space == LINK], self._tun_device)
+        return failures | links.grow([s for s in grow if s.key.space == LINK], self._tun_device)
 
     def _changed(self, keys: frozenset[Key] | None) -> None:
         for listener in self._listeners:

@@ -89,6 +89,7 @@ class Local:
     def _repair(self, port_id: str | None) -> list[dict[str, Any]]:
         """Rounds until nothing is to be done now; the ports whose story has changed."""
         with self._alone():
+            self._engine.doubt(port_id)
             told = self._settle(self._engine.load() if port_id is None else {port_id}, not port_id)
             if not self._engine.save(told.values()):
                 raise Failed("what became of the ports could not be stored")

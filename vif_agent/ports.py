@@ -1,0 +1,86 @@
+"""A port's wish, and what became of it: values that the store keeps and everybody reads."""
+
+import dataclasses
+import time
+
+from vif_agent.errors import Problem
+from vif_agent.resources import Key
+
+PLUG, UNPLUG = "plug", "unplug"
+
+PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "error", "unplugged"
+
+#: a generation older than any sender's: such a wish counts only for a port that is not known
+OLDEST = -1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What was asked for one port. ``generation`` None: the sender gave none.
+
+    ``source``: the bus, empty, or the file that asks.
+    """
+
+    port_id: str
+    verb: str
+    instance: object = None
+    vif: object = None
+    vif_type: str = ""
+    generation: int | None = None
+    request_id: str = ""
+    received_at: float = dataclasses.field(default_factory=time.time)
+    message_id: str | None = None
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FullSet:
+    """The ports of this host: a plug for each that is not plugged just so.
+
+    A plug without an instance keeps the stored one. ``deletes``: and an unplug for each plugged
+    port of the same ``source`` that is not ``named`` here. A port with a later generation than
+    the set's is newer than the set, and is left as it is.
+    """
+
+    plugs: tuple[Wish, ...]
+    named: frozenset[str]
+    deletes: bool = False
+    generation: int | None = None
+    request_id: str = ""
+    received_at: float = dataclasses.field(default_factory=time.time)
+    message_id: str | None = None
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port's wish as stored, and what became of it.
+
+    ``formers``: its earlier plugs, (instance, vif), that are not undone yet, the oldest first;
+    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
+    to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
+    done, or of a repair (``repaired``, which is not stored); ``rebooted``: the host was, since
+    ``made`` was stored.
+    """
+
+    port_id: str
+    seq: int
+    since: int
+    verb: str
+    generation: int
+    instance: object
+    vif: object
+    vif_type: str
+    request_id: str
+    received_at: float
+    state: str
+    problem: Problem | None = None
+    devices: tuple[str, ...] = ()
+    made: frozenset[Key] = frozenset()
+    done_at: float | None = None
+    ready_at: float | None = None
+    repaired: bool = False
+    elapsed_ms: float | None = None
+    formers: tuple[tuple[object, object], ...] = ()
+    source: str = ""
+    rebooted: bool = False

@@ -1,0 +1,191 @@
+"""The plan as a value: steps in phases, which a dry run prints and the host carries out. Pure."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from vif_agent.errors import Problem
+from vif_agent.ownership import SHARED, Found
+from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Command, Key, OvsPort, Resource
+
+MAKE, CHANGE, REMAKE, REMOVE, RUN = "make", "change", "remake", "remove", "run"
+
+
+_WIRED = (*OVS_SPACES, COMMAND)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Want:
+    """A resource with the ports that want it, oldest first, and the owner to stamp it with.
+
+    ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
+    """
+
+    resource: Resource
+    ports: tuple[str, ...]
+    back: bool = False
+
+    @property
+    def owner(self) -> str:
+        return SHARED if self.resource.shared else self.ports[0]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Difference:
+    field: str
+    actual: object
+    wanted: object
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.actual} -> {self.wanted}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. ``resource`` is the wanted one (for a removal: the one found)."""
+
+    verb: str
+    resource: Resource
+    owner: str
+    ports: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    found: Found | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.resource.key
+
+    def __str__(self) -> str:
+        details = ", ".join(str(d) for d in self.differences if d.field != "done")
+        text = f"{self.verb} {self.resource}"
+        return f"{text}: {details}" if details else text
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Actual:
+    """What was seen on the host. ``unknown``: spaces that could not be read, and why."""
+
+    found: Mapping[Key, Found] = dataclasses.field(default_factory=dict)
+    unknown: Mapping[str, Problem] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in the order of their phases; ``problems`` of ports that get no step at all."""
+
+    grow: tuple[Step, ...] = ()
+    wire: tuple[Step, ...] = ()
+    shrink: tuple[Step, ...] = ()
+    problems: Mapping[str, Problem] = dataclasses.field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Step]:
+        yield from (*self.grow, *self.wire, *self.shrink)
+
+    def __bool__(self) -> bool:
+        return bool(self.grow or self.wire or self.shrink)
+
+    def render(self) -> str:
+        """Readable text, a line per step; says so when there is nothing to do."""
+        lines = [
+            f"{phase}: {step}"
+            for phase in ("grow", "wire", "shrink")
+            for step in getattr(self, phase)
+        ]
+        lines += [f"refused: {port}: {p.message}" for port, p in self.problems.items()]
+        return "\n".join(lines or ["nothing to do"])
+
+    def as_dict(self) -> dict[str, list[dict[str, object]]]:
+        phases: dict[str, list[dict[str, object]]] = {
+            phase: [_step_dict(step) for step in getattr(self, phase)]
+            for phase in ("grow", "wire", "shrink")
+        }
+        phases["refused"] = [
+            {"port_id": port, "code": p.code, "message": p.message}
+            for port, p in self.problems.items()
+        ]
+        return phases
+
+
+def in_phases(
+    steps: Sequence[Step], removals: Sequence[Step], problems: Mapping[str, Problem]
+) -> Plan:
+    """Commands come when what they speak of is there, and are undone before it goes."""
+    commands = [s for s in steps if s.verb == RUN]
+    done = [s for s in commands if not is_undoing(s)]
+    undone = [s for s in reversed(commands) if is_undoing(s)]
+    return Plan(
+        grow=(*filter(_makes, done), *(s for s in steps if s.key.space not in _WIRED)),
+        wire=(
+            *(s for s in undone if not _makes(s)),
+            *(s for s in removals if s.key.space != LINK),
+            *_wire_order(steps),
+            *(s for s in done if not _makes(s)),
+        ),
+        shrink=(*(s for s in removals if s.key.space == LINK), *filter(_makes, undone)),
+        problems=problems,
+    )
+
+
+def _wire_order(steps: Iterable[Step]) -> Iterator[Step]:
+    """Bridges before the ports that go into them."""
+    wiring = [s for s in steps if s.key.space in OVS_SPACES]
+    return iter(sorted(wiring, key=lambda s: isinstance(s.resource, OvsPort)))
+
+
+def is_undoing(step: Step) -> bool:
+    return isinstance(step.resource, Command) and not step.resource.done
+
+
+def _makes(step: Step) -> bool:
+    return isinstance(step.resource, Command) and step.resource.makes
+
+
+def to_wire(plan: Plan, failures: Iterable[Key]) -> list[Step]:
+    """A port whose device failed is not wired; and nothing goes before its commands are undone."""
+    failed, first = _failed_ports(plan, failures), _undone_first(plan)
+    return [
+        s
+        for s in plan.wire
+        if s.key.space in OVS_SPACES
+        and not (s.ports and failed.issuperset(s.ports))
+        and not (s.verb == REMOVE and s.owner in first)
+    ]
+
+
+def to_run(plan: Plan, failures: Iterable[Key]) -> list[Step]:
+    """Only when all else of the port is there; what makes a device is undone when all else went."""
+    failed = _failed_ports(plan, failures)
+    leaving = {s.owner for s in plan if s.verb == REMOVE}
+    return [s for s in plan if s.verb == RUN and _may_run(s, failed, leaving)]
+
+
+def _may_run(step: Step, failed: set[str], leaving: set[str]) -> bool:
+    if is_undoing(step):
+        return not (_makes(step) and leaving.intersection(step.ports))
+    return not failed.issuperset(step.ports)
+
+
+def to_shrink(plan: Plan, failures: Iterable[Key]) -> list[Step]:
+    """Devices go after their OVS ports, and after what tells somebody so."""
+    kept = _undone_first(plan) | {s.owner for s in plan.wire if s.key in {*failures}}
+    return [s for s in plan.shrink if s.key.space == LINK and s.owner not in kept]
+
+
+def _failed_ports(plan: Plan, failures: Iterable[Key]) -> set[str]:
+    failed = {*failures}
+    return {port for step in plan if step.key in failed for port in step.ports}
+
+
+def _undone_first(plan: Plan) -> set[str]:
+    return {port for s in plan if is_undoing(s) and not _makes(s) for port in s.ports}
+
+
+def _step_dict(step: Step) -> dict[str, object]:
+    return {
+        "verb": step.verb,
+        "kind": step.resource.kind,
+        "name": step.resource.name,
+        "owner": step.owner,
+        "ports": list(step.ports),
+        "fields": {k: v for k, v in step.resource.judged().items() if step.verb == MAKE},
+        "differences": {d.field: [d.actual, d.wanted] for d in step.differences},
+    }
