@@ -16,6 +16,8 @@ INSTANCE = {
     "name": "instance-0000002a",
     "project_id": "7b1f6f0f3c4e4a7f9d7d3a4b5c6d7e8f",
 }
+#: they need a vendor's program, and the demo has none
+COMMANDED = ("midonet", "iovisor", "ivs", "vrouter", "ib_hostdev", "mlnx_direct")
 BURST = ("ovs_hybrid", "ovs_create_tap", "bridge")
 NETWORKS = 4
 _SEED = uuid.UUID("f3b7c1de-5d8c-4f0e-9c58-6d0d2f6f7a11")
@@ -56,6 +58,8 @@ def _refusal(
         return "binding_refused", kind
     if kind not in plugins:
         return "no_plugin", repr(kind)
+    if kind in COMMANDED:
+        return "command_not_allowed", "[commands] allowed"
     if name == "bridge_vlan" and not vlan_devices:
         return "host_refused", "not supported"
     return None

@@ -22,13 +22,18 @@ from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
+from vif_agent.plugins.iovisor import IovisorPlugin
+from vif_agent.plugins.ivs import IvsPlugin
 from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.macvtap import MacvtapPlugin
+from vif_agent.plugins.midonet import MidonetPlugin
+from vif_agent.plugins.mlnx import IbHostdevPlugin, MlnxDirectPlugin
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
+from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Command, Key, Resource
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.testing import processes
@@ -270,6 +275,12 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "hw_veb": HwVebPlugin(),
         "macvtap": MacvtapPlugin(),
         "agilio_ovs": AgilioOvsPlugin(**ovs_options),
+        "midonet": MidonetPlugin(),
+        "iovisor": IovisorPlugin(),
+        "ivs": IvsPlugin(),
+        "vrouter": VrouterPlugin(),
+        "ib_hostdev": IbHostdevPlugin(),
+        "mlnx_direct": MlnxDirectPlugin(),
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),
     }

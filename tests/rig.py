@@ -14,13 +14,18 @@ from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
+from vif_agent.plugins.iovisor import IovisorPlugin
+from vif_agent.plugins.ivs import IvsPlugin
 from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.macvtap import MacvtapPlugin
+from vif_agent.plugins.midonet import MidonetPlugin
+from vif_agent.plugins.mlnx import IbHostdevPlugin, MlnxDirectPlugin
 from vif_agent.plugins.noop import NoopPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
+from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Key, OtherLink, OvsBridge, Vf
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.wishes import Asked
@@ -38,6 +43,12 @@ PLUGINS = Plugins(
         "hw_veb": HwVebPlugin(nic_agent=False),
         "macvtap": MacvtapPlugin(),
         "agilio_ovs": AgilioOvsPlugin(),
+        "midonet": MidonetPlugin(),
+        "iovisor": IovisorPlugin(),
+        "ivs": IvsPlugin(),
+        "vrouter": VrouterPlugin(),
+        "ib_hostdev": IbHostdevPlugin(),
+        "mlnx_direct": MlnxDirectPlugin(),
         "binding_failed": BindingFailedPlugin(),
         "unbound": UnboundPlugin(),
     }
@@ -51,6 +62,8 @@ PLUGGABLE = [
 BORROWS = {"hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "agilio_ovs_direct"}
 #: each card has its VFs, as the payloads name them, and each VF its device and its representor
 _VFS = ("0000:03:10.1", "0000:03:10.2", "0000:81:00.2", "0000:81:00.3", "0000:05:08.1")
+#: those that a vendor's command tells somebody of
+COMMANDED = ["midonet", "iovisor", "ivs_hybrid", "ib_hostdev"]
 
 
 class Rig:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from tests.examples import INSTANCE
-from tests.rig import BORROWS, OWN_BRIDGE, PLUGGABLE, Rig
+from tests.rig import BORROWS, COMMANDED, OWN_BRIDGE, PLUGGABLE, Rig
 from vif_agent.resources import LINK, OVS_PORT, VF, Key
 from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 
@@ -64,7 +64,7 @@ def _plugged(name: str) -> Callable[[Rig, Payload], object]:
 
 
 def _direct(vif: Vif) -> Vif:
-    return {**vif, "details": {"bridge_name": "br-int", "ovs_create_tap": True}}
+    return {**vif, "type": "ovs", "details": {"bridge_name": "br-int", "ovs_create_tap": True}}
 
 
 def _hybrid(vif: Vif) -> Vif:
@@ -88,6 +88,14 @@ def _vhostuser(vif: Vif) -> Vif:
     return {**vif, "type": "vhostuser", "details": {"bridge_name": "br-int", **flags}}
 
 
+def _with_mac(vif: Vif) -> Vif:
+    return {**vif, "address": "fa:16:3e:00:01:02"}
+
+
+def _with_devname(vif: Vif) -> Vif:
+    return {**vif, "devname": "tapother"}
+
+
 def _with_mtu(vif: Vif, mtu: int = 1300) -> Vif:
     network = vif["network"]
     return {**vif, "network": {**network, "meta": {**network["meta"], "mtu": mtu}}}
@@ -103,6 +111,10 @@ def _hybrid_drift(rig: Rig, vif: Vif) -> None:
 def _direct_drift(rig: Rig, vif: Vif) -> None:
     rig.host.change(Key(LINK, vif["devname"]), multi_queue=True)
     rig.host.change(Key(OVS_PORT, vif["devname"]), mtu_request=1300, qos_type=None)
+
+
+def _tap_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.remove(Key(LINK, vif["devname"]))
 
 
 def _bridge_drift(rig: Rig, vif: Vif) -> None:
@@ -154,8 +166,8 @@ def _other(vif: Vif) -> Vif:
 
 
 SCENARIOS = {
-    **{f"plug {name}": _plug(name) for name in PLUGGABLE},
-    **{f"unplug {name}": _unplug(name) for name in PLUGGABLE},
+    **{f"plug {name}": _plug(name) for name in (*PLUGGABLE, *COMMANDED)},
+    **{f"unplug {name}": _unplug(name) for name in (*PLUGGABLE, *COMMANDED)},
     "hybrid to direct": _becomes("ovs_hybrid", _direct),
     "bridge to hybrid": _becomes("bridge", _hybrid),
     "plug, in a bridge of its own": _plug_as("ovs_create_tap", _in_own_bridge),
@@ -177,4 +189,8 @@ SCENARIOS = {
     "to another VF": _becomes("hw_veb_macvtap", _of_another_vf),
     "to another representor": _becomes("ovs_direct", _of_another_vf),
     "complete set": _complete_set(),
+    "command with another argument": _becomes("ib_hostdev", _with_mac),
+    "command for another device": _becomes("iovisor", _with_devname),
+    "command to OVS": _becomes("midonet", _direct),
+    "plug after drift, command": _drifts("iovisor", _tap_drift),
 }

@@ -26,7 +26,8 @@ Payload = Callable[[str], dict[str, Any]]
 
 SHIPPED = {
     "ovs", "bridge", "tap", "hw_veb", "macvtap", "agilio_ovs", "vhostuser", "hostdev_physical",
-    "802.1qbg", "802.1qbh", "noop", "binding_failed", "unbound",
+    "802.1qbg", "802.1qbh", "noop", "midonet", "iovisor", "ivs", "vrouter", "ib_hostdev",
+    "mlnx_direct", "binding_failed", "unbound",
 }  # fmt: skip
 FOREIGN = """
 from vif_agent.plugins.base import Plugin

@@ -34,15 +34,19 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
     "remote_managed": (set(), set()),
     "qbg": (set(), set()),
     "qbh": (set(), set()),
+    "vrouter": ({"tap7181b049-88"}, set()),
+    "ivs": ({"tap7181b049-88"}, set()),
+    "ivs_hybrid": ({"qbr7181b049-88", "qvb7181b049-88", "qvo7181b049-88"}, set()),
 }
 #: of a card that is not in this machine
 AWAY = ["ovs_representor", "agilio_direct"]
 REFUSED = [name for name in OTHERS if name not in {*DEVICES, *AWAY}]
+VENDORS = {"commands": {"allowed": "ivs-ctl:/bin/true,vrouter-port-control:/bin/true"}}
 
 
 @pytest.fixture(scope="module", params=MODES)
 def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
-    with Site(scratch_with_bus, request.param) as running:
+    with Site(scratch_with_bus, request.param, VENDORS) as running:
         yield running
 
 

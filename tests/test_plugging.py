@@ -37,6 +37,8 @@ NOTHING = [
 REFUSED = {
     "binding_failed": "binding_refused",
     "unbound": "binding_refused",
+    **dict.fromkeys(("midonet", "iovisor", "ivs", "ivs_hybrid"), "command_not_allowed"),
+    **dict.fromkeys(("vrouter", "ib_hostdev", "mlnx_direct"), "command_not_allowed"),
 }
 #: their card is not in this machine, and what the port waits for says so
 AWAY = {

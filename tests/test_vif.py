@@ -33,6 +33,11 @@ PARSED: dict[str, dict[str, Any]] = {
         "vif_type": "hw_veb", "vnic_type": "macvtap", "vlan": 104, "pci_slot": "0000:03:10.2",
     },
     "macvtap": {"vif_type": "macvtap", "vlan": 102},
+    "midonet": {"vif_type": "midonet"},
+    "ib_hostdev": {
+        "vif_type": "ib_hostdev", "vnic_type": "direct", "vlan": 103, "pci_slot": "0000:03:10.3",
+        "physical_network": "ibfabric1",
+    },
     "ovs": {
         "vif_type": "ovs", "bridge": "br-int", "datapath_type": "system",
         "bound_drivers": ("openvswitch",),
@@ -77,6 +82,9 @@ def test_vif_of_a_shipped_payload_is_whole(payload: Payload, name: str) -> None:
             "mac": raw["address"],
             "devname": raw["devname"],
             "instance_uuid": INSTANCE["uuid"],
+            "instance_name": INSTANCE["name"],
+            "project_id": INSTANCE["project_id"],
+            "ips": tuple(_ips(raw)),
             "network_id": raw["network"]["id"],
             "mtu": 1450,
             "details": freeze(raw["details"], ""),
@@ -84,6 +92,10 @@ def test_vif_of_a_shipped_payload_is_whole(payload: Payload, name: str) -> None:
             **PARSED[name],
         }
     )
+
+
+def _ips(raw: dict[str, Any]) -> list[str]:
+    return [ip["address"] for subnet in raw["network"]["subnets"] for ip in subnet["ips"]]
 
 
 DEEP: Any = {}
@@ -133,6 +145,8 @@ BAD: dict[str, list[Any]] = {
     "vif.details.vhostuser_socket": [*TEXTS, "vhu1", "/" + "a" * 107, "/" + "é" * 54],
     "vif.details.bound_drivers": DICTS,
     "vif.details.bound_drivers.0": [None, "", *WORDS],
+    "vif.details.physical_network": TEXTS,
+    "vif.network.subnets": [7, True, "text", {}],
     "vif.profile": [*DICTS, DEEP, {"a": DEEP_LIST}],
     "vif.profile.pci_slot": [
         7,
@@ -156,6 +170,8 @@ BAD: dict[str, list[Any]] = {
     "vif.meta.max_tx_rate": [*NUMBERS, 1 << 32],
     "instance": [None, *DICTS],
     "instance.uuid": UUIDS,
+    "instance.name": TEXTS,
+    "instance.project_id": TEXTS,
 }
 
 

@@ -138,6 +138,15 @@ SRIOV: list[cfg.Opt] = [
     ),
 ]
 
+VROUTER: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "port_type",
+        default="NovaVMPort",
+        choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
+        help="What vrouter-port-control is told that a port is.",
+    ),
+]
+
 COMMANDS: list[cfg.Opt] = [
     cfg.Opt(
         "allowed",
@@ -204,6 +213,7 @@ _GROUPS = (
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
     (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
+    (cfg.OptGroup("vrouter", title="vif_type vrouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )

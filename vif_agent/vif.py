@@ -4,9 +4,10 @@ The field names are those of nova's ``nova.network.model.VIF``.
 """
 
 import dataclasses
+import ipaddress
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -36,6 +37,7 @@ class Vif:
     ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it.
     What stands from ``port_security`` on (None: not said) is the port's own in Neutron, and is read
     from the VIF's ``meta`` by Neutron's names; nova does not say it. The rates are in Mbit/s.
+    ``ips``: its fixed addresses, in the order of the subnets.
     """
 
     port_id: str
@@ -44,6 +46,8 @@ class Vif:
     vnic_type: str = "normal"
     devname: str | None = None
     instance_uuid: str | None = None
+    instance_name: str | None = None
+    project_id: str | None = None
     network_id: str | None = None
     bridge: str | None = None
     mtu: int | None = None
@@ -67,6 +71,7 @@ class Vif:
     follows_uplink: bool | None = None
     min_tx_rate: int | None = None
     max_tx_rate: int | None = None
+    ips: tuple[str, ...] = ()
     details: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
     profile: Mapping[str, object] = dataclasses.field(default_factory=lambda: _EMPTY)
 
@@ -78,7 +83,7 @@ class Vif:
 
 def parse(instance: object, vif: object) -> Vif:
     """Check a ``plug_vif`` cast's arguments; InvalidRequest names the first bad field."""
-    node = _Node("vif", vif)
+    node, owner = _Node("vif", vif), _Node("instance", instance)
     network, details = node.child("network"), node.child("details")
     meta, profile, ports_own = network.child("meta"), node.child("profile"), node.child("meta")
     return Vif(
@@ -87,13 +92,15 @@ def parse(instance: object, vif: object) -> Vif:
         mac=node.need(node.mac("address"), "address", "a MAC address"),
         vnic_type=node.word("vnic_type") or "normal",
         devname=node.device("devname"),
-        instance_uuid=_Node("instance", instance).uuid("uuid"),
+        instance_uuid=owner.uuid("uuid"),
+        instance_name=owner.text("name"),
+        project_id=owner.text("project_id"),
         network_id=network.uuid("id"),
         bridge=_bridge(network, details),
         mtu=meta.number("mtu", *_MTU),
         vlan=_vlan(meta, details),
         bridge_interface=meta.device("bridge_interface"),
-        physical_network=meta.text("physical_network"),
+        physical_network=meta.text("physical_network") or details.text("physical_network"),
         should_create_bridge=meta.flag("should_create_bridge", True),
         should_create_vlan=meta.flag("should_create_vlan", False),
         datapath_type=details.one_of("datapath_type", ("system", "netdev")),
@@ -111,6 +118,7 @@ def parse(instance: object, vif: object) -> Vif:
         follows_uplink=ports_own.switch("propagate_uplink_status"),
         min_tx_rate=ports_own.number("min_tx_rate", *_RATE),
         max_tx_rate=ports_own.number("max_tx_rate", *_RATE),
+        ips=tuple(_ips(network)),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
     )
@@ -160,6 +168,12 @@ def _socket(details: "_Node") -> str | None:
     return path
 
 
+def _ips(network: "_Node") -> Iterator[str]:
+    for subnet in network.children("subnets"):
+        for ip in subnet.children("ips"):
+            yield ip.need(ip.address("address"), "address", "an IP address")
+
+
 class _Node:
     """A dict on the way in, which knows its path for error messages."""
 
@@ -183,6 +197,22 @@ class _Node:
     def child(self, key: str) -> "_Node":
         value = self.value.get(key)
         return _Node(f"{self.path}.{key}", {} if value is None else value)
+
+    def children(self, key: str) -> Iterator["_Node"]:
+        value = self.value.get(key)
+        if value is None:
+            return
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            raise self.wrong(key, "a list")
+        for place, item in enumerate(value):
+            yield _Node(f"{self.path}.{key}[{place}]", item)
+
+    def address(self, key: str) -> str | None:
+        text = self.text(key)
+        try:
+            return None if text is None else str(ipaddress.ip_address(text))
+        except ValueError:
+            raise self.wrong(key, "an IP address") from None
 
     def text(self, key: str, limit: int = 255) -> str | None:
         value = self.value.get(key)

@@ -30,7 +30,7 @@ class OvsPlugin(OvsPorts):
         if vif.vnic_type in REPRESENTED:
             return (bridge, *represented(vif, self._port(vif, "", True)))
         if vif.hybrid:
-            return (bridge, *_hybrid_links(vif), self._port(vif, "qvo" + vif.short_id, True))
+            return (bridge, *hybrid_links(vif), self._port(vif, "qvo" + vif.short_id, True))
         return (bridge, *self._direct(vif))
 
     def _direct(self, vif: Vif) -> Sequence[Resource]:
@@ -78,7 +78,7 @@ def _patch(port: OvsPort, peer: str) -> OvsPort:
     return dataclasses.replace(port, interface_type="patch", options=(("peer", peer),))
 
 
-def _hybrid_links(vif: Vif) -> Sequence[Resource]:
+def hybrid_links(vif: Vif) -> Sequence[Resource]:
     bridge, inner, outer = (prefix + vif.short_id for prefix in ("qbr", "qvb", "qvo"))
     return (
         Bridge(
