@@ -17,7 +17,10 @@ INSTANCE = {
     "project_id": "7b1f6f0f3c4e4a7f9d7d3a4b5c6d7e8f",
 }
 #: they need a vendor's program, and the demo has none
-COMMANDED = ("midonet", "iovisor", "ivs", "vrouter", "ib_hostdev", "mlnx_direct")
+COMMANDED = (
+    "midonet", "iovisor", "ivs", "ivs_hybrid", "vrouter", "ib_hostdev", "mlnx_direct",
+    "vhostuser_fp_ovs", "vhostuser_fp_hybrid", "vhostuser_fp_bridge", "vhostuser_vrouter",
+)  # fmt: skip
 BURST = ("ovs_hybrid", "ovs_create_tap", "bridge")
 NETWORKS = 4
 _SEED = uuid.UUID("f3b7c1de-5d8c-4f0e-9c58-6d0d2f6f7a11")
@@ -58,7 +61,7 @@ def _refusal(
         return "binding_refused", kind
     if kind not in plugins:
         return "no_plugin", repr(kind)
-    if kind in COMMANDED:
+    if name in COMMANDED:
         return "command_not_allowed", "[commands] allowed"
     if name == "bridge_vlan" and not vlan_devices:
         return "host_refused", "not supported"

@@ -12,7 +12,7 @@ from vif_agent.host.commands import Commands
 from vif_agent.host.programs import Ended
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
-from vif_agent.resources import Command, Key
+from vif_agent.resources import LINK, Command, Key, OtherLink
 
 
 class Vendor:
@@ -64,7 +64,11 @@ class Vendor:
         return Ended(1, fault.problem.message) if fault else Ended(0, "")
 
     def _do(self, command: Command) -> None:
-        key = command.key
+        key, device = command.key, Key(LINK, command.about)
+        if command.done and command.makes and device not in self._things.things:
+            self._things.add_link(OtherLink(name=command.about))
+        if not command.done and command.makes:
+            self._things.remove(device)
         if command.done:
             self._things.things[key] = Found(dataclasses.replace(command))
         else:

@@ -63,7 +63,9 @@ BORROWS = {"hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "agilio_ovs_direct"}
 #: each card has its VFs, as the payloads name them, and each VF its device and its representor
 _VFS = ("0000:03:10.1", "0000:03:10.2", "0000:81:00.2", "0000:81:00.3", "0000:05:08.1")
 #: those that a vendor's command tells somebody of
-COMMANDED = ["midonet", "iovisor", "ivs_hybrid", "ib_hostdev"]
+COMMANDED = [
+    "midonet", "iovisor", "ivs_hybrid", "ib_hostdev", "vhostuser_fp_ovs", "vhostuser_fp_bridge",
+]  # fmt: skip
 
 
 class Rig:

@@ -169,5 +169,7 @@ def test_dry_run_shows_the_command_line(site: Site, standins: Standins, payload:
     said = site.api.plan({}, "scratch", "unplug_vif", vif=vif)
     unbound = f"mm-ctl --unbind-port {vif['id']}"
     assert said["text"] == f"wire: run {unbound}\nshrink: remove tun {vif['devname']}"
+    (step,) = said["steps"]["wire"]
+    assert (step["verb"], step["fields"]) == ("run", {"command": unbound.split()})
     assert site.api.check_vif({}, "scratch", vif["id"])["ok"]
     assert len(standins.ran()) == 1

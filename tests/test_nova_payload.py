@@ -72,7 +72,7 @@ TABLE: dict[str, tuple[str, str, dict[str, str], dict[str, object]]] = {
     ),
     "fp_tap": (
         "vhostuser", "normal", {},
-        {**_HOST, **_USER, "mac_address": "fe:16:3e:00:00:01", "vhostuser_fp_plug": True},
+        {**_HOST, **_USER, "mac_address": "fe:16:3e:00:00:01", "vhostuser_fp_plug": False},
     ),
     "contrail": ("vhostuser", "normal", {}, {**_HOST, **_USER, "vhostuser_vrouter_plug": True}),
     "bare_vhostuser": ("vhostuser", "normal", {}, {**_HOST, **_USER}),
@@ -233,7 +233,7 @@ def test_neutron_port_becomes_novas_vif(payload: Payload, name: str) -> None:
     assert json.loads(json.dumps(back)) == back
     if name == "ovs_create_tap":
         assert back["network"]["bridge"] == "br-int"
-    instance = {"uuid": neutron_port(nova)["device_id"]}
+    instance = {**INSTANCE, "uuid": neutron_port(nova)["device_id"]}
     assert parse(instance, back) == parse(INSTANCE, nova)
     if nova["type"] in PLUGINS:
         assert resources(back) == resources(nova)

@@ -39,6 +39,10 @@ REFUSED = {
     "unbound": "binding_refused",
     **dict.fromkeys(("midonet", "iovisor", "ivs", "ivs_hybrid"), "command_not_allowed"),
     **dict.fromkeys(("vrouter", "ib_hostdev", "mlnx_direct"), "command_not_allowed"),
+    "vhostuser_fp_ovs": "command_not_allowed",
+    "vhostuser_fp_hybrid": "command_not_allowed",
+    "vhostuser_fp_bridge": "command_not_allowed",
+    "vhostuser_vrouter": "command_not_allowed",
 }
 #: their card is not in this machine, and what the port waits for says so
 AWAY = {

@@ -213,7 +213,7 @@ _GROUPS = (
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
     (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
-    (cfg.OptGroup("vrouter", title="vif_type vrouter"), VROUTER),
+    (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )

@@ -180,12 +180,15 @@ def _undone_first(plan: Plan) -> set[str]:
 
 
 def _step_dict(step: Step) -> dict[str, object]:
+    fields = step.resource.judged() if step.verb == MAKE else {}
+    if isinstance(step.resource, Command):
+        fields = {"command": list(step.resource.vector)}
     return {
         "verb": step.verb,
         "kind": step.resource.kind,
         "name": step.resource.name,
         "owner": step.owner,
         "ports": list(step.ports),
-        "fields": {k: v for k, v in step.resource.judged().items() if step.verb == MAKE},
+        "fields": fields,
         "differences": {d.field: [d.actual, d.wanted] for d in step.differences},
     }

@@ -121,6 +121,8 @@ def _form(osvif: Any) -> Form:
 def _details(osvif: Any, profile: Any, form: Form) -> Json:
     """Neutron's ``binding:vif_details``, as far as os-vif carries them."""
     flags = dict(form.details)
+    if _class(profile) == _FP_TAP:  # 6WIND's plugin does nothing for it
+        flags["vhostuser_fp_plug"] = False
     if _class(profile) == _FP_OVS:
         hybrid = bool(_value(profile, "hybrid_plug"))
         flags |= {"vhostuser_ovs_plug": True, "ovs_hybrid_plug": hybrid}

@@ -1,31 +1,86 @@
 """vif_type ``vhostuser``: a unix socket between qemu and a switch in user space.
 
 A flag in ``vif_details`` says whose switch it is. ``vhostuser_ovs_plug``: Open vSwitch with DPDK,
-whose port ``vhu…`` is plugged here. None (the bare form): whoever has bound the port makes the
-socket, and this host has nothing to do. ``vhostuser_fp_plug`` (6WIND) and
-``vhostuser_vrouter_plug`` (Contrail) are plugged by their vendors' commands.
+whose port ``vhu…`` is plugged here. ``vhostuser_fp_plug``: 6WIND's fast path, whose program makes a
+device of the socket, for Open vSwitch or a linux bridge. ``vhostuser_vrouter_plug``: Contrail's
+vRouter with DPDK, which is told by its program. None (the bare form): whoever has bound the port
+makes the socket, and this host has nothing to do.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any, Self
 
-from vif_agent.errors import InvalidRequest, NoPlugin
+from vif_agent.errors import InvalidRequest
+from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.ovs import hybrid_links
 from vif_agent.plugins.ovs_port import OvsPorts
-from vif_agent.resources import OvsPort, Resource
+from vif_agent.plugins.vrouter import port_control, said
+from vif_agent.resources import Command, Device, OvsPort, Resource
 from vif_agent.vif import Vif
 
 #: in the order in which nova asks for them: a port of 6WIND's may have Open vSwitch's flag too
 _FLAGS = ("vhostuser_fp_plug", "vhostuser_ovs_plug", "vhostuser_vrouter_plug")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class VhostUserPlugin(OvsPorts):
+    """``port_type`` is the option of ``[vrouter]``; ``bridges``: of networks without OVS."""
+
+    port_type: str = "NovaVMPort"
+    bridges: BridgePlugin = dataclasses.field(default_factory=BridgePlugin)
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> Self:
+        return cls(
+            integration_bridge=conf.ovs.integration_bridge,
+            isolate=conf.ovs.isolate,
+            port_type=conf.vrouter.port_type,
+            bridges=BridgePlugin.from_conf(conf),
+        )
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
         flag = next((flag for flag in _FLAGS if _is_set(vif, flag)), None)
-        if flag is None:
-            return ()
+        if flag == "vhostuser_fp_plug":
+            return self._fast_path(vif)
         if flag == "vhostuser_ovs_plug":
             return (self.bridge(vif, vif.datapath_type or "netdev"), self._port(vif))
-        raise NoPlugin(f"vif.details.{flag}: no plugin for this form of vif_type vhostuser")
+        if flag == "vhostuser_vrouter_plug":
+            return (self._vrouter(vif),)
+        return ()
+
+    def _vrouter(self, vif: Vif) -> Command:
+        """contrail-nova-vif-driver's ``_vrouter_port_add``."""
+        form = (
+            "--vif_type=VhostUser",
+            f"--vhostuser_socket={said(_socket(vif), 'vif.details.vhostuser_socket')}",
+            f"--vhostuser_mode={int(vif.vhostuser_mode == 'server')}",
+        )
+        return port_control(vif, _devname(vif), self.port_type, form)
+
+    def _fast_path(self, vif: Vif) -> Sequence[Resource]:
+        """6WIND's os-vif plugin. Its device is not ours to stamp: it is made by ``fp-vdev``."""
+        name, fp_connects = _devname(vif), vif.vhostuser_mode == "server"
+        socket = ("--sockpath", _socket(vif), "--sockmode", "client" if fp_connects else "server")
+        made = Command(
+            plug=("fp-vdev", "add", name, *socket),
+            unplug=("fp-vdev", "del", name),
+            about=name,
+            makes=True,
+        )
+        device = Device(name=name, mtu=vif.mtu, up=True)
+        if not _is_set(vif, "vhostuser_ovs_plug"):
+            bridge, *segment = self.bridges.network(vif)
+            return (bridge, *segment, made, dataclasses.replace(device, master=bridge.name))
+        switch = self.bridge(vif, vif.datapath_type)
+        if not vif.hybrid:
+            return (switch, made, device, self._switched(vif, name))
+        qbr, *pair = hybrid_links(vif)
+        device = dataclasses.replace(device, master=qbr.name)
+        return (switch, qbr, *pair, made, device, self._switched(vif, pair[-1].name))
+
+    def _switched(self, vif: Vif, name: str) -> OvsPort:
+        return dataclasses.replace(self.port(vif, name), mtu_request=vif.mtu)
 
     def _port(self, vif: Vif) -> OvsPort:
         """The one end makes the socket, the other connects: ``vhostuser_mode`` is qemu's part.
@@ -40,6 +95,10 @@ class VhostUserPlugin(OvsPorts):
             return dataclasses.replace(port, interface_type="dpdkvhostuser")
         path = (("vhost-server-path", _socket(vif)),)
         return dataclasses.replace(port, interface_type="dpdkvhostuserclient", options=path)
+
+
+def _devname(vif: Vif) -> str:
+    return vif.devname or "tap" + vif.short_id
 
 
 def _is_set(vif: Vif, flag: str) -> bool:

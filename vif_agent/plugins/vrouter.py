@@ -26,10 +26,12 @@ class VrouterPlugin(Plugin):
         if vif.vnic_type != "normal":
             raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vrouter")
         tap = tap_of(vif, vif.multi_queue)
-        return (tap, port_control(vif, tap.name, self.port_type))
+        return (tap, port_control(vif, tap.name, self.port_type, about=tap.name))
 
 
-def port_control(vif: Vif, device: str, port_type: str, form: Sequence[str] = ()) -> Command:
+def port_control(
+    vif: Vif, name: str, port_type: str, form: Sequence[str] = (), about: str = ""
+) -> Command:
     """Tells vRouter's agent of the port; ``form``: the arguments of a kind that is not a tap."""
     return Command(
         plug=(
@@ -43,14 +45,14 @@ def port_control(vif: Vif, device: str, port_type: str, form: Sequence[str] = ()
             f"--ipv6_address={_first(vif.ips, ':')}",
             f"--vm_name={said(vif.instance_name, 'instance.name')}",
             f"--mac={vif.mac}",
-            f"--tap_name={device}",
+            f"--tap_name={name}",
             f"--port_type={port_type}",
             *form,
             "--tx_vlan_id=-1",
             "--rx_vlan_id=-1",
         ),
         unplug=("vrouter-port-control", "--oper=delete", f"--uuid={vif.port_id}"),
-        about=device,
+        about=about,
     )
 
 
