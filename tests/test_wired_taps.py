@@ -82,9 +82,10 @@ def test_tap_that_comes_after_the_cast_is_wired_when_it_comes(site: Site, vif: V
     with Notices(site.rabbit.url) as notices:
         cast(site, vif)
         wait_for(lambda: BRQ in links(), "the network's bridge")
-        problem = notices.next(lambda told: told["port_id"] == vif["id"])[2]["error"]
-        assert problem["code"] == "not_yet"
-        assert problem["message"] == f"{vif['devname']}: others make it, and it is not there yet"
+        told = notices.next(lambda told: told["port_id"] == vif["id"] and told["error"])[2]
+        assert told["error"]["code"] == "not_yet"
+        waits = f"{vif['devname']}: others make it, and it is not there yet"
+        assert told["error"]["message"] == waits
         nova_plugs(vif)
         assert notices.next(lambda told: told["state"] == "ready")[1] == "vif.plug.end"
     assert wired(vif)
