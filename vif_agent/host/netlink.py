@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
@@ -20,6 +21,7 @@ GET = (RTM_GETLINK, NLM_F_REQUEST)
 DUMP = (RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP)
 
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
+_STRICT = 12  # a dump takes filters: all of a host's routes or bridge entries would be too many
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _BUFFER = 64 << 20  # acks of one send all wait in the socket: a lost one would be a lost error
 _ERROR, _DONE = 2, 3
@@ -63,8 +65,23 @@ class LinkRequest:
         return struct.pack("=BxHiII", 0, 0, self.index, self.flags, self.change)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """Any request of rtnetlink: ``body`` is packed, with the family's own header."""
+
+    kind: tuple[int, int]
+    body: bytes
+
+    def encode(self, sequence: int) -> bytes:
+        kind, flags = self.kind
+        return struct.pack("=IHHII", 16 + len(self.body), kind, flags, sequence, 0) + self.body
+
+
+Request: TypeAlias = LinkRequest | Message
+
+
 class Answer:
-    """What the kernel said to one request: an errno (0: done), its text, the links it showed."""
+    """What the kernel said to one request: an errno (0: done), its text, the things it showed."""
 
     def __init__(self) -> None:
         self.errno = 0
@@ -77,7 +94,7 @@ class Socket:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        for option in (_CAP_ACK, _EXT_ACK):
+        for option in (_CAP_ACK, _EXT_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
             self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
@@ -93,7 +110,7 @@ class Socket:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def ask(self, requests: Sequence[LinkRequest]) -> list[Answer]:
+    def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """Send all in one message (thousands: in a few); a failed request stops no other one."""
         answers: list[Answer] = []
         for start in range(0, len(requests), _AT_ONCE):
@@ -101,13 +118,17 @@ class Socket:
         return answers
 
     def dump(self, attributes: bytes = b"") -> list[bytes]:
-        """Every link that fits the attributes; asked anew if the kernel was interrupted."""
+        """Every link that fits the attributes."""
+        return self.dump_of(LinkRequest(DUMP, attributes))
+
+    def dump_of(self, request: Request) -> list[bytes]:
+        """Everything that fits the request; asked anew if the kernel was interrupted."""
         while True:
-            answer, interrupted = self._dump(LinkRequest(DUMP, attributes))
+            answer, interrupted = self._dump(request)
             if not interrupted:
                 return answer.links
 
-    def _ask(self, requests: Sequence[LinkRequest]) -> list[Answer]:
+    def _ask(self, requests: Sequence[Request]) -> list[Answer]:
         first = self._sequence + 1
         self._sequence += len(requests)
         encoded = [request.encode(first + i) for i, request in enumerate(requests)]
@@ -121,7 +142,7 @@ class Socket:
                     waiting.discard(sequence)
         return answers
 
-    def _dump(self, request: LinkRequest) -> tuple[Answer, bool]:
+    def _dump(self, request: Request) -> tuple[Answer, bool]:
         self._sequence += 1
         self._socket.send(request.encode(self._sequence))
         answer, interrupted = Answer(), False

@@ -6,7 +6,7 @@ Plain (dict, int, str, bool, None), because it crosses the channel from the priv
 import struct
 from typing import Any
 
-from vif_agent.host import iflink
+from vif_agent.host import iflink, tunnels
 from vif_agent.host.netlink import attributes, each_attribute
 
 _INET, _INET6 = 2, 10
@@ -44,7 +44,7 @@ def link(body: bytes) -> Raw:
     }
 
 
-def _data(kind: str, data: dict[int, bytes]) -> dict[str, int]:
+def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
     if kind == "bridge":
         return {
             "forward_delay": _number(data.get(iflink.BR_FORWARD_DELAY)) // iflink.USER_HZ,
@@ -59,6 +59,8 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, int]:
             "queues": _number(data.get(iflink.TUN_NUM_QUEUES))
             + _number(data.get(iflink.TUN_NUM_DISABLED_QUEUES)),
         }
+    if kind == "vxlan":
+        return tunnels.read(data)
     return {"vid": _number(data.get(iflink.VLAN_ID))} if kind == "vlan" else {}
 
 

@@ -75,6 +75,11 @@ class Namespace:
             _setns(self._fd)
             yield
 
+    @property
+    def path(self) -> str:
+        """For `ip link set DEVICE netns PATH`, while this process lives."""
+        return f"/proc/{os.getpid()}/fd/{self._fd}"
+
     def close(self) -> None:
         os.close(self._fd)
 

@@ -1,0 +1,139 @@
+"""A NIC's move by itself: what goes along, what stays, and what a failure leaves."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real_host import ip, links, set_sysctl, sysctl
+from tests.wire import HOST, NIC, Wire, belongings, furnish, unfurnish
+from vif_agent.host import moving
+from vif_agent.host.netlink import Answer, Socket
+
+BRIDGE = "brq-a"
+
+pytestmark = pytest.mark.usefixtures("namespace", "wire")
+
+
+@pytest.fixture
+def wire(namespace: None) -> Iterator[Wire]:
+    wire = Wire()
+    furnish()
+    yield wire
+    unfurnish()
+    wire.close()
+
+
+def a_bridge(name: str = BRIDGE, alias: str = "vif-agent shared") -> None:
+    ip("link", "add", name, "type", "bridge", "forward_delay", "0")
+    set_sysctl("ipv6", name, "disable_ipv6", 1)
+    ip("link", "set", name, "up", "alias", alias)
+
+
+def move(bridge: str = "") -> Answer:
+    index = socket.if_nametoindex(bridge) if bridge else 0
+    with Socket() as netlink:
+        return moving.move(netlink, socket.if_nametoindex(NIC), index)
+
+
+def test_all_goes_along_and_comes_back() -> None:
+    a_bridge()
+    before = belongings(NIC)
+    for _again in range(2):
+        for _twice in range(2):
+            assert move(BRIDGE).errno == 0
+            assert belongings(BRIDGE) == before
+            assert belongings(NIC)["addresses"] == belongings(NIC)["routes"] == []
+        for _twice in range(2):
+            assert move().errno == 0
+            assert belongings(NIC) == before
+            assert belongings(BRIDGE)["addresses"] == belongings(BRIDGE)["routes"] == []
+
+
+def test_all_goes_from_bridge_to_bridge() -> None:
+    a_bridge()
+    a_bridge("brq-b")
+    before = belongings(NIC)
+    move(BRIDGE)
+    assert move("brq-b").errno == 0
+    assert belongings("brq-b") == before
+    assert links()[NIC]["master"] == "brq-b"
+
+
+def test_bridge_of_ours_behaves_as_the_nic_did() -> None:
+    a_bridge()
+    for family, name, value in (("ipv4", "rp_filter", 1), ("ipv6", "accept_ra", 2)):
+        set_sysctl(family, NIC, name, value)
+    move(BRIDGE)
+    assert (sysctl("ipv4", BRIDGE, "rp_filter"), sysctl("ipv6", BRIDGE, "accept_ra")) == (1, 2)
+    assert links()[BRIDGE]["address"] == links()[NIC]["address"]
+    assert sysctl("ipv6", BRIDGE, "disable_ipv6") == 0
+
+
+def test_bridge_of_others_keeps_its_mac_and_its_ways() -> None:
+    a_bridge(alias="the operator's")
+    mac = links()[BRIDGE]["address"]
+    ip("link", "set", BRIDGE, "address", mac)  # else the kernel itself takes a member's
+    set_sysctl("ipv4", NIC, "rp_filter", 1)
+    before = belongings(NIC)
+    assert move(BRIDGE).errno == 0
+    assert links()[BRIDGE]["address"] == mac
+    assert sysctl("ipv4", BRIDGE, "rp_filter") == 0
+    assert belongings(BRIDGE) == before
+
+
+def test_address_is_never_tentative() -> None:
+    """It would not answer, and a second of the same in the network would take it away."""
+    a_bridge()
+    for bridge, device in ((BRIDGE, BRIDGE), ("", NIC)):
+        move(bridge)
+        own = [a for a in links()[device]["addr_info"] if a["local"] == HOST[1]]
+        assert [a.get("tentative") for a in own] == [None]
+
+
+def test_next_hop_by_another_device_stays_where_it_is() -> None:
+    ip("link", "add", "eth2", "type", "veth", "peer", "name", "far2")
+    for device in ("eth2", "far2"):
+        ip("link", "set", device, "up")
+    ip("address", "add", "10.8.0.1/24", "dev", "eth2")
+    ip("-6", "address", "add", "fd08::1/64", "dev", "eth2", "nodad")
+    _two_ways("10.4.0.0/16", "192.0.2.2", "10.8.0.2")
+    _two_ways("fd04::/64", "2001:db8::2", "fd08::2")
+    before = belongings(NIC), belongings("eth2")
+    a_bridge()
+    move(BRIDGE)
+    said = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
+    assert (said.count(f"dev {BRIDGE}"), said.count("dev eth2"), said.count(NIC)) == (2, 2, 0)
+    move()
+    assert (belongings(NIC), belongings("eth2")) == before
+
+
+def _two_ways(to: str, ours: str, other: str) -> None:
+    ip(
+        *("route", "add", to, "nexthop", "via", ours, "dev", NIC, "weight", "2"),
+        *("nexthop", "via", other, "dev", "eth2"),
+    )
+
+
+def test_nic_that_cannot_have_its_addresses_back_does_not_leave() -> None:
+    a_bridge()
+    move(BRIDGE)
+    there = belongings(BRIDGE)
+    set_sysctl("ipv6", NIC, "disable_ipv6", 1)
+    assert move().errno == errno.EACCES
+    assert links()[NIC]["master"] == BRIDGE
+    assert belongings(BRIDGE)["addresses"] == there["addresses"]
+    set_sysctl("ipv6", NIC, "disable_ipv6", 0)
+    assert move().errno == 0
+    assert "master" not in links()[NIC]
+
+
+def test_nic_that_cannot_join_keeps_all_it_has() -> None:
+    ip("link", "add", BRIDGE, "type", "veth", "peer", "name", "y")
+    before = belongings(NIC)
+    with pytest.raises(OSError, match=f"{BRIDGE} is not a bridge"):
+        move(BRIDGE)
+    assert belongings(NIC) == before

@@ -1,0 +1,164 @@
+"""A NIC goes into its bridge with all that belongs to it, and comes back with it.
+
+No step takes anything away before it is there at the other device, and no step is remembered: what
+an interrupted move has left on a NIC that is in a bridge is there to be seen, and moves next time.
+"""
+
+import errno
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
+
+from vif_agent.host import addresses, iflink, read
+from vif_agent.host.belongings import Belongings, End, is_known, names_device
+from vif_agent.host.netlink import (
+    GET,
+    SET,
+    Answer,
+    LinkRequest,
+    Message,
+    Request,
+    Socket,
+    number,
+    raw,
+)
+from vif_agent.ownership import SHARED, owner_in_alias
+
+_DUMP = NLM_F_REQUEST | NLM_F_DUMP
+_FAMILIES = _INET, _INET6 = 2, 10
+_RTA_OIF, _NDA_IFINDEX = 4, 8
+_WELL = (0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
+
+#: how the NIC takes in packets and configures itself, so that its bridge does it likewise. In an
+#: order: forwarding changes what the kernel does with advertisements
+_SYSCTLS = (
+    ("ipv4", "forwarding"),
+    ("ipv4", "rp_filter"),
+    ("ipv4", "accept_local"),
+    ("ipv6", "forwarding"),
+    ("ipv6", "accept_ra"),
+    ("ipv6", "autoconf"),
+    ("ipv6", "addr_gen_mode"),
+)
+
+
+def move(netlink: Socket, nic: int, bridge: int) -> Answer:
+    """Into this bridge, and out of the one it is in; 0: out of that one only.
+
+    A bridge of ours takes the NIC's MAC for good: neighbours go on knowing the host by it.
+    """
+    device = _link(netlink, nic)
+    former = device["master"]
+    if former and former != bridge:
+        answer = out_of_bridge(netlink, _end(device), _end(_link(netlink, former, "bridge")))
+        if answer.errno or not bridge:
+            return answer
+    if not bridge:
+        return Answer()
+    target = _link(netlink, bridge, "bridge")
+    ours = owner_in_alias(target["alias"]) == SHARED
+    if ours:
+        _behave_alike(device["name"], target["name"])
+    if ours and target["mac"] != device["mac"]:  # even the same anew would flush its neighbours
+        address = raw(iflink.ADDRESS, bytes.fromhex(device["mac"].replace(":", "")))
+        netlink.ask([LinkRequest(SET, address, bridge)])
+    return into_bridge(netlink, _end(device), _end(target))
+
+
+def into_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
+    belongings = belonging_to(netlink, nic)
+    if belongings.has_ipv6:
+        _write("ipv6", bridge.name, "disable_ipv6", "0")
+    return _until_one_fails(
+        netlink,
+        belongings.addresses_at(nic, bridge),
+        [_into(nic, bridge.index)],
+        belongings.ways_by(nic, bridge),
+        [*belongings.no_ways_by(nic), *belongings.no_addresses_at(nic)],
+    )
+
+
+def out_of_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
+    belongings = belonging_to(netlink, bridge)
+    return _until_one_fails(
+        netlink,
+        [*belongings.addresses_at(bridge, nic), *belongings.ways_by(bridge, nic)],
+        belongings.no_ways_by(bridge),
+        [_into(nic, 0)],
+        belongings.no_addresses_at(bridge),
+    )
+
+
+def _link(netlink: Socket, index: int, kind: str | None = None) -> read.Raw:
+    (answer,) = netlink.ask([LinkRequest(GET, index=index)])
+    if answer.errno:
+        raise OSError(answer.errno, answer.text)
+    link = read.link(answer.links[0])
+    if kind and link["kind"] != kind:
+        raise OSError(errno.EOPNOTSUPP, f"{link['name']} is not a {kind}")
+    return link
+
+
+def _end(link: read.Raw) -> End:
+    return End(link["index"], link["name"])
+
+
+def _into(nic: End, bridge: int) -> LinkRequest:
+    return LinkRequest(SET, number(iflink.MASTER, bridge), nic.index)
+
+
+def belonging_to(netlink: Socket, end: End) -> Belongings:
+    return Belongings(
+        addresses=tuple(addresses.dump(netlink, end.index)),
+        neighbours=tuple(
+            body
+            for family in _FAMILIES
+            for body in netlink.dump_of(_filtered(RTM_GETNEIGH, family, _NDA_IFINDEX, end.index))
+            if is_known(body)
+        ),
+        routes=tuple(
+            body
+            for family in _FAMILIES
+            for body in netlink.dump_of(_filtered(RTM_GETROUTE, family, _RTA_OIF, end.index))
+        ),
+        rules=tuple(
+            body
+            for family in _FAMILIES
+            for body in netlink.dump_of(Message((RTM_GETRULE, _DUMP), _header(family)))
+            if names_device(body, end.name)
+        ),
+    )
+
+
+def _until_one_fails(netlink: Socket, *sends: Sequence[Request]) -> Answer:
+    """What is there already, or gone with something else by now, is well."""
+    for requests in sends:
+        for answer in netlink.ask(requests):
+            if answer.errno not in _WELL:
+                return answer
+    return Answer()
+
+
+def _filtered(kind: int, family: int, attribute: int, index: int) -> Message:
+    return Message((kind, _DUMP), _header(family) + number(attribute, index))
+
+
+def _header(family: int) -> bytes:
+    """struct rtmsg, ndmsg and fib_rule_hdr alike: the family, and else nothing."""
+    return struct.pack("=B11x", family)
+
+
+def _behave_alike(nic: str, bridge: str) -> None:
+    for family, name in _SYSCTLS:
+        path = Path("/proc/sys/net", family, "conf", nic, name)
+        if path.exists():
+            _write(family, bridge, name, path.read_text().strip())
+
+
+def _write(family: str, device: str, name: str, value: str) -> None:
+    path = Path("/proc/sys/net", family, "conf", device, name)
+    if path.exists() and path.read_text().strip() != value:
+        path.write_text(value)
