@@ -63,6 +63,8 @@ def _refusal(
         return "no_plugin", repr(kind)
     if name in COMMANDED:
         return "command_not_allowed", "[commands] allowed"
+    if name in ("bridge_flat", "bridge_vxlan"):
+        return "not_configured", "[network]"
     if name == "bridge_vlan" and not vlan_devices:
         return "host_refused", "not supported"
     return None

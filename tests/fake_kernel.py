@@ -9,7 +9,7 @@ from tests.fake_things import Things
 from tests.faults import Fault, Faults
 from vif_agent.errors import NotYet, Problem
 from vif_agent.plan import CHANGE, REMAKE, Step
-from vif_agent.resources import LINK, NO_MAC, Key, Link, Tap, Veth, Vlan
+from vif_agent.resources import LINK, NO_MAC, Key, Link, Nic, Tap, Veth, Vlan
 
 _SYSCTLS = {"disable_ipv6", "arp_ignore", "arp_announce"}
 
@@ -121,7 +121,7 @@ class _Growth:
         if fault := self._met.get(step.key):
             self.failures[step.key] = fault.problem
             if fault.half and step.verb == CHANGE:
-                self._put(step, _first_half(self._fields(step)))
+                self._put(step, _half(step, self._fields(step)))
             return
         self._write(step, self._fields(step).keys() - _SYSCTLS - {"up"})
         if step.key not in self.failures and not step.resource.borrowed:
@@ -158,6 +158,14 @@ def _first_half(fields: Mapping[str, Any]) -> dict[str, Any]:
     others = {k: v for k, v in fields.items() if k != "mac"}
     ordered = {**others, **mac} if mac.get("mac") == NO_MAC else {**mac, **others}
     return dict(list(ordered.items())[: (len(ordered) + 1) // 2])
+
+
+def _half(step: Step, fields: dict[str, Any]) -> dict[str, Any]:
+    """A NIC has its addresses before it leaves its bridge, and leaves them after it has joined."""
+    if isinstance(step.resource, Nic):
+        first = "master" if step.resource.master else "addressed"
+        return {k: v for k, v in fields.items() if k == first}
+    return _first_half(fields)
 
 
 def _bare(link: Link) -> Link:

@@ -115,6 +115,18 @@ def neutron_bridge(name: str) -> None:
     ip("link", "set", name, "up")
 
 
+def neutron_vxlan(bridge: str, vni: int, nic: str) -> None:
+    """In its multicast mode."""
+    name = f"vxlan-{vni}"
+    ip(
+        *("link", "add", name, "type", "vxlan", "id", str(vni), "dev", nic),
+        *("group", "224.0.0.1", "dstport", "8472"),
+    )
+    set_sysctl("ipv6", name, "disable_ipv6", 1)
+    ip("link", "set", name, "master", bridge)
+    ip("link", "set", name, "up")
+
+
 def _quiet(bridge: str) -> None:
     set_sysctl("ipv6", bridge, "disable_ipv6", 1)
     set_sysctl("ipv4", bridge, "arp_ignore", 1)

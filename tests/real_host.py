@@ -102,6 +102,10 @@ def ip(*args: str) -> str:
     return processes.run(("ip", *args), {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
+def bridge_fdb(*args: str) -> str:
+    return processes.run(("bridge", "fdb", *args), {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
 def links() -> dict[str, dict[str, Any]]:
     """Every link as `ip` shows it, with its addresses."""
     said = json.loads(ip("-j", "-d", "addr", "show"))

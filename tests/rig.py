@@ -27,15 +27,29 @@ from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Key, OtherLink, OvsBridge, Vf
+from vif_agent.segments.flat import FlatDriver
+from vif_agent.segments.loader import Segments
+from vif_agent.segments.local import LocalDriver
+from vif_agent.segments.physical import Physical
+from vif_agent.segments.vlan import VlanDriver
+from vif_agent.segments.vxlan import VxlanDriver
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.wishes import Asked
 
 #: stands for vif_type ovs on a host with [ovs] per_port_bridge
 OWN_BRIDGE = "ovs-in-a-bridge-of-its-own"
+SEGMENTS = Segments(
+    {
+        "local": LocalDriver(),
+        "flat": FlatDriver(Physical({"physnet1": "eth1"})),
+        "vlan": VlanDriver(),
+        "vxlan": VxlanDriver(local_ip="192.0.2.1", peers=("192.0.2.2", "192.0.2.3")),
+    }
+)
 PLUGINS = Plugins(
     {
         "ovs": OvsPlugin(),
-        "bridge": BridgePlugin(create_tap=True),
+        "bridge": BridgePlugin(create_tap=True, segments=SEGMENTS),
         "tap": TapPlugin(),
         "vhostuser": VhostUserPlugin(),
         "noop": NoopPlugin(),
@@ -54,8 +68,8 @@ PLUGINS = Plugins(
     }
 )
 PLUGGABLE = [
-    "bridge", "bridge_vlan", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs",
-    "macvtap",
+    "bridge", "bridge_flat", "bridge_vlan", "bridge_vxlan", "ovs", "ovs_create_tap",
+    "ovs_hybrid", "tap", "vhostuser_ovs", "macvtap",
     "hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "ovs_direct_netdev", "agilio_ovs_direct",
 ]  # fmt: skip
 #: whose devices others make: an MTU is not given back
@@ -73,7 +87,9 @@ class Rig:
 
     def __init__(self, path: Path, plugins: Asked = PLUGINS) -> None:
         self.plugins = plugins
-        self.host = FakeHost([OtherLink(name="eth1", mtu=9000, up=True)])
+        self.host = FakeHost(
+            [OtherLink(name="eth1", mtu=9000, up=True, master="", addressed="eth1")]
+        )
         self.host.add_ovs(OvsBridge(name="br-int"))
         for number, address in enumerate(_VFS):
             _add_vf(self.host, address, number)

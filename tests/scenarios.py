@@ -117,6 +117,21 @@ def _tap_drift(rig: Rig, vif: Vif) -> None:
     rig.host.remove(Key(LINK, vif["devname"]))
 
 
+def _flat_drift(rig: Rig, vif: Vif) -> None:
+    """A DHCP client has given the NIC its address anew."""
+    rig.host.change(Key(LINK, "eth1"), addressed="eth1")
+
+
+def _vxlan_drift(rig: Rig, vif: Vif) -> None:
+    rig.host.change(Key(LINK, "vxlan-70007"), peers=("192.0.2.3",), mtu=1300)
+
+
+def _to_another_vni(vif: Vif) -> Vif:
+    network = vif["network"]
+    meta = {**network["meta"], "segmentation_id": 70008}
+    return {**vif, "network": {**network, "meta": meta}}
+
+
 def _bridge_drift(rig: Rig, vif: Vif) -> None:
     rig.host.remove(Key(LINK, vif["network"]["bridge"]))
 
@@ -188,6 +203,10 @@ SCENARIOS = {
     "all that Neutron says of a VF": _becomes("hw_veb_direct", _of_neutron),
     "to another VF": _becomes("hw_veb_macvtap", _of_another_vf),
     "to another representor": _becomes("ovs_direct", _of_another_vf),
+    "plug after drift, flat": _drifts("bridge_flat", _flat_drift),
+    "plug after drift, vxlan": _drifts("bridge_vxlan", _vxlan_drift),
+    "vxlan of another network": _becomes("bridge_vxlan", _to_another_vni),
+    "flat to hybrid": _becomes("bridge_flat", _hybrid),
     "complete set": _complete_set(),
     "command with another argument": _becomes("ib_hostdev", _with_mac),
     "command for another device": _becomes("iovisor", _with_devname),

@@ -20,6 +20,9 @@ WRONG = {
     "[DEFAULT]\nstate_path = /nonexistent/vif-agent\n": "/nonexistent/vif-agent",
     "[DEFAULT]\ntransport_url = nonsense://x\n": "nonsense",
     "[ovs]\novsdb_connection = nonsense\n": "nonsense",
+    "[network]\ntype_drivers = flat,gre\n": "type_drivers: gre is not installed",
+    "[network]\nvxlan_group = 192.0.2.1\n": "not multicast",
+    "[network]\nphysical_interface_mappings = physnet1\n": "physical_interface_mappings",
     "no section\n": "conf",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +75,25 @@ def test_vlan_bridge_on_a_nic(site: Site, payload: Payload, eth1: None) -> None:
             site.plug(vif)
     assert site.unplug(vif)["state"] == "unplugged"
     assert site.host.links().keys() == before
+
+
+def test_flat_network_on_a_nic_with_addresses(site: Site, payload: Payload, eth1: None) -> None:
+    """They move to the bridge and back, without root."""
+    vif, addresses = payload("bridge"), {"192.0.2.1", "2001:db8::1"}
+    vif["network"]["meta"]["bridge_interface"] = "eth1"
+    for family, address in (("-4", "192.0.2.1/24"), ("-6", "2001:db8::1/64")):
+        processes.run(("ip", family, "address", "add", address, "dev", "eth1"), os.environ)
+    site.plug(vif)
+    assert _addresses("brq7151fa78-2a") >= addresses
+    assert site.writes(lambda: site.plug(vif)) == []
+    assert site.unplug(vif)["state"] == "unplugged"
+    assert _addresses("eth1") >= addresses
+    assert "brq7151fa78-2a" not in site.host.links()
+
+
+def _addresses(device: str) -> set[str]:
+    said = processes.run(("ip", "-j", "address", "show", "dev", device), os.environ)
+    return {address["local"] for address in json.loads(said)[0]["addr_info"]}
 
 
 @pytest.mark.parametrize("name", REFUSED)

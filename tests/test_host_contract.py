@@ -26,18 +26,21 @@ from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
 from vif_agent.host.programs import Programs
 from vif_agent.ownership import Found
-from vif_agent.plan import MAKE, REMAKE, Actual, Plan, Want, diff
+from vif_agent.plan import CHANGE, MAKE, REMAKE, Actual, Plan, Want, diff
 from vif_agent.resources import (
     LINK,
     Bridge,
     Command,
     Device,
     Key,
+    Nic,
+    OtherLink,
     OvsBridge,
     OvsPort,
     Resource,
     Tap,
     Veth,
+    Vxlan,
 )
 from vif_agent.testing.host import ScratchHost
 
@@ -82,6 +85,22 @@ TAP = Tap(
 )
 TAP_ALONE = Tap(name="tap-a")
 LINKS = (BRIDGE, INNER, OUTER, TAP)
+SHARED = Bridge(name="brq-a", shared=True)
+VXLAN = Vxlan(
+    name="vxlan-7",
+    shared=True,
+    vni=7,
+    local="127.0.0.1",
+    group="",
+    peers=("192.0.2.7", "192.0.2.8"),
+    ttl=9,
+    port=8472,
+    at_home=True,
+    mtu=1400,
+    mac="02:00:00:00:00:0e",
+    master="brq-a",
+    disable_ipv6=True,
+)
 OVS_BRIDGE = OvsBridge(name="br-two", shared=True, datapath_type="netdev")
 OVS_PORT = OvsPort(
     name="in-a",
@@ -111,7 +130,9 @@ def host(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue("real") if request.param == "real" else FakeHost()
 
 
-@pytest.mark.parametrize("wanted", [LINKS, OVS, ALL], ids=["links", "ovs", "all"])
+@pytest.mark.parametrize(
+    "wanted", [LINKS, (SHARED, VXLAN), OVS, ALL], ids=["links", "vxlan", "ovs", "all"]
+)
 def test_make_gives_exactly_what_is_wanted(host: Any, wanted: tuple[Resource, ...]) -> None:
     plan = plan_for(host, *wanted)
     assert {step.verb for step in plan} == {MAKE}
@@ -251,6 +272,53 @@ def test_remake_of_a_veth_with_another_peer(host: Any) -> None:
     assert make(host, BRIDGE, *ends) == {}
     assert not plan_for(host, BRIDGE, *ends)
     assert OUTER.key not in host.read([OUTER.key]).found
+
+
+def test_remake_of_a_tunnel_of_another_network(host: Any) -> None:
+    make(host, SHARED, VXLAN)
+    other = dataclasses.replace(VXLAN, vni=8, peers=("192.0.2.8",))
+    plan = plan_for(host, SHARED, other)
+    assert [step.verb for step in plan] == [REMAKE]
+    assert host.apply(plan) == {}
+    assert not plan_for(host, SHARED, other)
+
+
+def test_change_of_a_tunnels_peers(host: Any) -> None:
+    make(host, SHARED, VXLAN)
+    other = dataclasses.replace(VXLAN, peers=("192.0.2.8", "192.0.2.9"))
+    plan = plan_for(host, SHARED, other)
+    assert [step.verb for step in plan] == [CHANGE]
+    assert host.apply(plan) == {}
+    assert not plan_for(host, SHARED, other)
+
+
+def test_nic_goes_into_a_bridge_of_ours_and_leaves_it(host: Any) -> None:
+    _add_nic(host)
+    nic = Nic(name="eth1", shared=True, master="brq-a", addressed="brq-a")
+    plan = plan_for(host, SHARED, nic)
+    assert {d.field for step in plan for d in step.differences} == {"master", "addressed"}
+    assert host.apply(plan) == {}
+    assert not plan_for(host, SHARED, nic)
+    found = read_one(host, nic.key)
+    assert (found.stamp, found.in_shared) == (None, True)
+    assert read_one(host, SHARED.key).members == {"eth1"}
+    back = {nic.key: Want(nic.given_back(), (PORT,), back=True)}
+    for steps in (2, 0):
+        seen = host.read([nic.key, SHARED.key], [SHARED.key])
+        plan = diff(back, {SHARED.key: {"shared"}}, seen)
+        assert len(tuple(plan)) == steps
+        assert host.apply(plan) == {}
+    assert read_one(host, nic.key).resource.addressed == "eth1"
+    assert SHARED.key not in host.read([SHARED.key]).found
+
+
+def _add_nic(host: Any) -> None:
+    if isinstance(host, FakeHost):
+        host.add_link(OtherLink(name="eth1", up=True, master="", addressed="eth1"))
+    else:
+        ip("link", "add", "eth1", "type", "veth", "peer", "name", "far")
+        ip("link", "set", "eth1", "up")
+        ip("address", "add", "192.0.2.1/24", "dev", "eth1")
 
 
 def test_remake_of_a_port_in_another_bridge(host: Any) -> None:

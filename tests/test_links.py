@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.real_host import PORT, TUN, ip, links, set_sysctl, sysctl
+from tests.real_host import PORT, TUN, bridge_fdb, ip, links, set_sysctl, sysctl
 from vif_agent.host import links as host_links
 from vif_agent.host import privileged
 from vif_agent.ownership import Found
-from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth
+from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vxlan
 from vif_agent.testing.frames import TapEnd
 
 pytestmark = pytest.mark.usefixtures("in_process", "namespace")
@@ -44,6 +45,7 @@ def seen(name: str) -> Link:
         "master": link.get("master", ""),
         "promisc": "PROMISC" in link["flags"],
         "disable_ipv6": bool(sysctl("ipv6", name, "disable_ipv6")),
+        "addressed": _addressed(link),
     }
     data = link.get("linkinfo", {}).get("info_data", {})
     match link.get("linkinfo", {}).get("info_kind"):
@@ -53,8 +55,37 @@ def seen(name: str) -> Link:
             return Veth(**common, peer=link["link"])
         case "tun" if data["type"] == "tap":
             return Tap(**common, multi_queue=data["multi_queue"])
+        case "vxlan":
+            return _vxlan(common, data)
         case kind:
             return OtherLink(**common, described=kind or "network card")
+
+
+def _addressed(link: dict[str, Any]) -> str | None:
+    own = [a for a in link["addr_info"] if a["scope"] not in ("link", "host")]
+    return str(link["ifname"]) if own else link.get("master")
+
+
+def _vxlan(common: dict[str, Any], data: dict[str, Any]) -> Vxlan:
+    """A tunnel without a device below it is at home anywhere."""
+    return Vxlan(
+        **common,
+        vni=data["id"],
+        local=data.get("local", data.get("local6", "")),
+        group=data.get("group", data.get("group6", "")),
+        peers=tuple(sorted(_peers(common["name"]) - {data.get("group"), data.get("group6")})),
+        ttl=data.get("ttl", 0),
+        port=data["port"],
+        at_home="link" not in data,
+    )
+
+
+def _peers(name: str) -> set[str]:
+    said = subprocess.run(
+        ["bridge", "-j", "fdb", "show", "dev", name], check=True, capture_output=True
+    )
+    entries = json.loads(said.stdout)
+    return {e["dst"] for e in entries if "dst" in e and e["mac"] == "00:00:00:00:00:00"}
 
 
 def _bridge(common: dict[str, Any], data: dict[str, Any]) -> Bridge:
@@ -117,8 +148,33 @@ def a_vxlan() -> None:
     ip("link", "add", "x", "type", "vxlan", "id", "5", "dstport", "4789", "local", "127.0.0.1")
 
 
-KINDS = [a_bridge, a_set_bridge, a_veth, a_veth_in_a_bridge, a_tap, a_multi_queue_tap]
-FOREIGN = [a_tun, a_macvtap, a_vxlan]
+def a_vxlan_with_peers() -> None:
+    a_vxlan()
+    for peer in ("192.0.2.7", "192.0.2.5"):
+        bridge_fdb("append", "00:00:00:00:00:00", "dev", "x", "dst", peer)
+    bridge_fdb("append", "02:00:00:00:00:01", "dev", "x", "dst", "192.0.2.9")
+
+
+def a_vxlan_of_a_group_elsewhere() -> None:
+    a_veth()
+    ip("link", "set", "x", "name", "z", "up")
+    ip(
+        *("link", "add", "x", "type", "vxlan", "id", "7", "dstport", "8472", "ttl", "9"),
+        *("local", "2001:db8::1", "group", "ff05::7", "dev", "z"),
+    )
+
+
+def a_veth_with_addresses() -> None:
+    a_veth()
+    ip("address", "add", "192.0.2.1/24", "dev", "x")
+    ip("address", "add", "169.254.0.1/16", "dev", "y", "scope", "link")
+
+
+KINDS = [
+    *(a_bridge, a_set_bridge, a_veth, a_veth_in_a_bridge, a_veth_with_addresses, a_tap),
+    *(a_multi_queue_tap, a_vxlan, a_vxlan_with_peers, a_vxlan_of_a_group_elsewhere),
+]
+FOREIGN = [a_tun, a_macvtap]
 
 
 @pytest.mark.parametrize("prepare", [*KINDS, *FOREIGN], ids=lambda f: f.__name__[2:])

@@ -6,57 +6,18 @@ import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from tests import expected
-from tests.real_host import KEPT, Ports, Vif, new_vif, real_host
-from vif_agent.store import READY, UNPLUGGED, Store
-from vif_agent.testing.host import ScratchHost
-from vif_agent.testing.netns import Namespace
+from tests.hypervisor import Hypervisor
+from tests.real_host import Vif, new_vif
+from vif_agent.store import Store
 
 Load = Callable[[str], Vif]
 
 KINDS = ("ovs_hybrid", "ovs_create_tap", "bridge")
 #: True: a plug where the guest goes; False: an unplug where it was
 ORDERS = sorted(set(itertools.permutations((True, True, False, False))), reverse=True)
-
-
-class Hypervisor:
-    """A host in a network namespace of its own, with its own Open vSwitch; the agent in process."""
-
-    ports: Ports
-
-    def __enter__(self) -> Self:
-        self._namespace = Namespace()
-        with self._namespace.entered(), contextlib.ExitStack() as stack:
-            self.ovs = stack.enter_context(scratch := ScratchHost()).ovs
-            self._host = stack.enter_context(real_host(scratch))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._namespace.entered():
-            self._stack.close()
-        self._namespace.close()
-
-    def start_agent(self, store: Store) -> None:
-        self.ports = Ports(self._host, store)
-
-    def plug(self, *vifs: Vif) -> None:
-        with self._namespace.entered():
-            assert {port.state for port in self.ports.plug(*vifs)} == {READY}
-
-    def unplug(self, *vifs: Vif) -> None:
-        with self._namespace.entered():
-            assert {port.state for port in self.ports.unplug(*vifs)} == {UNPLUGGED}
-
-    def differences(self, *vifs: Vif) -> list[str]:
-        """From having just these ports."""
-        with self._namespace.entered():
-            found = expected.actual(self.ovs)
-        return expected.differences(expected.expected(vifs), found, KEPT)
 
 
 @pytest.fixture(scope="module")

@@ -239,6 +239,22 @@ def test_neutron_port_becomes_novas_vif(payload: Payload, name: str) -> None:
         assert resources(back) == resources(nova)
 
 
+@pytest.mark.parametrize("name", ["bridge_flat", "bridge_vxlan"])
+def test_neutron_network_says_its_segment(payload: Payload, name: str) -> None:
+    """The shipped payloads are what is made of these."""
+    vif = payload(name)
+    meta = vif["network"]["meta"]
+    said = ("network_type", "physical_network", "segmentation_id")
+    network = {
+        "id": vif["network"]["id"],
+        "name": vif["network"]["label"],
+        "mtu": meta["mtu"],
+        **{f"provider:{field}": meta.get(field) for field in said},
+    }
+    port = {**neutron_port(vif), "tenant_id": meta["tenant_id"]}
+    assert from_neutron_port(port, network)["network"]["meta"] == meta
+
+
 def test_neutron_port_without_its_network(payload: Payload) -> None:
     back = from_neutron_port({**neutron_port(payload("ovs")), "mtu": 1400})
     assert back["network"]["meta"]["mtu"] == 1400

@@ -36,6 +36,8 @@ NOTHING = [
 ]  # fmt: skip
 REFUSED = {
     "binding_failed": "binding_refused",
+    "bridge_flat": "not_configured",
+    "bridge_vxlan": "not_configured",
     "unbound": "binding_refused",
     **dict.fromkeys(("midonet", "iovisor", "ivs", "ivs_hybrid"), "command_not_allowed"),
     **dict.fromkeys(("vrouter", "ib_hostdev", "mlnx_direct"), "command_not_allowed"),

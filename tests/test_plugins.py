@@ -225,11 +225,14 @@ def test_bridge_vif_gives_these_resources(
 @pytest.mark.parametrize(
     ("name", "fields", "field"),
     [
-        ("bridge", {"bridge_interface": "eth1"}, "vif.network.meta.bridge_interface"),
         ("bridge", {"bridge": None, "network_id": None}, "vif.network.bridge"),
         ("bridge_vlan", {"vlan": None}, "vif.network.meta.vlan"),
         ("bridge_vlan", {"vlan": 0}, "vif.network.meta.vlan"),
-        ("bridge_vlan", {"bridge_interface": None}, "vif.network.meta.bridge_interface"),
+        (
+            "bridge_vlan",
+            {"bridge_interface": None, "physical_network": None},
+            "vif.network.meta.bridge_interface",
+        ),
     ],
 )
 def test_bridge_vif_that_says_too_little_is_refused(

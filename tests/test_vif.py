@@ -18,6 +18,14 @@ Payload = Callable[[str], dict[str, Any]]
 PARSED: dict[str, dict[str, Any]] = {
     "binding_failed": {"vif_type": "binding_failed"},
     "bridge": {"vif_type": "bridge", "bridge": "brq7151fa78-2a", "mtu": 1500},
+    "bridge_flat": {
+        "vif_type": "bridge", "bridge": "brqdb114fec-60", "mtu": 1500, "network_type": "flat",
+        "physical_network": "physnet1",
+    },
+    "bridge_vxlan": {
+        "vif_type": "bridge", "bridge": "brq3b4fe499-dc", "network_type": "vxlan",
+        "segmentation_id": 70007,
+    },
     "bridge_vlan": {
         "vif_type": "bridge", "bridge": "brq0ff69128-68", "mtu": 1500, "vlan": 101,
         "bridge_interface": "eth1", "physical_network": "physnet1", "should_create_vlan": True,
@@ -128,6 +136,8 @@ BAD: dict[str, list[Any]] = {
     "vif.network.bridge": DEVICES,
     "vif.network.meta": DICTS,
     "vif.network.meta.mtu": [*NUMBERS, 0, 67, 65536, "67", "65536"],
+    "vif.network.meta.network_type": WORDS,
+    "vif.network.meta.segmentation_id": [*NUMBERS, 1 << 32, "x"],
     "vif.network.meta.vlan": [*NUMBERS, 4095, "4095"],
     "vif.network.meta.bridge_interface": DEVICES,
     "vif.network.meta.physical_network": TEXTS,

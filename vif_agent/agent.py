@@ -35,6 +35,7 @@ from vif_agent.plugins import loader
 from vif_agent.plugins.loader import Plugins
 from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
+from vif_agent.segments import loader as segments
 from vif_agent.store import Port, Store
 
 LOG = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Agent:
     def __init__(self, conf: Any) -> None:
         self._conf = conf
         self._store = Store(store_path(conf))
+        segments.load(conf)  # raises: a host must not silently lack a network type
         plugins = loader.load(conf)
         self._host, self._engine = host_and_engine(conf, self._store, plugins)
         self._engine_lock = threading.Lock()

@@ -5,6 +5,8 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from vif_agent.vif import DEVICE_NAME
+
 DEFAULT: list[cfg.Opt] = [
     cfg.HostAddressOpt(
         "host",
@@ -180,6 +182,51 @@ COMMANDS: list[cfg.Opt] = [
     ),
 ]
 
+NETWORK: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "type_drivers",
+        default=["local", "flat", "vlan", "vxlan"],
+        help="Network types that the agent ties a linux bridge to, by the names of their drivers "
+        "(entry points in the group vif_agent.type_drivers). One that does not load is an error "
+        "at start.",
+    ),
+    cfg.Opt(
+        "physical_interface_mappings",
+        type=types.Dict(types.String(regex="^" + DEVICE_NAME.pattern), bounds=False),
+        default={},
+        help="The device that leads to each physical network, as in the option of this name of "
+        "Neutron's linux bridge agent: physnet1:eth1,physnet2:bond0.",
+    ),
+    cfg.IPOpt(
+        "vxlan_local_ip",
+        help="This host's end of all VXLAN tunnels: an address of its own. Without it there are "
+        "none (Neutron's [VXLAN] local_ip).",
+    ),
+    cfg.StrOpt(
+        "vxlan_group",
+        default="224.0.0.1",
+        help="Multicast group of VXLAN networks; of a range (239.0.0.0/8) each VNI gets its own. "
+        "Not used with vxlan_peers.",
+    ),
+    cfg.ListOpt(
+        "vxlan_peers",
+        item_type=types.IPAddress(),
+        default=[],
+        help="The tunnel ends of all hosts, where the network between them carries no multicast. "
+        "This host's own may be among them.",
+    ),
+    cfg.IntOpt(
+        "vxlan_ttl", min=1, max=255, help="Time to live of tunnelled packets; unset: the kernel's."
+    ),
+    cfg.PortOpt(
+        "vxlan_port",
+        default=8472,
+        min=1,
+        help="UDP port of the tunnels, on all hosts the same. Neutron's linux bridge agent took "
+        "the kernel's own, which is this; the standard's is 4789.",
+    ),
+]
+
 CLEANUP: list[cfg.Opt] = [
     cfg.BoolOpt(
         "enabled",
@@ -215,6 +262,7 @@ _GROUPS = (
     (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
     (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
+    (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )
 

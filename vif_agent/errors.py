@@ -55,6 +55,12 @@ class NoPlugin(VifAgentError):
     code = "no_plugin"
 
 
+class NotConfigured(VifAgentError):
+    """The agent's configuration lacks what the port needs, or contradicts itself."""
+
+    code = "not_configured"
+
+
 class PluginFailed(VifAgentError):
     """The plugin raised or answered nonsense: a bug of the plugin."""
 

@@ -7,8 +7,9 @@ ever removed.
 
 import dataclasses
 import enum
+from collections.abc import Collection
 
-from vif_agent.resources import LINK, OVS_BRIDGE, Resource
+from vif_agent.resources import LINK, OVS_BRIDGE, Link, Nic, Resource
 
 MARK = "vif-agent"
 SHARED = "shared"
@@ -28,7 +29,8 @@ class Found:
     plugged into it, ``held`` whether a guest has it open, ``index`` the kernel's ifindex;
     ``ready`` is False while Open vSwitch has not taken it into the datapath, and ``error`` is
     what it says of it. ``others``: fields that somebody else keeps, so not ours to judge.
-    ``in_shared``: it is in a bridge that we have made for several ports.
+    ``in_shared``: it is in a bridge that we have made for several ports; ``part_of``: what it is
+    part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing.
     """
 
     resource: Resource
@@ -40,6 +42,7 @@ class Found:
     error: str = ""
     others: frozenset[str] = frozenset()
     in_shared: bool = False
+    part_of: str = ""
 
 
 class Verdict(enum.Enum):
@@ -105,3 +108,18 @@ def may_wire(device: Found, owner: str) -> bool:
     if device.stamp is not None:
         return device.stamp == owner
     return is_named_after(device.resource.name, owner)
+
+
+def taken(nic: Nic, found: Found) -> str:
+    """Where others have put a NIC; "" if it is free, or in a bridge of ours, which lets it go."""
+    bridge = found.resource.master if isinstance(found.resource, Link) else None
+    if found.part_of:
+        return f"part of {found.part_of}"
+    foreign = bridge and bridge != nic.master and not found.in_shared
+    return f"in the bridge {bridge}" if foreign else ""
+
+
+def keeps_addresses(bridge: Found, moving: Collection[str]) -> bool:
+    """It has the host's own addresses, and none of these that leave it takes them back."""
+    addressed = getattr(bridge.resource, "addressed", None) == bridge.resource.name
+    return addressed and bridge.members.isdisjoint(moving)

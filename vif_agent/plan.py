@@ -7,8 +7,26 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
-from vif_agent.ownership import SHARED, Found, Verdict, may_wire, verdict
-from vif_agent.resources import LINK, Command, Key, Link, OvsBridge, OvsPort, Resource
+from vif_agent.ownership import (
+    SHARED,
+    Found,
+    Verdict,
+    keeps_addresses,
+    may_wire,
+    taken,
+    verdict,
+)
+from vif_agent.resources import (
+    LINK,
+    OVS_PORT,
+    Command,
+    Key,
+    Link,
+    Nic,
+    OvsBridge,
+    OvsPort,
+    Resource,
+)
 from vif_agent.steps import (
     CHANGE,
     MAKE,
@@ -65,6 +83,8 @@ def _clashes(before: Want | None, resource: Resource) -> bool:
     if before is None:
         return False
     same_kind = before.resource.kind == resource.kind
+    if isinstance(resource, Nic) and isinstance(before.resource, Nic):
+        return before.resource.master != resource.master  # untagged there is but one network
     return not (same_kind and before.resource.shared and resource.shared)
 
 
@@ -102,6 +122,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
         problem = (
             actual.unknown.get(key.space)
             or _refusal(want, actual.found.get(key))
+            or _nic_refusal(want, actual)
             or _device_refusal(want, wanted, actual)
         )
         if problem:
@@ -120,10 +141,27 @@ def _refusal(want: Want, found: Found | None) -> Problem | None:
         whose = f"belongs to {found.stamp}" if found.stamp else "is not ours"
         described = getattr(actual, "described", "") or actual.kind
         return Conflict(f"{wanted.name} exists, is a {described} and {whose}").problem
+    if judgement is Verdict.FOREIGN and (other := _another(wanted, found)):
+        return Conflict(f"{wanted.name} exists, is not ours and differs: {other}").problem
     if found.held and _must_remake(wanted, found):
         reasons = ", ".join(str(d) for d in _differences(wanted, found))
         return Conflict(f"{wanted.name} is held open by a guest and differs: {reasons}").problem
     return None
+
+
+def _another(wanted: Resource, found: Found) -> str:
+    """How it is not the thing of this name that was meant; "" if it is."""
+    return ", ".join(str(d) for d in _differences(wanted, found) if d.field in wanted.identity)
+
+
+def _nic_refusal(want: Want, actual: Actual) -> Problem | None:
+    """What others have put somewhere is not taken from them."""
+    nic, found = want.resource, actual.found.get(want.resource.key)
+    if want.back or found is None or not isinstance(nic, Nic):
+        return None
+    on_ovs = Key(OVS_PORT, nic.name) in actual.found
+    where = "a port of Open vSwitch" if on_ovs else taken(nic, found)
+    return Conflict(f"{nic.name} is {where} already").problem if where else None
 
 
 def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem | None:
@@ -169,7 +207,8 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     """What ``diff`` must know of the host."""
     resources = [want.resource for want in wanted]
     devices = {key for r in resources if (key := _device(r))}
-    return {*(r.key for r in resources), *devices, *surplus}
+    uplinks = {Key(OVS_PORT, r.name) for r in resources if isinstance(r, Nic)}
+    return {*(r.key for r in resources), *devices, *uplinks, *surplus}
 
 
 def _steps(
@@ -243,7 +282,11 @@ def _run(want: Want, found: Found, new_device: bool) -> Step | None:
 def _is_ours_to_change(want: Want, found: Found) -> bool:
     if want.back and found.stamp is not None:
         return False
-    return all(getattr(found.resource, field) == value for field, value in want.resource.only_if)
+    facts = {"in_shared": found.in_shared}
+    return all(
+        facts.get(field, getattr(found.resource, field, None)) == value
+        for field, value in want.resource.only_if
+    )
 
 
 def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
@@ -288,9 +331,9 @@ def _removals(
 ) -> tuple[Step, ...]:
     """Steps for what is there, is stamped with one of its owners, and no port wants.
 
-    A shared thing stays while anything is in it that neither goes nor moves in this same plan; and
-    nothing of a port goes while part of it cannot be seen: its OVS row must go before its devices;
-    nor while its commands are being ``undone``.
+    A shared thing stays while anything is in it that neither goes nor moves in this same plan, or
+    while it has addresses of the host's. Nothing of a port goes while part of it cannot be seen:
+    its OVS row must go before its devices; nor while its commands are being ``undone``.
     """
     blind = {
         who for key, owners in surplus.items() if key.space in actual.unknown for who in owners
@@ -304,5 +347,6 @@ def _removals(
     return tuple(
         Step(REMOVE, found.resource, str(found.stamp), found=found)
         for found in going.values()
-        if found.stamp != SHARED or found.members <= leaving
+        if found.stamp != SHARED
+        or (found.members <= leaving and not keeps_addresses(found, moving))
     )

@@ -48,6 +48,8 @@ class Resource:
     maps: ClassVar[frozenset[str]] = frozenset()
     #: fields that say how to make or judge the thing, and are not read back from it
     unread: ClassVar[frozenset[str]] = frozenset()
+    #: fields in which one that was there before us must agree, to be used as it is
+    identity: ClassVar[frozenset[str]] = frozenset()
     #: others make it: never made, stamped or removed by us; while it is absent, the port waits
     borrowed: ClassVar[bool] = False
     #: what to tell of a borrowed thing that is not there
@@ -77,7 +79,10 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Link(Resource):
-    """Any network device. ``mtu`` in bytes; ``master``: the linux bridge it is in, "" for none."""
+    """Any network device. ``mtu`` in bytes; ``master``: the linux bridge it is in, "" for none.
+
+    ``addressed``: the device that has its IP addresses and routes, itself or the bridge it is in.
+    """
 
     space: ClassVar[str] = LINK
     kind: ClassVar[str] = "link"
@@ -88,6 +93,7 @@ class Link(Resource):
     master: str | None = None
     promisc: bool | None = None
     disable_ipv6: bool | None = None
+    addressed: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,9 +136,31 @@ class Vlan(Link):
 
     kind: ClassVar[str] = "vlan"
     fixed: ClassVar[frozenset[str]] = frozenset({"parent", "vid"})
+    identity: ClassVar[frozenset[str]] = frozenset({"parent", "vid", "master"})
 
     parent: str
     vid: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Vxlan(Link):
+    """A tunnel device for ``vni``. ``local``, ``group`` and ``peers`` are IP addresses.
+
+    ``group``: "" for none; each of ``peers`` is sent what would go to a group. ``at_home``: the
+    device below it is the one that carries ``local``, else it hears nothing of the group.
+    """
+
+    kind: ClassVar[str] = "vxlan"
+    fixed: ClassVar[frozenset[str]] = frozenset({"vni", "local", "group", "ttl", "port", "at_home"})
+    identity: ClassVar[frozenset[str]] = frozenset({"vni", "master"})
+
+    vni: int
+    local: str | None = None
+    group: str | None = None
+    peers: tuple[str, ...] | None = None
+    ttl: int | None = None
+    port: int | None = None
+    at_home: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,6 +229,30 @@ _FRESH_VF: Mapping[str, Any] = {
     "mac": NO_MAC, "vlan": 0, "trust": False, "spoof_check": True, "link_state": "auto",
     "min_tx_rate": 0, "max_tx_rate": 0,
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Nic(Device):
+    """The host's way into a network. Its bridge has its addresses and routes while it is in it.
+
+    It is taken out of no bridge but one of ours: what the operator has put together stays so.
+    """
+
+    kind: ClassVar[str] = "nic"
+
+    up: bool | None = True
+    master: str
+
+    def given_back(self) -> "Nic":
+        still = (("master", self.master), ("in_shared", True))
+        return Nic(
+            name=self.name,
+            shared=self.shared,
+            up=None,
+            master="",
+            addressed=self.name,
+            only_if=still,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -165,9 +165,17 @@ def _may_run(step: Step, failed: set[str], leaving: set[str]) -> bool:
 
 
 def to_shrink(plan: Plan, failures: Iterable[Key]) -> list[Step]:
-    """Devices go after their OVS ports, and after what tells somebody so."""
+    """Devices go after their OVS ports, and after what tells somebody so.
+
+    A bridge whose NIC could not leave stays: it still has the host's addresses.
+    """
+    stuck = {key.name for key in {*failures} if key.space == LINK}
     kept = _undone_first(plan) | {s.owner for s in plan.wire if s.key in {*failures}}
-    return [s for s in plan.shrink if s.key.space == LINK and s.owner not in kept]
+    return [
+        s
+        for s in plan.shrink
+        if s.key.space == LINK and s.owner not in kept and not (s.found and s.found.members & stuck)
+    ]
 
 
 def _failed_ports(plan: Plan, failures: Iterable[Key]) -> set[str]:

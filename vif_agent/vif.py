@@ -23,6 +23,7 @@ _DEEPEST = 12
 _EMPTY: Mapping[str, object] = MappingProxyType({})
 _MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
 _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
+_SEGMENT = (0, (1 << 32) - 1)  # of all of Neutron's types GRE has the longest
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
 _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\Z")
 _RATE = (0, (1 << 32) - 1)  # of a VF in Mbit/s (struct ifla_vf_rate)
@@ -54,6 +55,8 @@ class Vif:
     vlan: int | None = None
     bridge_interface: str | None = None
     physical_network: str | None = None
+    network_type: str | None = None
+    segmentation_id: int | None = None
     should_create_bridge: bool = True
     should_create_vlan: bool = False
     datapath_type: str | None = None
@@ -101,6 +104,8 @@ def parse(instance: object, vif: object) -> Vif:
         vlan=_vlan(meta, details),
         bridge_interface=meta.device("bridge_interface"),
         physical_network=meta.text("physical_network") or details.text("physical_network"),
+        network_type=meta.word("network_type"),
+        segmentation_id=meta.number("segmentation_id", *_SEGMENT),
         should_create_bridge=meta.flag("should_create_bridge", True),
         should_create_vlan=meta.flag("should_create_vlan", False),
         datapath_type=details.one_of("datapath_type", ("system", "netdev")),

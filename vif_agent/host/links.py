@@ -11,7 +11,7 @@ from vif_agent.host.orders import Order
 from vif_agent.host.read import Raw
 from vif_agent.ownership import Found
 from vif_agent.plan import MAKE, Step
-from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vlan
+from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vlan, Vxlan
 
 #: gone or come under our hands, or short of memory: look again and it may be well
 _TRANSIENT = {
@@ -79,6 +79,8 @@ def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Fo
         members=members,
         held=raw["kind"] == "tun" and bool(raw["data"]["queues"] or raw["carrier"]),
         in_shared=_is_shared(by_index.get(raw["master"])),
+        part_of=_part_of(by_index.get(raw["master"])),
+        others=_others(raw),
     )
 
 
@@ -86,17 +88,29 @@ def _is_shared(master: Raw | None) -> bool:
     return master is not None and ownership.owner_in_alias(master["alias"]) == ownership.SHARED
 
 
+def _part_of(master: Raw | None) -> str:
+    return master["name"] if master is not None and master["kind"] != "bridge" else ""
+
+
+def _others(raw: Raw) -> frozenset[str]:
+    """IPv6 is not taken away from under the addresses that a bridge has, of its NIC or by hand."""
+    kept = raw["kind"] == "bridge" and any(":" in address for address in raw["addresses"])
+    return frozenset({"disable_ipv6"}) if kept else frozenset()
+
+
 def _common(raw: Raw, by_index: Mapping[int, Raw]) -> dict[str, Any]:
     master = by_index.get(raw["master"], {})
+    # a port of the kernel datapath has a master too, of kind openvswitch: not ours to judge
+    bridge = master["name"] if master.get("kind") == "bridge" else ""
     return {
         "name": raw["name"],
         "mtu": raw["mtu"],
         "mac": raw["mac"],
         "up": raw["up"],
         "promisc": raw["promisc"],
-        # a port of the kernel datapath has a master too, of kind openvswitch: not ours to judge
-        "master": master["name"] if master.get("kind") == "bridge" else "",
+        "master": bridge,
         "disable_ipv6": bool(raw["disable_ipv6"]),
+        "addressed": raw["name"] if raw["addresses"] else bridge or None,
     }
 
 
@@ -129,6 +143,20 @@ def _vlan(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
     )
 
 
+def _vxlan(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
+    data = raw["data"]
+    return Vxlan(
+        **_common(raw, by_index),
+        vni=data["vni"],
+        local=data["local"],
+        group=data["group"],
+        peers=tuple(data["peers"]),
+        ttl=data["ttl"],
+        port=data["port"],
+        at_home=data["at_home"],
+    )
+
+
 def _other(raw: Raw, by_index: Mapping[int, Raw]) -> Link:
     return OtherLink(**_common(raw, by_index), described=raw["kind"] or "network card")
 
@@ -138,6 +166,7 @@ _BUILDERS: dict[str, Callable[[Raw, Mapping[int, Raw]], Link]] = {
     "veth": _veth,
     "tun": _tap,
     "vlan": _vlan,
+    "vxlan": _vxlan,
 }
 
 

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from vif_agent.host import iflink
+from vif_agent.host import iflink, tunnels
 from vif_agent.host.netlink import NEW, SET, LinkRequest, number, raw, text
 from vif_agent.vif import DEVICE_NAME
 
@@ -94,6 +94,8 @@ def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
     elif kind == "vlan":
         info += raw(iflink.INFO_DATA, number(iflink.VLAN_ID, fields["vid"], 2))
         attributes += number(iflink.LINK, index_of(fields["parent"], chosen))
+    elif kind == "vxlan":
+        info += raw(iflink.INFO_DATA, tunnels.creation(fields))
     attributes += raw(iflink.LINKINFO, info)
     return LinkRequest(NEW, attributes, chosen[order["name"]])
 
@@ -113,7 +115,7 @@ def stamping(order: Order, index: int) -> LinkRequest:
 
 
 def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
-    """All but "up", which comes after the sysctls.
+    """All but "up", which comes after the sysctls, and a NIC's move, which comes last.
 
     A new device has its stamp by now: if the rest is refused, it can be removed. STP by itself and
     first: while it is on, the kernel takes no forward delay below 2 s.
@@ -126,7 +128,7 @@ def _settings(order: Order, indexes: dict[str, int]) -> Iterator[LinkRequest]:
     attributes = _mtu(fields) + (stamp + _bridge_info(fields) if changes else b"")
     if "mac" in fields:
         attributes += raw(iflink.ADDRESS, bytes.fromhex(fields["mac"].replace(":", "")))
-    if "master" in fields:
+    if "master" in fields and order["kind"] != "nic":
         attributes += number(iflink.MASTER, index_of(fields["master"], indexes))
     down = "up" in fields and not fields["up"]
     change = (iflink.UP if down else 0) | (iflink.PROMISC if "promisc" in fields else 0)

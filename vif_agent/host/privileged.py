@@ -1,5 +1,7 @@
 """The privileged process: reads links and VFs, makes and changes them, removes them. Nothing else.
 
+What a NIC has of addresses and routes it takes along into its bridge.
+
 oslo.privsep forks it before anything else starts; it keeps CAP_NET_ADMIN, the process that talks
 to the bus keeps no capability. What crosses the channel is plain data.
 """
@@ -17,8 +19,19 @@ from typing import Any
 from oslo_privsep import capabilities, priv_context
 
 from vif_agent.errors import HelperGone
-from vif_agent.host import iflink, read, taps, vf_messages
-from vif_agent.host.netlink import DELETE, GET, SET, Answer, LinkRequest, Socket, number, raw, text
+from vif_agent.host import addresses, iflink, moving, read, taps, tunnels, vf_messages
+from vif_agent.host.netlink import (
+    DELETE,
+    GET,
+    SET,
+    Answer,
+    LinkRequest,
+    Request,
+    Socket,
+    number,
+    raw,
+    text,
+)
 from vif_agent.host.orders import (
     Failures,
     Order,
@@ -102,36 +115,39 @@ def read_links(names: Sequence[str] | None, members_of: Sequence[str] = ()) -> l
     that are shared, what is in them or stands on them too."""
     with Socket() as netlink:
         if names is None:
-            return [read.link(body) for body in netlink.dump(_NO_STATS)]
-        named = [LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, n)) for n in names]
-        found = _get(netlink, named)
-        beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
-        found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
-        for link in [r for r in found.values() if _counts_members(r, members_of)]:
-            for member in _members(netlink, link["index"]):
-                found.setdefault(member["index"], member)
-        return list(found.values())
+            links = [read.link(body) for body in netlink.dump(_NO_STATS)]
+        else:
+            links = _read(netlink, names, members_of)
+        addresses.complete(netlink, links)
+        return links
 
 
 @context.entrypoint
 def grow(orders: Sequence[Order], tun_device: str) -> Failures:
-    """Make and change links: taps, then all else in one send, sysctls, and "up" in another.
+    """Make and change links: taps, then all else in one send, sysctls, and "up" in another; NICs
+    into bridges come last, when these are up.
 
     Two sends, not one: the sysctls have no netlink form and must stand before a device comes up,
     else it answers ARP and takes an IPv6 address for a moment (Neutron fc8ebae035).
     """
     failures: Failures = {}
     with Socket() as netlink:
+        orders = _with_homes(netlink, orders, failures)
         _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
         _make_taps(netlink, orders, tun_device, failures)
         indexes = indexes_of(orders, failures)
         _send(netlink, configuration(orders, indexes), failures)
         _blame_masters(orders, failures)
+        _send_peers(netlink, orders, indexes, failures)
         for order in orders:
             if order["name"] not in failures:
                 _write_sysctls(order, failures)
         ups = [o["name"] for o in orders if o["fields"].get("up") and o["name"] not in failures]
         _send(netlink, [(name, raise_link(indexes[name])) for name in ups], failures)
+        _blame_masters(orders, failures)
+        for order in orders:
+            if order["kind"] == "nic" and order["name"] not in failures:
+                _move(netlink, order, indexes, failures)
     return failures
 
 
@@ -174,6 +190,17 @@ def _change_vf(netlink: Socket, order: Order, failures: Failures) -> None:
         if answer.errno:
             failures[order["name"]] = (answer.errno, f"{field}: {answer.text}")
             return
+
+
+def _read(netlink: Socket, names: Sequence[str], members_of: Sequence[str]) -> list[read.Raw]:
+    named = [LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, n)) for n in names]
+    found = _get(netlink, named)
+    beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
+    found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
+    for link in [r for r in found.values() if _counts_members(r, members_of)]:
+        for member in _members(netlink, link["index"]):
+            found.setdefault(member["index"], member)
+    return list(found.values())
 
 
 def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw]:
@@ -228,6 +255,47 @@ def _make_taps(
             failures[name] = (error.errno or errno.EIO, where + os.strerror(error.errno or 0))
 
 
+def _with_homes(netlink: Socket, orders: Sequence[Order], failures: Failures) -> list[Order]:
+    """Tunnels of a group learn which device is below them; those whose address is nowhere fail."""
+    new = [o for o in orders if o["kind"] == "vxlan" and o["verb"] != "change"]
+    carried = addresses.dump(netlink) if new else []
+    for order in new:
+        fields = order["fields"]
+        fields["below"] = addresses.at(carried, fields.get("local", ""))
+        if fields.get("group") and not fields["below"]:
+            said = f"no device carries {fields.get('local')}"
+            failures[order["name"]] = (errno.ENODEV, said)
+    return [order for order in orders if order["name"] not in failures]
+
+
+def _move(netlink: Socket, order: Order, indexes: dict[str, int], failures: Failures) -> None:
+    """Where its master has not changed, something that belongs to it has come back to it."""
+    name, fields = order["name"], order["fields"]
+    target = fields.get("master", fields.get("addressed"))
+    if target is None:
+        return
+    bridge = index_of(target, indexes)
+    try:
+        answer = moving.move(netlink, indexes[name], bridge)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        failures[name] = (error.errno or errno.EIO, f"{where}{error.strerror}")
+    else:
+        if answer.errno:
+            failures[name] = (answer.errno, answer.text)
+
+
+def _send_peers(
+    netlink: Socket, orders: Iterable[Order], indexes: dict[str, int], failures: Failures
+) -> None:
+    for order in orders:
+        name, wanted = order["name"], order["fields"].get("peers")
+        if wanted is not None and name not in failures:
+            present = tunnels.peers(netlink, indexes[name])
+            changes = tunnels.changes_of_peers(indexes[name], wanted, present)
+            _send(netlink, [(name, change) for change in changes], failures)
+
+
 def _blame_masters(orders: Iterable[Order], failures: Failures) -> None:
     """What fails for want of its bridge, made in this same send, fails as the bridge did."""
     for order in orders:
@@ -236,7 +304,7 @@ def _blame_masters(orders: Iterable[Order], failures: Failures) -> None:
             failures[order["name"]] = failures[master]
 
 
-def _send(netlink: Socket, requests: Sequence[tuple[str, LinkRequest]], failures: Failures) -> None:
+def _send(netlink: Socket, requests: Sequence[tuple[str, Request]], failures: Failures) -> None:
     """The first failure of a device is the one to tell: those after it follow from it."""
     answers = netlink.ask([request for _, request in requests])
     for (name, _), answer in zip(requests, answers, strict=True):

@@ -1,9 +1,10 @@
-"""The kernel's own word of links that have changed. Takes no capability.
+"""The kernel's own word of links that have changed, or whose addresses have. Takes no capability.
 
 Keys only: whoever is told looks at the link himself. A lost event costs nothing but a look at
 everything.
 """
 
+import contextlib
 import errno
 import logging
 import socket
@@ -11,7 +12,7 @@ import struct
 import threading
 from collections.abc import Iterator
 
-from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_NEWLINK
+from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK
 
 from vif_agent.host import iflink
 from vif_agent.host.netlink import attributes
@@ -20,7 +21,7 @@ from vif_agent.resources import LINK, Key
 
 LOG = logging.getLogger(__name__)
 
-_RTMGRP_LINK = 1
+_GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR
 _BUFFER = 4 << 20
 _TURN_SECONDS = 0.5
 
@@ -39,7 +40,7 @@ class LinkWatch:
 
     def start(self) -> None:
         """From here on no change is missed."""
-        self._socket.bind((0, _RTMGRP_LINK))
+        self._socket.bind((0, _GROUPS))
         self._thread.start()
 
     def stop(self) -> None:
@@ -64,13 +65,21 @@ class LinkWatch:
             self._on_change(frozenset(Key(LINK, name) for name in names))
 
     def _changed(self, data: bytes) -> Iterator[str]:
-        """The names in these events; of a renamed link the old one too."""
+        """The names of links in these events; of a renamed link the old one too."""
         offset = 0
         while offset < len(data):
             length, kind = struct.unpack_from("=IH", data, offset)
             if kind in (RTM_NEWLINK, RTM_DELLINK):
                 yield from self._names_of(kind, data[offset + 16 : offset + length])
+            elif kind in (RTM_NEWADDR, RTM_DELADDR):
+                yield from self._bearer(data[offset + 16 : offset + length])
             offset += (length + 3) & ~3
+
+    def _bearer(self, body: bytes) -> Iterator[str]:
+        """Who has the address: it may have to move to another device."""
+        (index,) = struct.unpack_from("=i", body, 4)
+        with contextlib.suppress(OSError):  # gone by now
+            yield self._names.get(index) or socket.if_indextoname(index)
 
     def _names_of(self, kind: int, body: bytes) -> Iterator[str]:
         (index,) = struct.unpack_from("=i", body, 4)

@@ -17,7 +17,7 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
     """``vif`` for ``VifAgentAPI.plug_vif``; ``instance`` is ``{"uuid": port["device_id"]}``.
 
     ``port`` must be as an administrator sees it: others are not shown the binding. ``network`` is
-    the port's, for its MTU and name. Raises InvalidRequest.
+    the port's, for its MTU, name and segment. Raises InvalidRequest.
     """
     vif_type = _need(port, "binding:vif_type")
     details = dict(port.get("binding:vif_details") or {})
@@ -66,7 +66,9 @@ def _network(port: Mapping[str, Any], network: Mapping[str, Any], bridge: str | 
     meta = {
         "mtu": network.get("mtu") or port.get("mtu"),
         "tenant_id": network.get("tenant_id") or port.get("tenant_id"),
+        "network_type": network.get("provider:network_type"),
         "physical_network": network.get("provider:physical_network"),
+        "segmentation_id": network.get("provider:segmentation_id"),
     }
     return {
         "id": port.get("network_id"),

@@ -1,4 +1,5 @@
-"""vif_type ``bridge``: the network's linux bridge, and the port's tap in it where we make it.
+"""vif_type ``bridge``: the network's linux bridge, what ties it to the network, and the port's tap
+in it where we make it.
 
 libvirt makes the tap and puts it into the bridge unless ``[bridge] create_tap`` is on. The
 bridge's settings are those of the last vif_plug_linux_bridge (os-vif 4.3): unlike a hybrid bridge
@@ -11,7 +12,8 @@ from typing import Any
 
 from vif_agent.errors import InvalidRequest
 from vif_agent.plugins.base import Plugin, host_mac
-from vif_agent.resources import Bridge, Resource, Tap, Vlan
+from vif_agent.resources import Bridge, Nic, Resource, Tap
+from vif_agent.segments.loader import Segments, load
 from vif_agent.vif import Vif
 
 
@@ -20,10 +22,11 @@ class BridgePlugin(Plugin):
     """Settings are the options of the configuration's group ``[bridge]``."""
 
     create_tap: bool = False
+    segments: Segments = dataclasses.field(default_factory=Segments)
 
     @classmethod
     def from_conf(cls, conf: Any) -> "BridgePlugin":
-        return cls(create_tap=conf.bridge.create_tap)
+        return cls(create_tap=conf.bridge.create_tap, segments=load(conf))
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         bridge, *segment = self.network(vif)
@@ -40,7 +43,9 @@ class BridgePlugin(Plugin):
     def network(self, vif: Vif) -> Sequence[Resource]:
         """The bridge of the VIF's network, and what ties it to the physical one."""
         name = _bridge_name(vif)
-        return (_bridge(vif, name), *_segment(vif, name))
+        segment = self.segments(vif, name)
+        has_nic = any(isinstance(resource, Nic) for resource in segment)
+        return (_bridge(vif, name, None if has_nic else vif.mtu), *segment)
 
 
 def _bridge_name(vif: Vif) -> str:
@@ -51,44 +56,17 @@ def _bridge_name(vif: Vif) -> str:
     raise InvalidRequest("vif.network.bridge", vif.bridge, "the bridge's or the network's name")
 
 
-def _bridge(vif: Vif, name: str) -> Bridge:
+def _bridge(vif: Vif, name: str, mtu: int | None) -> Bridge:
+    """``mtu``: with a NIC in it the kernel's rule stands, the least of its members': the host's own
+    connections go over it, and must not send what the NIC cannot."""
     return Bridge(
         name=name,
         shared=True,
-        mtu=vif.mtu,
+        mtu=mtu,
         forward_delay=0,
         stp=False,
         mcast_snooping=False,
         disable_ipv6=True,
         arp_ignore=1,
         arp_announce=2,
-    )
-
-
-def _segment(vif: Vif, bridge: str) -> Sequence[Resource]:
-    """What ties the bridge to the physical network, where the sender asks us to make it."""
-    if not vif.should_create_vlan:
-        if vif.bridge_interface:
-            raise InvalidRequest(
-                "vif.network.meta.bridge_interface",
-                vif.bridge_interface,
-                "none: a flat network's NIC is put into its bridge by the operator",
-            )
-        return ()
-    if not vif.vlan:
-        raise InvalidRequest("vif.network.meta.vlan", vif.vlan, "a VLAN from 1 to 4094")
-    if not vif.bridge_interface:
-        raise InvalidRequest(
-            "vif.network.meta.bridge_interface", vif.bridge_interface, "the VLAN's parent device"
-        )
-    return (
-        Vlan(
-            name=f"vlan{vif.vlan}",
-            shared=True,
-            parent=vif.bridge_interface,
-            vid=vif.vlan,
-            master=bridge,
-            mtu=vif.mtu,
-            disable_ipv6=True,
-        ),
     )

@@ -1,0 +1,246 @@
+"""A table per type driver: VIF and configuration in, resources out; and how drivers are found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+
+from tests.examples import INSTANCE
+from vif_agent import config
+from vif_agent.errors import InvalidRequest, NoPlugin, NotConfigured
+from vif_agent.resources import Nic, Resource, Vlan, Vxlan
+from vif_agent.segments import loader
+from vif_agent.segments.vlan import device_name
+from vif_agent.vif import Vif, parse
+
+Payload = Callable[[str], dict[str, Any]]
+
+BRIDGE = "brq7151fa78-2a"
+CONFIGURED = """
+[network]
+physical_interface_mappings = physnet1:eth1,physnet2:a-bond-of-nics
+vxlan_local_ip = 192.0.2.1
+"""
+VLAN = Vlan(
+    name="eth1.101", shared=True, parent="eth1", vid=101, master=BRIDGE, mtu=1500,
+    disable_ipv6=True,
+)  # fmt: skip
+NIC = Nic(name="eth1", shared=True, master=BRIDGE, addressed=BRIDGE)
+VXLAN = Vxlan(
+    name="vxlan-70007", shared=True, vni=70007, local="192.0.2.1", group="224.0.0.1", port=8472,
+    at_home=True, master=BRIDGE, mtu=1500, disable_ipv6=True,
+)  # fmt: skip
+
+
+@pytest.fixture
+def vif(payload: Payload) -> Vif:
+    return parse(INSTANCE, payload("bridge"))
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[[str], cfg.ConfigOpts]:
+    def read(text: str) -> cfg.ConfigOpts:
+        path = tmp_path / "vif-agent.conf"
+        path.write_text(text)
+        conf = cfg.ConfigOpts()
+        config.register(conf)
+        conf(["--config-file", str(path)], project="vif-agent")
+        config.check(conf)
+        return conf
+
+    return read
+
+
+Configured = Callable[[str], cfg.ConfigOpts]
+
+
+def _segment(conf: cfg.ConfigOpts, vif: Vif, **said: Any) -> Sequence[Resource]:
+    segments = loader.load(conf)
+    answer = tuple(segments(dataclasses.replace(vif, **said), BRIDGE))
+    assert answer == tuple(segments(dataclasses.replace(vif, **said), BRIDGE))
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, ()),
+        ({"physical_network": "physnet1"}, ()),
+        ({"network_type": "local"}, ()),
+        ({"network_type": "flat", "physical_network": "physnet1"}, (NIC,)),
+        (
+            {"network_type": "flat", "physical_network": "physnet1", "bridge_interface": "eth7"},
+            (dataclasses.replace(NIC, name="eth7"),),
+        ),
+        ({"bridge_interface": "eth1"}, (NIC,)),
+        (
+            {"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 101},
+            (VLAN,),
+        ),
+        ({"network_type": "vlan", "bridge_interface": "eth1", "vlan": 101}, (VLAN,)),
+        (
+            {"network_type": "vlan", "physical_network": "physnet2", "segmentation_id": 4094},
+            (
+                dataclasses.replace(
+                    VLAN, name="a-bof58cb7.4094", parent="a-bond-of-nics", vid=4094
+                ),
+            ),
+        ),
+        (
+            {"should_create_vlan": True, "vlan": 101, "physical_network": "physnet1"},
+            (dataclasses.replace(VLAN, name="vlan101"),),
+        ),
+        (
+            {
+                "should_create_vlan": True, "vlan": 101, "bridge_interface": "eth1",
+                "network_type": "vlan", "segmentation_id": 7,
+            },
+            (dataclasses.replace(VLAN, name="vlan101"),),
+        ),
+        ({"network_type": "vxlan", "segmentation_id": 70007}, (VXLAN,)),
+        (
+            {"network_type": "vxlan", "segmentation_id": 70007, "mtu": None},
+            (dataclasses.replace(VXLAN, mtu=None),),
+        ),
+    ],
+)  # fmt: skip
+def test_vif_gives_these_resources(
+    configured: Configured, vif: Vif, said: dict[str, Any], expected: tuple[Resource, ...]
+) -> None:
+    assert _segment(configured(CONFIGURED), vif, **said) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ("vxlan_ttl = 9", {"ttl": 9}),
+        ("vxlan_port = 4789", {"port": 4789}),
+        ("vxlan_group = 239.1.1.1", {"group": "239.1.1.1"}),
+        ("vxlan_group = 239.0.0.0/8", {"group": "239.1.17.119"}),
+        (
+            "vxlan_peers = 192.0.2.9, 192.0.2.1, 192.0.2.10",
+            {"group": "", "peers": ("192.0.2.10", "192.0.2.9")},
+        ),
+    ],
+)
+def test_vxlan_is_as_configured(
+    configured: Configured, vif: Vif, options: str, changes: dict[str, Any]
+) -> None:
+    conf = configured(CONFIGURED + options)
+    expected = dataclasses.replace(VXLAN, **changes)
+    assert _segment(conf, vif, network_type="vxlan", segmentation_id=70007) == (expected,)
+
+
+def test_vxlan_of_ipv6_has_its_addresses_in_one_form(configured: Configured, vif: Vif) -> None:
+    """As they are read back from the kernel."""
+    conf = configured(
+        "[network]\nvxlan_local_ip = 2001:DB8:0::1\nvxlan_peers = 2001:DB8:0::1,2001:db8:0:0::2"
+    )
+    (vxlan,) = _segment(conf, vif, network_type="vxlan", segmentation_id=7)
+    assert isinstance(vxlan, Vxlan)
+    assert (vxlan.local, vxlan.peers) == ("2001:db8::1", ("2001:db8::2",))
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"network_type": "flat"}, "bridge_interface"),
+        ({"network_type": "vlan", "segmentation_id": 7}, "bridge_interface"),
+        ({"network_type": "vlan", "physical_network": "physnet1"}, "vlan"),
+        (
+            {"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 4095},
+            "segmentation_id",
+        ),
+        ({"network_type": "vxlan"}, "segmentation_id"),
+        ({"network_type": "vxlan", "segmentation_id": 0}, "segmentation_id"),
+        ({"network_type": "vxlan", "segmentation_id": 1 << 24}, "segmentation_id"),
+        ({"should_create_vlan": True, "segmentation_id": 7, "bridge_interface": "eth1"}, "vlan"),
+    ],
+)
+def test_vif_that_says_too_little_is_refused(
+    configured: Configured, vif: Vif, said: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        _segment(configured(CONFIGURED), vif, **said)
+    assert refused.value.field == f"vif.network.meta.{field}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "words"),
+    [
+        ("", {"network_type": "flat", "physical_network": "physnet9"}, "physnet9"),
+        (
+            "",
+            {"network_type": "vlan", "physical_network": "physnet9", "segmentation_id": 7},
+            "physical_interface_mappings",
+        ),
+        ("", {"network_type": "vxlan", "segmentation_id": 7}, "vxlan_local_ip is not set"),
+    ],
+)
+def test_port_of_what_the_operator_has_not_set_is_refused(
+    configured: Configured, vif: Vif, options: str, said: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(NotConfigured, match=words):
+        _segment(configured(options), vif, **said)
+
+
+def test_network_type_that_is_not_enabled_is_refused(configured: Configured, vif: Vif) -> None:
+    conf = configured("[network]\ntype_drivers = local,vlan")
+    with pytest.raises(NoPlugin, match="expected local, vlan, got 'geneve'"):
+        _segment(conf, vif, network_type="geneve")
+    with pytest.raises(NoPlugin, match="got 'flat'"):
+        _segment(conf, vif, bridge_interface="eth1")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("type_drivers = local,gre", "type_drivers: gre is not installed; there are flat"),
+        ("vxlan_group = 192.0.2.1", "not multicast"),
+        ("vxlan_group = everybody", "everybody"),
+        ("vxlan_local_ip = 2001:db8::1", "IPv4 and IPv6"),
+        ("vxlan_local_ip = 192.0.2.1\nvxlan_peers = 2001:db8::1", "IPv4 and IPv6"),
+        ("physical_interface_mappings = a:eth1,b:eth1", "eth1 is given for a and b"),
+    ],
+)
+def test_configuration_that_cannot_be_used_does_not_load(
+    configured: Configured, options: str, words: str
+) -> None:
+    with pytest.raises(NotConfigured, match=words):
+        loader.load(configured(f"[network]\n{options}"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "physical_interface_mappings = physnet1",
+        "physical_interface_mappings = physnet1:a/b",
+        "physical_interface_mappings = physnet1:a-name-of-sixteen",
+        "vxlan_local_ip = here",
+        "vxlan_peers = there",
+        "vxlan_ttl = 256",
+        "vxlan_port = 0",
+    ],
+)
+def test_value_that_is_none_is_refused(configured: Configured, options: str) -> None:
+    with pytest.raises(cfg.ConfigFileValueError):
+        configured(f"[network]\n{options}")
+
+
+@pytest.mark.parametrize(
+    ("parent", "vid", "name"),
+    [
+        ("eth0", 1, "eth0.1"),
+        ("eleven-char", 101, "eleven-char.101"),
+        ("eleven-char", 1001, "elev7fca55.1001"),
+        ("ten--chars", 4094, "ten--chars.4094"),
+    ],
+)
+def test_name_of_a_vlan_device_is_at_most_15_long(parent: str, vid: int, name: str) -> None:
+    assert device_name(parent, vid) == name
+    assert len(name) <= 15

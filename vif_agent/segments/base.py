@@ -1,0 +1,38 @@
+"""The contract of type drivers, version 1.0: that of plugins, for one part of the answer.
+
+A driver is named by an entry point in the group ``vif_agent.type_drivers``; the entry point's name
+is Neutron's network type. Like a plugin it is pure: the same Vif gives the same answer.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from vif_agent.resources import Resource
+from vif_agent.vif import Vif
+
+CONTRACT = "1.0"
+GROUP = "vif_agent.type_drivers"
+
+
+class TypeDriver(abc.ABC):
+    """Base of all type drivers. ``contract`` is the version its author wrote it for."""
+
+    contract: ClassVar[str] = CONTRACT
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "TypeDriver":
+        """Make the driver from oslo.config's values; the default has no options.
+
+        Raises NotConfigured for values that cannot be used; the agent then does not start.
+        """
+        return cls()
+
+    @abc.abstractmethod
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        """What besides the linux bridge of this name the host must have, for it to be on the
+        VIF's network.
+
+        Raises InvalidRequest for a VIF that says too little, NotConfigured for what the operator
+        must set first.
+        """

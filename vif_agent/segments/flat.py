@@ -1,0 +1,23 @@
+"""Network type ``flat``: the physical network's NIC itself is in the bridge."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from vif_agent.resources import Nic, Resource
+from vif_agent.segments.base import TypeDriver
+from vif_agent.segments.physical import Physical
+from vif_agent.vif import Vif
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FlatDriver(TypeDriver):
+    physical: Physical = dataclasses.field(default_factory=Physical)
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "FlatDriver":
+        return cls(Physical.from_conf(conf))
+
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        nic = self.physical.device(vif)
+        return (Nic(name=nic, shared=True, master=bridge, addressed=bridge),)

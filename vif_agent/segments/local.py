@@ -1,0 +1,12 @@
+"""Network type ``local``: the bridge is all there is; its ports see each other and nobody else."""
+
+from collections.abc import Sequence
+
+from vif_agent.resources import Resource
+from vif_agent.segments.base import TypeDriver
+from vif_agent.vif import Vif
+
+
+class LocalDriver(TypeDriver):
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        return ()

@@ -1,0 +1,40 @@
+"""Which of the host's devices leads to a physical network."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from vif_agent.errors import InvalidRequest, NotConfigured
+from vif_agent.vif import Vif
+
+_OPTION = "[network] physical_interface_mappings"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Physical:
+    """``interfaces``: devices by physical network, as in Neutron's option of this name."""
+
+    interfaces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "Physical":
+        interfaces: dict[str, str] = conf.network.physical_interface_mappings
+        for network, device in interfaces.items():
+            others = [n for n, d in interfaces.items() if d == device and n != network]
+            if others:
+                raise NotConfigured(f"{_OPTION}: {device} is given for {network} and {others[0]}")
+        return cls(dict(interfaces))
+
+    def device(self, vif: Vif) -> str:
+        """The VIF's own word comes first: nova says the device itself."""
+        if vif.bridge_interface:
+            return vif.bridge_interface
+        if not vif.physical_network:
+            raise InvalidRequest(
+                "vif.network.meta.bridge_interface",
+                vif.bridge_interface,
+                "the device that leads to the network, or a physical_network",
+            )
+        if vif.physical_network not in self.interfaces:
+            raise NotConfigured(f"{_OPTION} names no device for {vif.physical_network}")
+        return self.interfaces[vif.physical_network]

@@ -1,0 +1,86 @@
+"""Network type ``vxlan``: a tunnel device in the bridge, by multicast group or with given peers.
+
+Names and defaults are those of Neutron's linux bridge agent.
+"""
+
+import dataclasses
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from vif_agent.errors import InvalidRequest, NotConfigured
+from vif_agent.resources import Resource, Vxlan
+from vif_agent.segments.base import TypeDriver
+from vif_agent.vif import Vif
+
+_VNIS = range(1, 1 << 24)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VxlanDriver(TypeDriver):
+    """``group``: an address, or a network of them from which each VNI gets one. ``peers`` come
+    before it: what would go to the group then goes to each of them."""
+
+    local_ip: str | None = None
+    group: str = "224.0.0.1"
+    peers: tuple[str, ...] = ()
+    ttl: int | None = None
+    port: int = 8472
+
+    @classmethod
+    def from_conf(cls, conf: Any) -> "VxlanDriver":
+        said = conf.network
+        local = said.vxlan_local_ip and str(ipaddress.ip_address(said.vxlan_local_ip))
+        peers = {str(ipaddress.ip_address(p)) for p in said.vxlan_peers} - {local}
+        driver = cls(
+            local_ip=local,
+            group=said.vxlan_group,
+            peers=tuple(sorted(peers)),
+            ttl=said.vxlan_ttl,
+            port=said.vxlan_port,
+        )
+        driver.check()
+        return driver
+
+    def check(self) -> None:
+        """Raises NotConfigured where the addresses do not go together."""
+        try:
+            group = ipaddress.ip_network(self.group)
+        except ValueError as error:
+            raise NotConfigured(f"[network] vxlan_group: {error}") from None
+        if not group.is_multicast:
+            raise NotConfigured(f"[network] vxlan_group: {self.group} is not multicast")
+        addresses = [*self.peers, *([self.local_ip] if self.local_ip else [])]
+        if not self.peers and self.local_ip:
+            addresses.append(str(group.network_address))
+        if len({ipaddress.ip_address(a).version for a in addresses}) > 1:
+            raise NotConfigured(f"[network] vxlan: IPv4 and IPv6 in {', '.join(addresses)}")
+
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        vni = vif.segmentation_id
+        if vni is None or vni not in _VNIS:
+            expected = f"a VNI from {_VNIS[0]} to {_VNIS[-1]}"
+            raise InvalidRequest("vif.network.meta.segmentation_id", vni, expected)
+        if not self.local_ip:
+            raise NotConfigured("[network] vxlan_local_ip is not set: no tunnel has an end here")
+        return (
+            Vxlan(
+                name=f"vxlan-{vni}",
+                shared=True,
+                vni=vni,
+                local=self.local_ip,
+                group="" if self.peers else self._group_of(vni),
+                peers=self.peers or None,
+                ttl=self.ttl,
+                port=self.port,
+                at_home=True,
+                master=bridge,
+                mtu=vif.mtu,
+                disable_ipv6=True,
+            ),
+        )
+
+    def _group_of(self, vni: int) -> str:
+        """Neutron's rule: the VNI's low bits are the host part."""
+        network = ipaddress.ip_network(self.group)
+        return str(network.network_address + (vni & int(network.hostmask)))
