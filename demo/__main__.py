@@ -122,7 +122,8 @@ def _settle(sender: Sender, some: Sequence[Port], generation: int, what: str) ->
 
 
 def _plug_shipped(sender: Sender, shipped: Sequence[Port], checks: Checks) -> dict[str, View]:
-    show.heading(f"The {len(shipped)} payloads of examples/payloads/")
+    show.heading(f"{len(shipped)} payloads of examples/payloads/")
+    show.note(f"Left out, for want of an SR-IOV card: {', '.join(ports.OF_A_CARD)}.")
     views = _settle(sender, shipped, sender.plug(shipped), "settled")
     _port_table(shipped, views)
     print()
@@ -130,8 +131,8 @@ def _plug_shipped(sender: Sender, shipped: Sequence[Port], checks: Checks) -> di
     bad = [p for p in shipped if p.refusal]
     checks.that(f"{len(good)} are ready", _not_ready(good, views))
     checks.that(
-        f"{len(bad)} are refused, each for the right reason: Neutron has not bound the port, no "
-        "plugin in this release, or a device this kernel cannot make",
+        f"{len(bad)} are refused, each for the right reason: Neutron has not bound the port, a "
+        "program that is not allowed, or a device this kernel cannot make",
         [p.payload for p in bad if not p.rightly_refused(views[p.id])],
     )
     return views

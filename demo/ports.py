@@ -21,6 +21,13 @@ COMMANDED = (
     "midonet", "iovisor", "ivs", "ivs_hybrid", "vrouter", "ib_hostdev", "mlnx_direct",
     "vhostuser_fp_ovs", "vhostuser_fp_hybrid", "vhostuser_fp_bridge", "vhostuser_vrouter",
 )  # fmt: skip
+#: their port waits for a VF of a card, and the scratch host has none
+OF_A_CARD = (
+    "hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "ovs_direct_netdev", "ovs_vdpa",
+    "agilio_ovs_direct",
+)  # fmt: skip
+#: 802.1Q devices, which not every kernel has
+ON_A_VLAN = ("bridge_vlan", "macvtap")
 BURST = ("ovs_hybrid", "ovs_create_tap", "bridge")
 NETWORKS = 4
 _SEED = uuid.UUID("f3b7c1de-5d8c-4f0e-9c58-6d0d2f6f7a11")
@@ -48,8 +55,9 @@ class Port:
 
 
 def shipped(plugins: Collection[str], vlan_devices: bool) -> list[Port]:
-    """All of examples/payloads/, for an agent with these plugins and such a kernel."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(PAYLOADS.glob("*.json"))}
+    """All of examples/payloads/ but a card's, for an agent with these plugins and such a kernel."""
+    paths = [path for path in sorted(PAYLOADS.glob("*.json")) if path.stem not in OF_A_CARD]
+    found = {path.stem: json.loads(path.read_text()) for path in paths}
     return [Port(n, vif, _refusal(n, vif, plugins, vlan_devices)) for n, vif in found.items()]
 
 
@@ -65,7 +73,7 @@ def _refusal(
         return "command_not_allowed", "[commands] allowed"
     if name in ("bridge_flat", "bridge_vxlan"):
         return "not_configured", "[network]"
-    if name == "bridge_vlan" and not vlan_devices:
+    if name in ON_A_VLAN and not vlan_devices:
         return "host_refused", "not supported"
     return None
 
