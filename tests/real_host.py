@@ -18,13 +18,13 @@ from vif_agent.engine import Engine
 from vif_agent.errors import Problem
 from vif_agent.host import RealHost, privileged
 from vif_agent.host.commands import Limits
+from vif_agent.installed.plugins import Plugins
 from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.iovisor import IovisorPlugin
 from vif_agent.plugins.ivs import IvsPlugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.midonet import MidonetPlugin
 from vif_agent.plugins.mlnx import IbHostdevPlugin, MlnxDirectPlugin

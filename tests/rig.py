@@ -10,13 +10,13 @@ import pytest
 from tests.examples import INSTANCE
 from tests.fake_host import FakeHost
 from vif_agent.engine import Engine
+from vif_agent.installed.plugins import Plugins
 from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.iovisor import IovisorPlugin
 from vif_agent.plugins.ivs import IvsPlugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.midonet import MidonetPlugin
 from vif_agent.plugins.mlnx import IbHostdevPlugin, MlnxDirectPlugin

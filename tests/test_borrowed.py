@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
+from vif_agent.installed.plugins import Plugins
 from vif_agent.plugins.base import Plugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Device, Key, OtherLink, OvsPort, Resource
 from vif_agent.store import PLUG, UNPLUG
 from vif_agent.vif import Vif

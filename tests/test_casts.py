@@ -14,11 +14,11 @@ from tests.examples import INSTANCE, PAYLOADS
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.errors import VifAgentError
+from vif_agent.installed.plugins import Plugins
 from vif_agent.places import located
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin

@@ -228,7 +228,10 @@ def test_status_and_plugins(site: Site, plugged: Vif) -> None:
     assert "ready: 1" in run(site, "status").out
     plugins = {p["vif_type"]: p for p in run(site, "plugin", "list", "-f", "json").json()}
     assert {"ovs", "bridge", "tap"} <= plugins.keys()
-    assert plugins["ovs"].keys() == {"vif_type", "contract", "error"}
+    assert plugins["ovs"] == {
+        "vif_type": "ovs", "plugin": "ovs", "package": f"vif-agent {__version__}",
+        "contract": "1.0", "deprecated": None, "error": None,
+    }  # fmt: skip
 
 
 def test_only_the_transport_url_is_needed(site: Site, plugged: Vif, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from vif_agent.bus.casts import Sync
 from vif_agent.cleanup import Cleanup
 from vif_agent.errors import Problem
 from vif_agent.host import RealHost
+from vif_agent.installed.plugins import Plugins
 from vif_agent.operations import Operations
 from vif_agent.plan import Plan
-from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import Key, Tap
 from vif_agent.store import Store
 from vif_agent.testing.host import ScratchHost

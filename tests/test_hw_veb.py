@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.rig import Rig
+from vif_agent.installed.plugins import Plugins
 from vif_agent.places import NETDEV
 from vif_agent.plugins.hw_veb import HwVebPlugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import LINK, VF, Key, OtherLink, Vf
 from vif_agent.store import PLUG, UNPLUG
 

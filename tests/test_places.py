@@ -10,9 +10,9 @@ import pytest
 
 from tests.rig import Rig
 from vif_agent.errors import NotYet
+from vif_agent.installed.plugins import Plugins
 from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER, has_place, located, of_pci
 from vif_agent.plugins.base import Plugin
-from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import LINK, OVS_PORT, Device, Key, OtherLink, OvsPort, Resource
 from vif_agent.store import PLUG, UNPLUG
 from vif_agent.vif import DEVICE_NAME, Vif

@@ -30,13 +30,13 @@ from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
 from vif_agent.host.programs import Programs
+from vif_agent.installed import loader
+from vif_agent.installed.plugins import Plugins
 from vif_agent.operations import Operations, unplugs_of
-from vif_agent.plugins import loader
-from vif_agent.plugins.loader import Plugins
 from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
 from vif_agent.segments import loader as segments
-from vif_agent.store import Port, Store
+from vif_agent.store import PLUG, Port, Store
 
 LOG = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ class Agent:
         self._conf = conf
         self._store = Store(store_path(conf))
         segments.load(conf)  # raises: a host must not silently lack a network type
-        plugins = loader.load(conf)
-        self._host, self._engine = host_and_engine(conf, self._store, plugins)
+        self._plugins = loader.load(conf)
+        self._host, self._engine = host_and_engine(conf, self._store, self._plugins)
         self._engine_lock = threading.Lock()
         self._cleanup = Cleanup(self._engine, conf.cleanup)
         self._notifications = Notifications(conf, conf.host)
@@ -101,7 +101,7 @@ class Agent:
             conf.cleanup.interval,
         )
         operations = Operations(
-            conf.host, self._store, self._engine, self._engine_lock, plugins, self._cleanup
+            conf.host, self._store, self._engine, self._engine_lock, self._plugins, self._cleanup
         )
         calls = admin.Calls(operations, self.repair, self._store, self._report)
         self._admin = admin.server(self._messaging, conf.host, calls)
@@ -153,6 +153,12 @@ class Agent:
         else:
             self.wake({port_id})
 
+    def _answered(self, port_ids: Collection[str]) -> None:
+        """Their plugin has, in its own process."""
+        with self._news:
+            self._notes.again.update(port_ids)
+            self._news.notify()
+
     def _host_changed(self, keys: frozenset[Key] | None) -> None:
         if keys is None:
             self._everything()
@@ -172,10 +178,12 @@ class Agent:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
         self._host.on_change(self._host_changed)
         self._host.start()
+        self._plugins.on_answer(self._answered)
         self._notes.again |= self._engine.load()
         self._notes.everywhere = True
         LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host,
                  len(self._notes.again))  # fmt: skip
+        self._tell_missing()
         try:
             self._turn()
             threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
@@ -186,6 +194,14 @@ class Agent:
             self._end()
         if self._failure:
             raise self._failure
+
+    def _tell_missing(self) -> None:
+        """The wishes stay, and are carried out when their plugin is back after a restart."""
+        ports = self._store.ports().values()
+        needed = Counter(port.vif_type for port in ports if port.verb == PLUG)
+        for vif_type, count in sorted(needed.items()):
+            if reason := self._plugins.why_not(vif_type):
+                LOG.error("%d ports of vif_type %s: no plugin: %s", count, vif_type, reason)
 
     def _join_bus(self) -> None:
         """Blocks while the broker is away; the loop goes on meanwhile."""
@@ -207,6 +223,7 @@ class Agent:
         leaving.start()
         leaving.join(_LEAVE_SECONDS)
         self._host.stop()
+        self._plugins.close()
         self._save()
         LOG.info("Stopped")
 
@@ -241,7 +258,7 @@ class Agent:
         if notes.everywhere:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
-            self._take(ports, self._look(ports, notes.everywhere))
+            self._take(ports, self._look(ports, notes.everywhere, notes.wished))
         if notes.everywhere:
             self._tidy()
         for chore, due in self._chores.items():
@@ -282,10 +299,12 @@ class Agent:
     def _awaiting(self, keys: Collection[Key]) -> set[str]:
         return {port for port, waits in self._waiting.items() if not waits.isdisjoint(keys)}
 
-    def _look(self, ports: Collection[str], everywhere: bool = False) -> Outcome:
+    def _look(
+        self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
+    ) -> Outcome:
         try:
             with self._engine_lock:
-                return self._engine.look(ports, everywhere=everywhere)
+                return self._engine.look(ports, everywhere=everywhere, anew=anew)
         except HelperGone:
             raise
         except StoreUnavailable as error:

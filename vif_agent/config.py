@@ -255,6 +255,31 @@ CLEANUP: list[cfg.Opt] = [
     ),
 ]
 
+PLUGINS: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "override",
+        default=[],
+        metavar="VIF_TYPE:PLUGIN",
+        help="Which installed plugin plugs a vif_type instead of the one of that name, e.g. "
+        "ovs:my_ovs. 'vif-agentctl plugin list' has the names. The agent does not start if one of "
+        "these cannot be honoured.",
+    ),
+    cfg.ListOpt(
+        "borrow",
+        default=[],
+        metavar="DEVICE",
+        help="Devices of this host, e.g. eth4_*, that plugins of other packages may change for a "
+        "port's sake although they are not named after it: representors, VFs, NICs.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=5,
+        min=0.1,
+        help="Seconds that a plugin of another package may take for one answer; then its process "
+        "is ended. Only its own ports wait for it.",
+    ),
+]
+
 _GROUPS = (
     (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
@@ -263,6 +288,7 @@ _GROUPS = (
     (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
+    (cfg.OptGroup("plugins", title="The plugins, by their names"), PLUGINS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )
 

@@ -33,7 +33,7 @@ class Outcome:
     """``finished``: ports whose story changed, to be told; the others are to be looked at again.
 
     ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
-    speaks of the given things; ``retry``: after a pause.
+    speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
     """
 
     finished: tuple[Port, ...] = ()
@@ -78,9 +78,14 @@ class Engine:
         """An operator wants it made sure that the commands of this port, or of all, are done."""
         self._host.commands.doubt(self._wishes.commands_of(port_id))
 
-    def look(self, port_ids: Collection[str], *, everywhere: bool = False) -> Outcome:
-        """One round for these ports. ``everywhere``: also find our things by their stamps."""
-        self._wishes.ask_again(port_ids)
+    def look(
+        self, port_ids: Collection[str], *, everywhere: bool = False, anew: Collection[str] = ()
+    ) -> Outcome:
+        """One round for these ports. ``everywhere``: also find our things by their stamps.
+
+        ``anew``: those whose plugin is to be asked again though it has refused them.
+        """
+        self._wishes.ask_again(port_ids, anew)
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
         plan, actual = self._plan(self._wishes, ids, everywhere)
@@ -212,6 +217,9 @@ class Engine:
         waiting: dict[str, frozenset[Key]] = {}
         for entry in entries:
             port_id = entry.port.port_id
+            if entry.unanswered:
+                waiting[port_id] = frozenset()
+                continue
             problem = self._problem(entry, plan, actual, failures)
             unready = _awaited(entry, actual)
             if port_id in busy:

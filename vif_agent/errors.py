@@ -62,9 +62,15 @@ class NotConfigured(VifAgentError):
 
 
 class PluginFailed(VifAgentError):
-    """The plugin raised or answered nonsense: a bug of the plugin."""
+    """The plugin raised, hung or answered nonsense: a bug of the plugin."""
 
     code = "plugin_failed"
+
+
+class PluginResting(PluginFailed):
+    """The plugin hung or died on another VIF; this one is asked about a little later."""
+
+    transient = True
 
 
 class Conflict(VifAgentError):
@@ -84,6 +90,10 @@ class NotYet(VifAgentError):
 
     code = "not_yet"
     transient = True
+
+
+class Unanswered(NotYet):
+    """The plugin is thinking; the port goes on when it has answered."""
 
 
 class OvsdbUnavailable(NotYet):
@@ -108,6 +118,22 @@ class CommandNotAllowed(VifAgentError):
     """The configuration does not say where that program is; the operator must allow it."""
 
     code = "command_not_allowed"
+
+
+class Told(VifAgentError):
+    """An error of another process, as it was told there."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.code = problem.code
+        self.transient = problem.transient
+
+
+class InvalidConfiguration(VifAgentError):
+    """The agent does not start: the operator must write ``option`` otherwise."""
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{option}: expected {expected}, got {brief(value)}")
 
 
 class HelperGone(VifAgentError):

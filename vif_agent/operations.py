@@ -4,6 +4,7 @@ The daemon answers by the bus, ``vif-agentctl --local`` in its own process; the 
 same plain data.
 """
 
+import contextlib
 import datetime
 import threading
 from collections import Counter
@@ -15,12 +16,14 @@ from vif_agent.bus import casts, views
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.cleanup import Cleanup
 from vif_agent.engine import Engine
-from vif_agent.errors import Problem
+from vif_agent.errors import Problem, VifAgentError
+from vif_agent.installed.plugins import Plugins
 from vif_agent.plan import Plan
-from vif_agent.plugins.loader import Plugins
 from vif_agent.resources import Key
-from vif_agent.store import OLDEST, UNPLUG, FullSet, Port, Store, Wish
+from vif_agent.store import OLDEST, PLUG, UNPLUG, FullSet, Port, Store, Wish
+from vif_agent.vif import parse
 
+_PLUGINS_SECONDS = 5.0
 _OFF = "clean-up is off: nothing is removed until [cleanup] enabled is set; a dry run shows what is"
 
 
@@ -52,6 +55,8 @@ class Operations:
         item = casts.read({}, message)
         if isinstance(item, Refusal):
             return {"text": f"refused: {item.error}", "steps": None}
+        asked = item.full_set if isinstance(item, Sync) else item
+        self._await_plugins(self._store.preview([asked]))
         with self._lock:
             if isinstance(item, Sync):
                 return _shown(self._plan_of_set(item))
@@ -66,6 +71,7 @@ class Operations:
         if port is None:
             return {"port_id": port_id, "ok": False, "state": None, "error": None,
                     "text": "unknown port", "steps": None, "unready": []}  # fmt: skip
+        self._await_plugins([port])
         with self._lock:
             plan, unready = self._engine.check(port)
         waits = [f"{key.name}: {why}" for key, why in unready.items()]
@@ -106,12 +112,17 @@ class Operations:
         }
 
     def plugins(self) -> list[dict[str, Any]]:
-        loaded = [
-            {"vif_type": name, "contract": plugin.contract, "error": None}
-            for name, plugin in sorted(self._plugins.loaded.items())
-        ]
-        broken = sorted(self._plugins.broken.items())
-        return loaded + [{"vif_type": n, "contract": None, "error": e} for n, e in broken]
+        ports = self._store.ports().values()
+        return self._plugins.listed(port.vif_type for port in ports if port.verb == PLUG)
+
+    def _await_plugins(self, ports: Iterable[Port]) -> None:
+        """Before the lock is taken: those in other processes must not hold up the loop."""
+        vifs = []
+        for port in ports:
+            with contextlib.suppress(VifAgentError):  # the plan tells what is wrong with it
+                if port.verb == PLUG:
+                    vifs.append(parse(port.instance, port.vif))
+        self._plugins.await_answers(vifs, _PLUGINS_SECONDS)
 
     def _plan_of_set(self, sync: Sync) -> Plan:
         """As if an empty set were seen for the second time: what it would come to."""

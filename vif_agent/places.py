@@ -17,7 +17,7 @@ NETDEV, REPRESENTOR, PF_ADDRESS, VF_NUMBER = "netdev", "representor", "PF addres
 #: (what, PCI address) to the name; NotYet if it is not there
 Find: TypeAlias = Callable[[str, str], str]
 
-_PLACE = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
+PLACE = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
 
 
 def of_pci(address: str, what: str) -> str:
@@ -27,7 +27,7 @@ def of_pci(address: str, what: str) -> str:
 
 def has_place(resource: Resource) -> bool:
     fields = (getattr(resource, f.name) for f in dataclasses.fields(resource))
-    return any(_PLACE.search(text) for value in fields for text in _texts(value))
+    return any(PLACE.search(text) for value in fields for text in _texts(value))
 
 
 def located(resource: Resource, find: Find) -> Resource:
@@ -48,5 +48,5 @@ def _found(value: Any, find: Find) -> Any:
     if isinstance(value, tuple):
         return tuple(_found(item, find) for item in value)
     if isinstance(value, str):
-        return _PLACE.sub(lambda match: find(match[1], match[2]), value)
+        return PLACE.sub(lambda match: find(match[1], match[2]), value)
     return value

@@ -18,10 +18,10 @@ _T = TypeVar("_T")
 #: Linux allows more (anything but "/", ":" and white space); nova and OVS use no more than this.
 DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,14}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,62}\Z")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _DEEPEST = 12
 _EMPTY: Mapping[str, object] = MappingProxyType({})
-_MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
+MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
 _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
 _SEGMENT = (0, (1 << 32) - 1)  # of all of Neutron's types GRE has the longest
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
@@ -100,7 +100,7 @@ def parse(instance: object, vif: object) -> Vif:
         project_id=owner.text("project_id"),
         network_id=network.uuid("id"),
         bridge=_bridge(network, details),
-        mtu=meta.number("mtu", *_MTU),
+        mtu=meta.number("mtu", *MTU),
         vlan=_vlan(meta, details),
         bridge_interface=meta.device("bridge_interface"),
         physical_network=meta.text("physical_network") or details.text("physical_network"),
@@ -235,7 +235,7 @@ class _Node:
         return self._matching(key, DEVICE_NAME, expected)
 
     def mac(self, key: str) -> str | None:
-        value = self._matching(key, _MAC, "a MAC address", lower=True)
+        value = self._matching(key, MAC, "a MAC address", lower=True)
         if value is not None and (int(value[:2], 16) & 1 or value == "00:00:00:00:00:00"):
             raise self.wrong(key, "a unicast MAC address")
         return value

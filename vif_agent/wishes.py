@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from vif_agent import vif as vifs
-from vif_agent.errors import HostRefused, NotYet, Problem, VifAgentError
+from vif_agent.errors import HostRefused, NotYet, Problem, Unanswered, VifAgentError
 from vif_agent.ownership import SHARED
 from vif_agent.places import Find, has_place, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Asked(Protocol):
-    """The plugins, as they are needed here."""
+    """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
 
     def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
 
@@ -31,6 +31,7 @@ class Entry:
     port: Port
     wanted: tuple[Resource, ...] = ()
     refused: Problem | None = None
+    unanswered: bool = False  # nor refused: its plugin has not said yet
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     rounds: int = 0  # rounds in a row that had something to do for it
     began: float | None = None  # when the first of them did
@@ -92,13 +93,16 @@ class Wishes:
         self._ask(entry)
         self._replace(port.port_id, entry)
 
-    def ask_again(self, port_ids: Iterable[str]) -> None:
-        """Those whose answer may be another by now: it depends on what the host has."""
+    def ask_again(self, port_ids: Iterable[str], anew: Collection[str]) -> None:
+        """Those whose answer may be another by now: it depends on what the host has, or it has not
+        been given yet. Of ``anew`` all that were refused."""
         for port_id in port_ids:
             known = self._entries.get(port_id)
-            if known and (known.placed or (known.refused and known.refused.transient)):
+            if known and (known.placed or _may_change(known.refused, port_id in anew)):
                 held = known.held | frozenset(r.key for r in known.wanted)
-                entry = dataclasses.replace(known, held=held, wanted=(), returns=(), refused=None)
+                entry = dataclasses.replace(
+                    known, held=held, wanted=(), returns=(), refused=None, unanswered=False
+                )
                 self._ask(entry)
                 self._replace(port_id, entry)
 
@@ -111,7 +115,8 @@ class Wishes:
                 entry.wanted = self._located(asked)
             entry.returns = tuple(self._given_back(port))
         except VifAgentError as error:
-            entry.refused = error.problem
+            entry.wanted, entry.refused = (), error.problem
+            entry.unanswered = isinstance(error, Unanswered)
 
     def _asked(self, instance: object, vif: object) -> tuple[Resource, ...]:
         return tuple(self._plugins.resources(vifs.parse(instance, vif)))
@@ -124,6 +129,8 @@ class Wishes:
             try:
                 resources = self._asked(instance, vif)
             except VifAgentError as error:
+                if error.transient:
+                    raise
                 LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
                             port.port_id, error)  # fmt: skip
                 continue
@@ -283,3 +290,7 @@ class Wishes:
         self._entries[port_id] = entry
         for key in entry.claims:
             self._claimants.setdefault(key, set()).add(port_id)
+
+
+def _may_change(refused: Problem | None, anew: bool) -> bool:
+    return refused is not None and (refused.transient or anew)

@@ -1,38 +1,96 @@
-"""The plugin contract, version 1.0.
+"""The plugin contract, version 1.0. What stands here holds for plugins of every package.
 
-A plugin is named by an entry point in the group ``vif_agent.plugins``; the entry point's name is
-the vif_type. It is given a checked, frozen Vif and answers with resources. It never acts: no I/O,
-no clock, no state; the same Vif gives the same answer. The engine compares the answer with the
-host and does what is missing, so plug, unplug, repair and dry run need no code in a plugin.
+**A plugin** is a class that an entry point in the group ``vif_agent.plugins`` names. The entry
+point's name is the vif_type that it plugs, and the name by which the configuration calls it
+(``[plugins] override``). The class says which version of this contract it is written for.
+
+**It is given** the configuration, once, when the agent starts (``from_conf``); then a checked,
+frozen Vif for each wish (``resources``).
+
+**It may answer** at most ``MOST`` resources, of the classes in ``vif_agent.resources``: what the
+host must have for this VIF, masters before members, no two of one key. Fields are of the declared
+types. A device's name is as ``vif_agent.vif.DEVICE_NAME`` says and of this port alone: a prefix of
+three letters and ``vif.short_id``. What several ports use says ``shared``. What others make is
+borrowed (``Device``); if it is not named after the port, the operator must allow it by ``[plugins]
+borrow``. A VIF that cannot be plugged is refused by InvalidRequest, BindingRefused or NoPlugin of
+``vif_agent.errors``, with a message for whoever must act. Anything else raised is a bug of the
+plugin: ``plugin_failed``.
+
+**It must not act**: no I/O, no clock, no state, no thread, no chance. The same Vif has the same
+answer for as long as the agent runs. The engine compares it with the host and does what is
+missing, so plug, unplug, repair, adoption and dry run need no code in a plugin.
+
+**Where it runs.** A plugin of another package than the agent's runs in a process of its own, with
+no capability and ``MEMORY`` bytes. An answer that takes longer than ``[plugins] timeout`` ends that
+process. Only the plugin's own ports wait for it, or fail.
+
+**How the contract changes.** A minor version only adds: fields of Vif and of resources, kinds of
+resources, methods with a default. An agent that speaks 1.3 asks plugins of 1.0 to 1.3. A major
+version may take away or change. Two majors are served at once, the older for at least a year;
+meanwhile each start warns of the plugins written for it, with the release of the agent that will
+not speak it any longer (``LEAVING``).
 """
 
 import abc
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from vif_agent.errors import brief
 from vif_agent.resources import Resource
 from vif_agent.vif import Vif
 
 CONTRACT = "1.0"
 GROUP = "vif_agent.plugins"
 
+#: the majors that this agent speaks, each with its newest minor version
+SPOKEN: Mapping[int, int] = {1: 0}
+#: the majors that it will not speak any longer, from which release of the agent on
+LEAVING: Mapping[int, str] = {}
+
+MOST = 100
+MEMORY = 1 << 30
+
 
 class Plugin(abc.ABC):
-    """Base of all plugins. ``contract`` is the version its author wrote it for."""
+    """Base of all plugins.
 
-    contract: ClassVar[str] = CONTRACT
+    ``contract``: the version that its author wrote it for, such as "1.0"; a plugin of the agent's
+    own package is of the agent's. ``aliases``: former names of its entry point, each with the
+    release of its package in which that goes. They work like the name, with a warning.
+    """
+
+    contract: ClassVar[str] = ""
+    aliases: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def from_conf(cls, conf: Any) -> "Plugin":
-        """Make the plugin from oslo.config's values; the default has no options."""
+        """Make the plugin from oslo.config's values; the default has no options.
+
+        ``conf`` has the agent's options; ``conf.register_opts(...)`` adds the plugin's own.
+        """
         return cls()
 
     @abc.abstractmethod
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        """What the host must have for this VIF, masters before members.
+        """What the host must have for this VIF, masters before members."""
 
-        Raises a VifAgentError (BindingRefused, InvalidRequest) for a VIF that cannot be plugged.
-        """
+
+def why_not(contract: object, spoken: Mapping[int, int] = SPOKEN) -> str:
+    """Why plugins of this contract cannot be asked; empty if they can."""
+    version = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", contract) if isinstance(contract, str) else None
+    if version is None:
+        return f"contract: expected a version such as {CONTRACT!r}, got {brief(contract)}"
+    major, minor = map(int, version.groups())
+    if minor <= spoken.get(major, -1):
+        return ""
+    known = ", ".join(f"{major}.{minor}" for major in spoken for minor in range(spoken[major] + 1))
+    return f"contract {contract} is not known to this agent, which speaks {known}"
+
+
+def leaves_in(contract: str, leaving: Mapping[int, str] = LEAVING) -> str:
+    """The release of the agent that will not speak this contract; empty if none is planned."""
+    return leaving.get(int(contract.partition(".")[0]), "")
 
 
 def host_mac(guest_mac: str) -> str:

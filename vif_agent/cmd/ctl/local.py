@@ -20,9 +20,9 @@ from vif_agent.cleanup import Cleanup
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import OvsdbUnavailable, VifAgentError
 from vif_agent.host import privileged
+from vif_agent.installed import loader
 from vif_agent.operations import Operations
 from vif_agent.plan import Plan
-from vif_agent.plugins import loader
 from vif_agent.store import Port, Store
 
 _RUNS = "the agent runs on this host and puts right by itself what differs; nothing was done"

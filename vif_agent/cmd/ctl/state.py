@@ -9,7 +9,14 @@ from cliff.show import ShowOne
 from vif_agent.cmd.ctl import cells
 from vif_agent.cmd.ctl.app import Asking
 
-_PLUGINS = {"vif_type": "vif_type", "contract": "contract", "error": "error"}
+_PLUGINS = {
+    "vif_type": "vif_type",
+    "plugin": "plugin",
+    "package": "package",
+    "contract": "contract",
+    "deprecated": "deprecated",
+    "error": "error",
+}
 _ORPHANS = {
     "port": "port_id",
     "devices": "devices",

@@ -1,0 +1,258 @@
+"""A plugin of another package that goes wrong, however it does, hurts its own ports alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import foreign
+from tests.casting import CONTEXT, MODES, Site, Vif, nic, numbered, wait_for
+from tests.examples import INSTANCE
+from vif_agent.bus.api import PlugFailed
+from vif_agent.testing.daemon import HOST
+from vif_agent.testing.host import ScratchHost
+
+Payload = Callable[[str], Vif]
+
+AGENT = str(Path(sys.executable).parent / "vif-agent")
+LIMIT = 1.0  # [plugins] timeout
+SOURCE = """
+import os, time
+
+class Good(Plugin):
+    contract = "1.0"
+
+    def resources(self, vif):
+        return self.answer(vif, "tap" + vif.short_id)
+
+    def answer(self, vif, name):
+        return [Tap(name=name, mtu=vif.mtu)]
+
+class Raises(Good):
+    def answer(self, vif, name):
+        return {}["nothing"]
+
+class Loops(Good):
+    def answer(self, vif, name):
+        while vif.mtu != 1442:
+            pass
+        return super().answer(vif, name)
+
+class Slow(Good):
+    def answer(self, vif, name):
+        time.sleep(0.3)
+        return super().answer(vif, name)
+
+class Dies(Good):
+    def answer(self, vif, name):
+        os._exit(7)
+
+class Leaves(Good):
+    def answer(self, vif, name):
+        raise SystemExit
+
+class Hogs(Good):
+    def answer(self, vif, name):
+        hoard = [bytes(1 << 28) for _ in range(100)]
+
+class Future(Good):
+    contract = "9.9"
+
+class Nic(Good):
+    def answer(self, vif, name):
+        return [Bridge(name="eth1", mtu=vif.mtu)]
+
+class NicInOvs(Good):
+    def answer(self, vif, name):
+        return [OvsPort(name="eth1", bridge="br-int")]
+
+class BorrowsNic(Good):
+    def answer(self, vif, name):
+        return [Device(name="eth1", mtu=vif.mtu, up=False)]
+
+class WrongType(Good):
+    def answer(self, vif, name):
+        return [Tap(name=name, mtu="1500")]
+
+class BadName(Good):
+    def answer(self, vif, name):
+        return [Tap(name="a/b")]
+
+class Thousands(Good):
+    def answer(self, vif, name):
+        return (Tap(name=f"tap{n}") for n in range(10**12))
+
+class Own(Tap):
+    pass
+
+class OwnKind(Good):
+    def answer(self, vif, name):
+        return [Own(name=name)]
+
+class Twice(Good):
+    def answer(self, vif, name):
+        return [Tap(name=name, mtu=1400), Tap(name=name, mtu=1500)]
+"""
+#: class, error code, words of the message
+BAD = {
+    "raises": ("Raises", "plugin_failed", "plugin raises raised KeyError('nothing')"),
+    "dies": ("Dies", "plugin_failed", "plugin dies ended instead of answering (exit status 7)"),
+    "leaves": ("Leaves", "plugin_failed", "plugin leaves raised SystemExit()"),
+    "hogs": ("Hogs", "plugin_failed", "plugin hogs raised MemoryError()"),
+    "future": ("Future", "no_plugin", "contract 9.9 is not known to this agent"),
+    "nic": ("Nic", "conflict", "eth1 exists, is a veth and is not ours"),
+    "nic_in_ovs": ("NicInOvs", "conflict", "eth1 exists, is a veth and is not ours"),
+    "borrows_nic": ("BorrowsNic", "conflict", "plugin borrows_nic may not borrow eth1"),
+    "wrong_type": ("WrongType", "plugin_failed", "answered a Tap whose mtu is '1500'"),
+    "bad_name": ("BadName", "plugin_failed", "answered a Tap whose name is 'a/b'"),
+    "thousands": ("Thousands", "plugin_failed", "answered more than 100 resources"),
+    "own_kind": ("OwnKind", "plugin_failed", "which is none of vif_agent.resources"),
+    "twice": ("Twice", "plugin_failed", "answered two resources of one name: link tap"),
+    "loops": ("Loops", "plugin_failed", "plugin loops did not answer within 1 s"),
+}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def site(
+    request: pytest.FixtureRequest,
+    scratch_with_bus: ScratchHost,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    installed = tmp_path_factory.mktemp("installed")
+    plugins = {name: bad[0] for name, bad in BAD.items()}
+    foreign.package(installed, "bad-plugins", SOURCE, {**plugins, "good": "Good", "slow": "Slow"})
+    argv = ("env", f"PYTHONPATH={installed}", AGENT)
+    options = {"plugins": {"timeout": LIMIT}}
+    with nic("eth1"), Site(scratch_with_bus, request.param, options, argv=argv) as running:
+        yield running
+
+
+@pytest.fixture
+def port(payload: Payload) -> Callable[..., Vif]:
+    """A VIF of this type."""
+
+    def make(vif_type: str, number: int, mtu: int = 1450) -> Vif:
+        vif = numbered({**payload("tap"), "type": vif_type}, number)
+        vif["network"]["meta"]["mtu"] = mtu
+        return vif
+
+    return make
+
+
+def _plug_others(site: Site, port: Callable[..., Vif], first: int) -> float:
+    """Ports of the agent's own plugins; the seconds that the slowest took."""
+    longest = 0.0
+    for number in range(first, first + 5):
+        began = time.monotonic()
+        assert site.plug(port("tap", number))["state"] == "ready"
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_plugin_fails_its_own_port_alone(
+    site: Site, port: Callable[..., Vif], name: str
+) -> None:
+    bad, (_, code, words) = port(name, 1), BAD[name]
+    nic_before = site.host.links()["eth1"]
+    site.plug(bad, wait=None)
+    assert _plug_others(site, port, 100) < LIMIT
+    wait_for(lambda: site.port(bad)["state"] == "error", "the failure")
+    error = site.port(bad)["error"]
+    assert (error["code"], words in error["message"]) == (code, True), error
+    assert site.host.links()["eth1"] == nic_before
+    assert site.plug(port("good", 2))["state"] == "ready"
+    site.unplug_all()
+    assert "Round broke" not in site.daemon.log()
+
+
+def test_good_plugin_plugs_by_its_process(site: Site, port: Callable[..., Vif]) -> None:
+    before = site.host.links().keys()
+    vifs = [port("good", number) for number in range(300, 340)]
+    for vif in vifs:
+        site.plug(vif, wait=None)
+    site.settled()
+    assert len(site.host.links().keys() - before) == 40
+    assert site.writes(lambda: site.plug(vifs[0])) == []
+    site.unplug_all()
+    assert site.host.links().keys() == before
+
+
+def test_slow_plugin_keeps_only_its_own_ports_waiting(site: Site, port: Callable[..., Vif]) -> None:
+    slow = [port("slow", number) for number in range(400, 410)]  # three seconds' work
+    for vif in slow:
+        site.plug(vif, wait=None)
+    assert _plug_others(site, port, 450) < LIMIT
+    assert site.port(slow[-1])["state"] == "pending"
+    site.settled()
+    wait_for(lambda: site.states() == {"ready"}, "the slow plugin's ports")
+    site.unplug_all()
+
+
+def test_ports_of_a_plugin_that_hung_fail_at_once_and_are_plugged_after_its_rest(
+    site: Site, port: Callable[..., Vif]
+) -> None:
+    culprit, others = port("loops", 500), [port("loops", n, mtu=1442) for n in range(501, 511)]
+    with pytest.raises(PlugFailed, match="did not answer"):
+        site.plug(culprit)
+    began = time.monotonic()
+    for vif in others:
+        site.plug(vif, wait=None)
+    wait_for(lambda: site.port(others[-1])["state"] == "retrying", "an answer for the last")
+    assert time.monotonic() - began < 10 * LIMIT
+    error = site.port(others[-1])["error"]
+    assert error["code"] == "plugin_failed"
+    assert f"rests for a while: it did not answer within 1 s on port {culprit['id']}" in str(error)
+    wait_for(lambda: {site.port(vif)["state"] for vif in others} == {"ready"}, "the ports", 60)
+    assert site.port(culprit)["state"] == "error"
+    site.unplug_all()
+
+
+def test_dry_run_asks_the_process_too(site: Site, port: Callable[..., Vif]) -> None:
+    for vif_type, words in (("good", "grow: make tun tap"), ("raises", "raised KeyError")):
+        vif = port(vif_type, 600)
+        told = site.api.plan(CONTEXT, HOST, "plug_vif", instance=INSTANCE, vif=vif)
+        assert words in told["text"]
+
+
+def test_process_of_a_plugin_holds_nothing_of_the_agents(site: Site) -> None:
+    """No capability, also for root; no socket, file or lock but its channel."""
+    for pid in _plugins(site):
+        lines = (line.partition(":\t") for line in (pid / "status").read_text().splitlines())
+        status = {key: value for key, _, value in lines}
+        for which in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+            assert int(status[which], 16) == 0
+        assert status["NoNewPrivs"] == "1"
+        assert status["Threads"] == "1"
+        held = {os.readlink(fd).partition(":")[0] for fd in (pid / "fd").iterdir()}
+        assert held == {"/dev/null", str(site.daemon.log_file), "socket"}, held
+
+
+def test_processes_end_with_the_agent(site: Site, port: Callable[..., Vif]) -> None:
+    site.plug(port("loops", 700), wait=None)
+    wait_for(lambda: site.port(port("loops", 700))["state"] == "pending", "the wish")
+    pids = _plugins(site)
+    site.daemon.kill()
+    wait_for(lambda: not any(pid.exists() for pid in pids), "their end")
+    site.daemon.start()
+    pids = _plugins(site)
+    assert site.daemon.stop() == 0
+    wait_for(lambda: not any(pid.exists() for pid in pids), "their end")
+    site.daemon.start()
+    site.unplug_all()
+
+
+def _plugins(site: Site) -> list[Path]:
+    """The processes of plugins, of the ports that are not broken."""
+    assert site.daemon.process
+    pid = site.daemon.process.pid
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    pids = [Path("/proc", child) for tids in children for child in tids.read_text().split()]
+    found = [pid for pid in pids if b"vif_agent.installed.child" in (pid / "cmdline").read_bytes()]
+    assert found
+    return found

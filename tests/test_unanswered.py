@@ -1,0 +1,100 @@
+"""While a plugin in another process has not answered, its port keeps what it has, and nothing is
+told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rig import PLUGINS, Rig
+from vif_agent.errors import Unanswered
+from vif_agent.plugins.base import Plugin
+from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.plugins.tap import TapPlugin
+from vif_agent.resources import LINK, Key, OtherLink, Resource
+from vif_agent.store import PLUG, READY, UNPLUG, UNPLUGGED
+from vif_agent.vif import Vif
+
+Payload = Callable[[str], dict[str, Any]]
+
+
+class Later:
+    """Answers only when it is ``awake``."""
+
+    def __init__(self) -> None:
+        self.awake = True
+        self.tap: Plugin = TapPlugin()
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        if not self.awake:
+            raise Unanswered("not yet")
+        return self.tap.resources(vif) if vif.vif_type == "tap" else PLUGINS.resources(vif)
+
+
+@pytest.fixture
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, later: Later) -> Iterator[Rig]:
+    rig = Rig(tmp_path, later)
+    yield rig
+    rig.store.close()
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_port_waits_in_silence_and_goes_on_when_there_is_an_answer(
+    rig: Rig, later: Later, payload: Payload, everywhere: bool
+) -> None:
+    later.awake, vif = False, payload("ovs_hybrid")
+    port_id = rig.wish(PLUG, vif)
+    outcome = rig.engine.look([port_id], everywhere=everywhere)
+    assert (outcome.finished, outcome.again, outcome.retry) == ((), frozenset(), frozenset())
+    assert outcome.waiting == {port_id: frozenset()}
+    assert rig.new_plans() == 0
+    later.awake = True
+    rig.settle(port_id)
+    assert rig.stored(vif).state == READY
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_what_is_plugged_stays_while_the_plugin_thinks(
+    rig: Rig, later: Later, payload: Payload, restart: bool, everywhere: bool
+) -> None:
+    vif = payload("ovs_hybrid")
+    assert rig.plug(vif).state == READY
+    made = rig.made()
+    later.awake = False
+    if restart:
+        rig.restart()
+    port_id = rig.wish(PLUG, {**vif, "details": {**vif["details"], "ovs_hybrid_plug": False}})
+    rig.engine.look([port_id], everywhere=everywhere)
+    rig.engine.look([], everywhere=everywhere)
+    assert rig.made() == made
+    later.awake = True
+    rig.settle(port_id)
+    assert rig.made() == {Key("ovs-port", vif["devname"])}
+
+
+def test_unplug_waits_for_what_the_port_had_borrowed(
+    rig: Rig, later: Later, payload: Payload
+) -> None:
+    """Only the plugin can say how it is given back."""
+    vif, later.tap = payload("tap"), TapPlugin(BridgePlugin())
+    rig.host.add_link(OtherLink(name=vif["devname"]))
+    assert rig.plug(vif).state == READY
+    made = rig.made()
+    later.awake = False
+    rig.engine.look([rig.wish(UNPLUG, vif)])
+    assert rig.made() == made
+    later.awake = True
+    rig.settle(vif["id"])
+    assert rig.stored(vif).state == UNPLUGGED
+    assert rig.made() == {Key(LINK, vif["devname"])}
+    device = rig.host.snapshot()[Key(LINK, vif["devname"])]
+    assert not getattr(device.resource, "master", None)

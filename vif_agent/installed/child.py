@@ -1,0 +1,111 @@
+"""The process of one plugin: ``python -m vif_agent.installed.child FD NAME``.
+
+It was started anew, not forked, so it has nothing of the agent's: no socket, no lock, no way to the
+privileged helper. It drops what capabilities a root user's processes get, before a line of the
+plugin is run.
+"""
+
+import contextlib
+import ctypes
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distribution
+
+from oslo_config import cfg
+from oslo_privsep import capabilities
+
+from vif_agent import config
+from vif_agent.errors import PluginFailed, Problem, VifAgentError, brief
+from vif_agent.installed import making
+from vif_agent.installed.wire import Answer, Channel, Loaded, Order
+from vif_agent.plugins import answers
+from vif_agent.plugins.base import MEMORY, Plugin
+from vif_agent.vif import Vif
+
+_NO_NEW_PRIVS = 38  # prctl(2)
+_GRACE = 1.0  # the agent, if it lives, ends us before
+#: of ``vif_agent.errors``; a plugin has no other word for a VIF that cannot be plugged
+_REFUSALS = ("invalid_request", "binding_refused", "no_plugin")
+
+
+def main() -> None:
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    _confine()
+    order: Order = channel.receive()
+    with _at_most(order.patience):
+        plugin = _load(channel, order)
+    with contextlib.suppress(EOFError):
+        while plugin:
+            vif = channel.receive()
+            with _at_most(order.limit):
+                answer = _ask(plugin, vif)
+            channel.send(answer)
+
+
+def _confine() -> None:
+    """Whoever hangs or hogs is ended by the kernel, even when the agent is there no longer."""
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, signal.SIG_IGN)  # we end when the agent has
+    capabilities.drop_all_caps_except([], [], [])
+    ctypes.CDLL(None).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _load(channel: Channel, order: Order) -> Plugin | None:
+    try:
+        plugin = making.make(_entry_point(order), _configuration(order), own=False)
+        told = Loaded(str(plugin.contract), dict(plugin.aliases))
+    except BaseException as error:
+        text = str(error) if isinstance(error, making.NoGood) else brief(error)
+        channel.send(Answer(problem=Problem("no_plugin", text), trace=traceback.format_exc()))
+        return None
+    channel.send(told)
+    return plugin
+
+
+def _entry_point(order: Order) -> EntryPoint:
+    offered = distribution(order.distribution).entry_points
+    (found,) = offered.select(group=order.group, name=order.name)
+    return found
+
+
+def _configuration(order: Order) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    arguments = [f"--config-file={name}" for name in order.config_files]
+    arguments += [f"--config-dir={name}" for name in order.config_dirs]
+    conf(arguments, project="vif-agent", default_config_files=[], default_config_dirs=[])
+    return conf
+
+
+def _ask(plugin: Plugin, vif: Vif) -> Answer:
+    try:
+        return Answer(answers.checked(plugin.resources(vif)))
+    except PluginFailed as error:
+        return Answer(problem=error.problem)
+    except VifAgentError as error:
+        if error.code in _REFUSALS and not error.transient:
+            return Answer(problem=error.problem)
+        return _failed(error)
+    except BaseException as error:
+        return _failed(error)
+
+
+def _failed(error: BaseException) -> Answer:
+    trace = traceback.format_exc()
+    return Answer(problem=Problem("plugin_failed", f"raised {brief(error)}"), trace=trace)
+
+
+if __name__ == "__main__":
+    main()

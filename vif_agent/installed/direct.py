@@ -1,0 +1,58 @@
+"""A plugin of the agent's own package, asked in the agent's own process."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vif_agent.errors import NoPlugin, PluginFailed, VifAgentError, brief
+from vif_agent.installed import making
+from vif_agent.installed.offers import Offer
+from vif_agent.plugins.answers import checked
+from vif_agent.plugins.base import CONTRACT, Plugin
+from vif_agent.resources import Resource
+from vif_agent.vif import Vif
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Direct:
+    """``error``: why it cannot be asked; there is no ``plugin`` then."""
+
+    name: str
+    plugin: Plugin | None
+    package: str = ""
+    error: str = ""
+
+    @property
+    def contract(self) -> str:
+        return (self.plugin.contract or CONTRACT) if self.plugin else ""
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        return self.plugin.aliases if self.plugin else {}
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The plugin's answer, or a VifAgentError."""
+        if self.plugin is None:
+            raise NoPlugin(f"plugin {self.name} cannot be used: {self.error}")
+        try:
+            return checked(self.plugin.resources(vif))
+        except PluginFailed as error:
+            raise PluginFailed(f"plugin {self.name} {error}") from error
+        except VifAgentError:
+            raise
+        except Exception as error:
+            LOG.exception("Plugin %s failed on port %s", self.name, vif.port_id)
+            raise PluginFailed(f"plugin {self.name} raised {brief(error)}") from error
+
+
+def load(offer: Offer, conf: Any) -> Direct:
+    """One that does not load is told once, here, and answers with the reason from then on."""
+    try:
+        return Direct(offer.name, making.make(offer.entry_point, conf, own=True), offer.package)
+    except Exception as error:
+        reason = str(error) if isinstance(error, making.NoGood) else brief(error)
+        LOG.error("Plugin %s cannot be used: %s", offer, reason)
+        return Direct(offer.name, None, offer.package, reason)

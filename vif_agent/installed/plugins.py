@@ -1,0 +1,121 @@
+"""The installed plugins by the vif_types that they plug, and one way to ask them all."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from vif_agent.errors import NoPlugin, brief
+from vif_agent.installed.apart import Apart
+from vif_agent.installed.direct import Direct
+from vif_agent.plugins.base import Plugin
+from vif_agent.resources import Resource
+from vif_agent.vif import Vif
+
+LOG = logging.getLogger(__name__)
+
+Installed: TypeAlias = Direct | Apart
+
+
+class Plugins:
+    """``plugins`` by their names; ``override``: vif_type to the name of its plugin."""
+
+    def __init__(
+        self, plugins: Mapping[str, Plugin | Installed], override: Mapping[str, str] | None = None
+    ) -> None:
+        self.installed: Mapping[str, Installed] = {
+            name: Direct(name, plugin) if isinstance(plugin, Plugin) else plugin
+            for name, plugin in plugins.items()
+        }
+        self.override = dict(override or {})
+        self._warned: set[str] = set()
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The plugin's answer, or a VifAgentError: a plugin can hurt no port but its own.
+
+        Unanswered: it is in another process, and ``on_answer`` tells when it has answered.
+        """
+        plugin = self.of_type(vif.vif_type)
+        if plugin is None:
+            raise NoPlugin(f"vif.type: {self._expected(vif.vif_type)}")
+        return plugin.resources(vif)
+
+    def of_type(self, vif_type: str) -> Installed | None:
+        """A name that is another's alias warns, once."""
+        return self.named(self.override.get(vif_type, vif_type))
+
+    def named(self, name: str) -> Installed | None:
+        if name in self.installed:
+            return self.installed[name]
+        for plugin in self.installed.values():
+            if name in plugin.aliases:
+                self._warn(name, plugin)
+                return plugin
+        return None
+
+    def why_not(self, vif_type: str) -> str:
+        """Why ports of this type cannot be plugged; empty if they can."""
+        plugin = self.of_type(vif_type)
+        return self._expected(vif_type) if plugin is None else plugin.error
+
+    def listed(self, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """A line for each vif_type; also for those ``needed`` that nobody has."""
+        names = {alias for plugin in self.installed.values() for alias in plugin.aliases}
+        types = {*self.installed, *names, *self.override}
+        lines = [self._line(vif_type) for vif_type in sorted(types)]
+        missing = sorted({*needed} - types)
+        return lines + [self._missing(vif_type) for vif_type in missing]
+
+    def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
+        for plugin in self._apart():
+            plugin.on_answer(tell)
+
+    def await_answers(self, vifs: Iterable[Vif], timeout: float) -> None:
+        """For those who cannot be told later; what is unanswered then stays so."""
+        deadline = time.monotonic() + timeout
+        for vif in vifs:
+            plugin = self.of_type(vif.vif_type)
+            if isinstance(plugin, Apart):
+                plugin.await_answer(vif, deadline)
+
+    def await_loaded(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        for plugin in self._apart():
+            plugin.await_loaded(deadline)
+
+    def close(self) -> None:
+        for plugin in self._apart():
+            plugin.close()
+
+    def _apart(self) -> list[Apart]:
+        return [plugin for plugin in self.installed.values() if isinstance(plugin, Apart)]
+
+    def _expected(self, vif_type: str) -> str:
+        known = ", ".join(sorted(name for name, p in self.installed.items() if not p.error))
+        return f"expected one of {known}, got {brief(vif_type)}"
+
+    def _warn(self, alias: str, plugin: Installed) -> None:
+        if alias not in self._warned:
+            self._warned.add(alias)
+            LOG.warning(
+                "Plugin %s (%s) was renamed: its former name %s is deprecated and goes in release "
+                "%s of its package", plugin.name, plugin.package, alias, plugin.aliases[alias],
+            )  # fmt: skip
+
+    def _line(self, vif_type: str) -> dict[str, Any]:
+        name = self.override.get(vif_type, vif_type)
+        plugin = self.installed.get(name) or next(
+            p for p in self.installed.values() if name in p.aliases
+        )
+        return {
+            "vif_type": vif_type,
+            "plugin": plugin.name,
+            "package": plugin.package,
+            "contract": plugin.contract or None,
+            "deprecated": plugin.aliases.get(name),
+            "error": plugin.error or None,
+        }
+
+    def _missing(self, vif_type: str) -> dict[str, Any]:
+        nobody = dict.fromkeys(("plugin", "package", "contract", "deprecated"))
+        return {"vif_type": vif_type, **nobody, "error": "not installed, and ports need it"}

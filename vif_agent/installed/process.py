@@ -1,0 +1,76 @@
+"""The agent's side of a plugin's process: start it, ask it, end it."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+
+from vif_agent.errors import VifAgentError
+from vif_agent.installed.wire import Answer, Channel, Loaded, Order
+from vif_agent.vif import Vif
+
+_STDERR = 2
+
+
+class Gone(VifAgentError):
+    """The process hung, or ended, and is there no longer."""
+
+
+class PluginProcess:
+    """Started anew, not forked: it has no socket, lock or capability of ours. For one thread."""
+
+    def __init__(self, order: Order) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        self._order = order
+        with theirs:
+            fd = theirs.fileno()
+            self._process = subprocess.Popen(
+                # -P: nothing of the working directory is imported
+                (sys.executable, "-P", "-m", "vif_agent.installed.child", str(fd), order.name),
+                stdin=subprocess.DEVNULL,
+                stdout=_STDERR,  # what a plugin prints is no answer of vif-agentctl's
+                pass_fds=(fd,),
+                env={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def load(self) -> Loaded | Answer:
+        """What was loaded, or the problem; Gone."""
+        told = self._converse(self._order, self._order.patience, "load")
+        assert isinstance(told, Loaded | Answer)
+        return told
+
+    def ask(self, vif: Vif) -> Answer:
+        """Gone if it hangs or ends meanwhile."""
+        told = self._converse(vif, self._order.limit, "answer")
+        assert isinstance(told, Answer)
+        return told
+
+    def end(self) -> int:
+        """SIGKILL, for it may hang; answers the exit status."""
+        self._channel.close()
+        self._process.kill()
+        return self._process.wait()
+
+    def _converse(self, said: object, seconds: float, what: str) -> object:
+        try:
+            self._channel.send(said)
+            return self._channel.receive(seconds)
+        except TimeoutError:
+            self.end()
+            raise Gone(f"did not {what} within {seconds:g} s") from None
+        except (EOFError, OSError):
+            raise Gone(f"ended instead of {what}ing ({self._how()})") from None
+
+    def _how(self) -> str:
+        """It closes its end a moment before it can be waited for."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        status = self.end()
+        return f"signal {-status}" if status < 0 else f"exit status {status}"

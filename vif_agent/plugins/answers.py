@@ -1,0 +1,150 @@
+"""Is a plugin's answer one? Refused here, it can hurt no other port's round.
+
+Checked by the declarations in ``vif_agent.resources``: a new kind needs nothing here.
+"""
+
+import dataclasses
+import functools
+import itertools
+import re
+import types
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from vif_agent import resources
+from vif_agent.errors import PluginFailed, brief
+from vif_agent.places import PLACE
+from vif_agent.plugins.base import MOST
+from vif_agent.resources import Link, OtherLink, OvsBridge, OvsPort, Resource
+from vif_agent.vif import DEVICE_NAME, MAC, MTU
+
+#: what a kind is made of, and what is only ever found
+_NO_ANSWER = (Resource, Link, OtherLink)
+_OVS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}\Z")
+_LONGEST_TEXT = 1024
+_LARGEST = (1 << 32) - 1
+_MOST_SECONDS = 1 << 24  # the kernel counts in hundredths, in 32 bits
+
+
+def checked(answer: object) -> tuple[Resource, ...]:
+    """The answer as a tuple; PluginFailed says what is wrong with it."""
+    if not isinstance(answer, Iterable):
+        raise PluginFailed(f"answered {brief(answer)}, not resources")
+    items = tuple(itertools.islice(answer, MOST + 1))
+    if len(items) > MOST:
+        raise PluginFailed(f"answered more than {MOST} resources")
+    for item in items:
+        _check(item)
+    for key, count in Counter(item.key for item in items).items():
+        if count > 1:
+            raise PluginFailed(f"answered two resources of one name: {key.space} {key.name}")
+    return items
+
+
+def _check(item: object) -> None:
+    fields = _vocabulary().get(type(item))
+    if fields is None:
+        raise PluginFailed(f"answered {brief(item)}, which is none of vif_agent.resources")
+    for field in fields:
+        value = getattr(item, field.name)
+        if not field.takes(value) or not field.means(item, value):
+            kind = type(item).__name__
+            raise PluginFailed(f"answered a {kind} whose {field.name} is {brief(value)}")
+
+
+class _Field(NamedTuple):
+    """``plain``: the types of ``hint`` that need no look inside."""
+
+    name: str
+    hint: object
+    plain: frozenset[object]
+    means: Callable[[object, object], bool]
+
+    def takes(self, value: object) -> bool:
+        return type(value) in self.plain or _fits(value, self.hint)
+
+
+@functools.cache
+def _vocabulary() -> Mapping[type, Sequence[_Field]]:
+    """The classes that may be answered, and their fields.
+
+    A subclass of a plugin's own would have to be known to whoever reads the answer.
+    """
+    known = vars(resources).values()
+    kinds = {k for k in known if isinstance(k, type) and issubclass(k, Resource)}
+    return {kind: _fields(kind) for kind in kinds - {*_NO_ANSWER}}
+
+
+def _fields(kind: type[Resource]) -> Sequence[_Field]:
+    hints = get_type_hints(kind)
+    meanings = _MEANINGS if issubclass(kind, Link | OvsBridge | OvsPort) else {}
+    return [
+        _Field(f.name, hint, frozenset(get_args(hint) or (hint,)), meanings.get(f.name, _sane))
+        for f in dataclasses.fields(kind)
+        for hint in [hints[f.name]]
+    ]
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Exactly of the declared type: no subclass, no bool for an int."""
+    arguments = get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_fits(value, one) for one in arguments)
+    if get_origin(hint) is tuple and type(value) is tuple:
+        each = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        return len(value) == len(each) and all(map(_fits, value, each))
+    if get_origin(hint) is frozenset and type(value) is frozenset:
+        return all(_fits(item, arguments[0]) for item in value)
+    if hint is object:
+        return value is None or type(value) in (bool, int, str)
+    return type(value) is (get_origin(hint) or hint)
+
+
+def _sane(_: object, value: object) -> bool:
+    """What neither netlink nor OVSDB chokes on."""
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT and value.isprintable()
+    if isinstance(value, int):
+        return 0 <= value <= _LARGEST
+    return not isinstance(value, tuple | frozenset) or all(_sane(_, one) for one in value)
+
+
+def _names(item: object, value: object) -> bool:
+    """Open vSwitch's own ports (patch, vhost-user) are no devices of the kernel."""
+    own = isinstance(item, OvsPort) and item.interface_type
+    return bool(_OVS_NAME.match(str(value))) if own else _names_device(item, value)
+
+
+def _names_device(_: object, value: object) -> bool:
+    """Or says where the host finds the name: see ``vif_agent.places``."""
+    text = str(value)
+    return value is None or bool(DEVICE_NAME.match(text) or PLACE.fullmatch(text))
+
+
+def _names_master(_: object, value: object) -> bool:
+    return value == "" or _names_device(_, value)
+
+
+def _is_seconds(_: object, value: object) -> bool:
+    return value is None or (isinstance(value, int) and 0 <= value <= _MOST_SECONDS)
+
+
+def _is_mac(_: object, value: object) -> bool:
+    return value is None or bool(MAC.match(str(value)))
+
+
+def _is_mtu(_: object, value: object) -> bool:
+    return value is None or (isinstance(value, int) and MTU[0] <= value <= MTU[1])
+
+
+_MEANINGS: Mapping[str, Callable[[object, object], bool]] = {
+    "name": _names,
+    "master": _names_master,
+    **dict.fromkeys(("peer", "parent", "bridge"), _names_device),
+    **dict.fromkeys(("forward_delay", "ageing"), _is_seconds),
+    "mac": _is_mac,
+    **dict.fromkeys(("mtu", "mtu_request"), _is_mtu),
+}
