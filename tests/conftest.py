@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import skips
 from tests.examples import PAYLOADS
 from tests.real_host import Ports, real_host
 from tests.sharing import OPTION, Share, by_length
@@ -25,6 +26,7 @@ _SHARE = pytest.StashKey[Share]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(OPTION, type=Path, metavar="DIR", help="run what no other run here has taken")
+    parser.addoption(skips.OPTION, type=Path, metavar="FILE", help="add what was skipped, and why")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,6 +61,8 @@ def pytest_terminal_summary(
         terminalreporter.section("figures")
         for line in lines:
             terminalreporter.line(line)
+    if path := config.getoption(skips.OPTION):
+        skips.append(terminalreporter.stats.get("skipped", []), path)
 
 
 @pytest.fixture(scope="session")
