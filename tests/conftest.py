@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ import pytest
 
 from tests import skips
 from tests.examples import PAYLOADS
-from tests.real_host import Ports, real_host
+from tests.real_host import Ports
 from tests.sharing import OPTION, Share, by_length
 from vif_agent.host import RealHost
 from vif_agent.store import Store
-from vif_agent.testing import netns
-from vif_agent.testing.host import ScratchHost
-from vif_agent.testing.ovs import PrivateOvs
+
+pytest_plugins = ["vif_agent.testing.fixtures"]
 
 _FIGURES = pytest.StashKey[list[str]]()
 _SHARE = pytest.StashKey[Share]()
@@ -49,7 +48,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """A SIGTERM ends the run as Ctrl-C does: what the fixtures have started is stopped."""
-    netns.isolate_process()
+    from vif_agent.testing import fixtures  # pytest_plugins must be the first to import it
+
+    fixtures.isolate()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -83,46 +84,6 @@ def payload() -> Callable[[str], dict[str, Any]]:
 
 
 @pytest.fixture
-def namespace() -> Iterator[None]:
-    """A network namespace for this test alone."""
-    with netns.fresh_netns():
-        yield
-
-
-@pytest.fixture(scope="module")
-def scratch() -> Iterator[ScratchHost]:
-    """An Open vSwitch with br-int (userspace datapath), for the tests of one module."""
-    with ScratchHost() as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def scratch_with_bus() -> Iterator[ScratchHost]:
-    """The same with a private RabbitMQ."""
-    with ScratchHost(rabbit=True) as host:
-        yield host
-
-
-@pytest.fixture
-def host(scratch: ScratchHost) -> Iterator[RealHost]:
-    """The scratch host as the engine sees it, its privileged part in this process."""
-    with real_host(scratch) as host:
-        yield host
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "ports.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def ports(host: RealHost, store: Store) -> Ports:
     """The engine on the real host: plug and unplug, without a bus."""
     return Ports(host, store)
-
-
-@pytest.fixture
-def ovs(scratch: ScratchHost) -> PrivateOvs:
-    return scratch.ovs

@@ -3,21 +3,14 @@ rest, and views of kernel and OVSDB that share no code with the agent."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import subprocess
-import threading
-import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.examples import INSTANCE
-from vif_agent.engine import Engine
 from vif_agent.errors import Problem
-from vif_agent.host import RealHost, privileged
-from vif_agent.host.commands import Limits
+from vif_agent.host import RealHost
 from vif_agent.installed.plugins import Plugins
 from vif_agent.plan import Actual, Plan, Want, diff, keys_to_read, merge
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
@@ -35,67 +28,22 @@ from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Command, Key, Resource
-from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
-from vif_agent.testing import processes
-from vif_agent.testing.host import ScratchHost
+from vif_agent.store import Store
+from vif_agent.testing import plugging, processes
 from vif_agent.testing.ovs import PrivateOvs
+from vif_agent.testing.plugging import KEPT as KEPT
+from vif_agent.testing.plugging import TUN as TUN
+from vif_agent.testing.plugging import new_vif as new_vif
+from vif_agent.testing.plugging import real_host as real_host
+from vif_agent.testing.plugging import rows as rows
+from vif_agent.testing.plugging import running as running
+from vif_agent.testing.plugging import sweep as sweep
+from vif_agent.testing.plugging import tables as tables
 
-TUN = "/dev/net/tun"
 PORT = "5843eca1-e1fe-5bb2-a9c2-8f97bae40c4e"
 OTHER = "11111111-2222-4333-8444-555555555555"
-KEPT = {"lo", "br-int", "ovs-netdev"}
 
 Vif = dict[str, Any]
-
-
-@contextlib.contextmanager
-def real_host(
-    scratch: ScratchHost,
-    tun: str = TUN,
-    sysfs: Path = Path("/sys"),
-    limits: Limits | None = None,
-) -> Iterator[RealHost]:
-    host = RealHost(scratch.ovs.connection, 10, tun, sysfs, limits)
-    with running(host, scratch):
-        yield host
-
-
-@contextlib.contextmanager
-def running(host: RealHost, scratch: ScratchHost) -> Iterator[None]:
-    """With its helper in this process; afterwards the scratch host is as it was."""
-    client_mode = privileged.context.client_mode
-    privileged.context.set_client_mode(False)
-    host.start()
-    try:
-        yield
-    finally:
-        host.stop()
-        privileged.context.set_client_mode(client_mode)
-        sweep(scratch)
-
-
-def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:
-    """Remove all ports, bridges, QoS rows and links but those of the scratch host itself.
-
-    ``kept``: names of others to leave, OVS ports' with their QoS rows.
-    """
-    ports = set(scratch.ovs.vsctl("list-ports", "br-int").split()) - {*kept}
-    bridges = set(scratch.ovs.vsctl("list-br").split()) - {*KEPT, *kept}
-    commands = [word for name in ports for word in ("--", "del-port", name)]
-    commands += [word for name in bridges for word in ("--", "del-br", name)]
-    if commands:
-        scratch.ovs.vsctl(*commands[1:])
-    used = [port["qos"] for port in rows(scratch.ovs, "port")]
-    for qos in rows(scratch.ovs, "qos"):
-        if qos["_uuid"] not in used:
-            scratch.ovs.vsctl("--no-wait", "destroy", "qos", qos["_uuid"])
-    doomed = "".join(f"link del {name}\n" for name in scratch.links().keys() - {*KEPT, *kept})
-    subprocess.run(
-        ["ip", "-force", "-batch", "-"],
-        input=doomed.encode(),
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 def ip(*args: str) -> str:
@@ -124,34 +72,9 @@ def _sysctl_path(family: str, device: str, name: str) -> Path:
     return Path("/proc/sys/net", family, "conf", device, name)
 
 
-def rows(ovs: PrivateOvs, table: str) -> list[dict[str, Any]]:
-    return tables(ovs, table)[0]
-
-
-def tables(ovs: PrivateOvs, *names: str) -> list[list[dict[str, Any]]]:
-    """Tables as `ovs-vsctl` shows them at one moment, sets and maps as Python has them."""
-    commands = [word for name in names for word in ("--", "list", name)]
-    said = [json.loads(line) for line in ovs.vsctl("--format=json", *commands).splitlines()]
-    return [
-        [dict(zip(table["headings"], map(_plain, row), strict=True)) for row in table["data"]]
-        for table in said
-    ]
-
-
 def row(ovs: PrivateOvs, table: str, name: str) -> dict[str, Any]:
     (found,) = [r for r in rows(ovs, table) if r["name"] == name]
     return found
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case ["map", pairs]:
-            return dict(pairs)
-        case ["set", items]:
-            return [_plain(item) for item in items]
-        case ["uuid", text]:
-            return text
-    return value
 
 
 def everything(ovs: PrivateOvs) -> tuple[object, ...]:
@@ -202,19 +125,12 @@ def read_one(host: Any, key: Key) -> Any:
     return actual.found[key]
 
 
-def new_vif(vif: Vif, number: int) -> Vif:
-    """The same VIF for another port: its own UUID, MAC and device name."""
-    port_id = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"port {number}"))
-    mac = f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}"
-    return {**vif, "id": port_id, "address": mac, "devname": f"tap{port_id[:11]}"}
-
-
 def with_details(vif: Vif, **details: object) -> Vif:
     return {**vif, "details": {**vif["details"], **details}}
 
 
-class Ports:
-    """An engine with a store of its own; ``plug`` and ``unplug`` return when it is at rest."""
+class Ports(plugging.Ports):
+    """With the plugins of this tree, where no others are given."""
 
     def __init__(
         self,
@@ -223,50 +139,7 @@ class Ports:
         plugins: Mapping[str, Any] | None = None,
         ready_timeout: float = 10,
     ) -> None:
-        self._store = store
-        self._spoken = threading.Event()
-        host.on_change(lambda _names: self._spoken.set())
-        known = Plugins(plugins or all_plugins())
-        self.engine = Engine(store, host, known, ready_timeout, bridges=["br-int"])
-        self.rounds = 0
-
-    def plug(self, *vifs: Vif) -> list[Port]:
-        return self._wish(PLUG, vifs)
-
-    def unplug(self, *vifs: Vif) -> list[Port]:
-        return self._wish(UNPLUG, vifs)
-
-    def look(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
-        """Rounds until the engine waits for nothing but a retry."""
-        told: dict[str, Port] = {}
-        while ids or everywhere:
-            self._spoken.clear()
-            outcome = self.engine.look(ids, everywhere=everywhere)
-            everywhere = False
-            self.rounds += 1
-            self.engine.save(outcome.finished)
-            told |= {port.port_id: port for port in outcome.finished}
-            if outcome.waiting and not outcome.again:
-                self._spoken.wait(0.1)
-            ids = {*outcome.again, *outcome.waiting} - outcome.retry
-        return told
-
-    def stored(self, *vifs: Vif) -> list[Port]:
-        return list(self._store.ports([vif["id"] for vif in vifs]).values())
-
-    def wish(self, verb: str, *vifs: Vif) -> str:
-        """Stored, and not looked at yet; the first one's port."""
-        wishes = [
-            Wish(port_id=v["id"], verb=verb, instance=INSTANCE, vif=v, vif_type=v["type"])
-            for v in vifs
-        ]
-        self._store.put(wishes)
-        return wishes[0].port_id
-
-    def _wish(self, verb: str, vifs: Sequence[Vif]) -> list[Port]:
-        self.wish(verb, *vifs)
-        told = self.look({v["id"] for v in vifs})
-        return [told[v["id"]] for v in vifs]
+        super().__init__(host, store, Plugins(plugins or all_plugins()), ready_timeout)
 
 
 def all_plugins(**ovs_options: Any) -> dict[str, Any]:
