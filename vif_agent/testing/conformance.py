@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import json
 import os
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from oslo_config import cfg
 
@@ -46,7 +47,11 @@ _SECONDS = 30.0
 _TABLES = ("bridge", "port", "interface")
 
 _settings = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+    max_examples=50,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],  # to explain takes minutes, and tells little here
+    suppress_health_check=[HealthCheck.differing_executors],
 )
 
 
@@ -111,7 +116,7 @@ class PluginConformance:
     def test_does_nothing_but_answer(
         self, conf: Any, raw: dict[str, Any], data: st.DataObject
     ) -> None:
-        """No file, socket, process, thread or pause. Imports belong to the top of the module."""
+        """No file, socket, process, thread, clock or dice. Imports belong to the module's top."""
         plugin, vif = self._made(conf), _varied(data, raw)
         with acts() as seen:
             _answer(plugin, vif)
@@ -155,13 +160,19 @@ class PluginConformance:
             assert _writes(scratch_host, lambda: ports.unplug(raw)) == []
 
     def _offer(self) -> offers.Offer:
-        found = offers.find(GROUP)
+        found = _offers()
         assert self.plugin in found, f"no entry point {self.plugin} in {GROUP}: pip install it"
         return found[self.plugin]
 
     def _made(self, conf: Any) -> Plugin:
         offer = self._offer()
         return making.make(offer.entry_point, conf, offer.own)
+
+
+@functools.cache
+def _offers() -> Mapping[str, offers.Offer]:
+    """Reading what is installed takes tens of milliseconds."""
+    return offers.find(GROUP)
 
 
 def _files(kind: type[PluginConformance]) -> Sequence[Path]:

@@ -1,17 +1,24 @@
-"""What Python itself tells of I/O: its audit events, while a piece of code runs."""
+"""What a piece of code does besides computing: by Python's audit events and its calls of C."""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
 from collections.abc import Iterator
+from types import FrameType
 
 #: of Python's audit events (docs.python.org/3/library/audit_events.html)
-_ACTS = (
-    "_thread.start_new_thread", "ctypes.", "fcntl.", "ftplib.", "glob.", "http.", "mmap.", "open",
-    "os.", "pathlib.", "shutil.", "signal.", "smtplib.", "socket.", "sqlite3.", "ssl.",
-    "subprocess.", "syslog.", "tempfile.", "time.sleep", "urllib.",
+_EVENTS = (
+    "ctypes.", "fcntl.", "ftplib.", "glob.", "http.", "mmap.", "open", "os.", "pathlib.",
+    "shutil.", "signal.", "smtplib.", "socket.", "sqlite3.", "ssl.", "subprocess.", "syslog.",
+    "tempfile.", "urllib.",
 )  # fmt: skip
+#: modules in C for which there is no such event: the clock, threads, chance
+_MODULES = {"time", "_thread", "_random", "random", "datetime"}
+#: of those modules, what only computes
+_COMPUTES = {"gmtime", "isoformat", "mktime", "strftime", "strptime", "timedelta", "total_seconds"}
+
 _watching: list[list[str]] = []
 _hooked = False
 
@@ -24,11 +31,17 @@ def acts() -> Iterator[list[str]]:
     """
     _hook()
     seen: list[str] = []
+    before, collects = sys.getprofile(), gc.isenabled()
+    gc.disable()  # whoever is called back by it would be taken for the code
     _watching.append(seen)
+    sys.setprofile(_called)
     try:
         yield seen
     finally:
+        sys.setprofile(before)
         _watching.remove(seen)
+        if collects:
+            gc.enable()
 
 
 def _hook() -> None:
@@ -40,6 +53,23 @@ def _hook() -> None:
 
 
 def _heard(event: str, arguments: tuple[object, ...]) -> None:
-    if _watching and event.startswith(_ACTS):
-        for seen in _watching:
-            seen.append(f"{event}{arguments!r}"[:200])
+    if _watching and event.startswith(_EVENTS):
+        _note(f"{event}{arguments!r}"[:200])
+
+
+def _called(_: FrameType, event: str, function: object) -> None:
+    name = getattr(function, "__name__", "")
+    if event == "c_call" and _module(function) in _MODULES and name not in _COMPUTES:
+        _note(f"{_module(function)}.{name}")
+
+
+def _module(function: object) -> str:
+    """A method in C knows only its object."""
+    owner = getattr(function, "__self__", None)
+    kind = owner if isinstance(owner, type) else type(owner)
+    return str(getattr(function, "__module__", None) or kind.__module__)
+
+
+def _note(act: str) -> None:
+    for seen in _watching:
+        seen.append(act)
