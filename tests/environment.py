@@ -38,6 +38,13 @@ class Environment:
         path.write_text(f"#!{self.bin}/python\n{code}")
         path.chmod(0o755)
 
+    def answer_by(self, config: Path) -> None:
+        """The agent's file is not where vif-agentctl looks for it by itself."""
+        script = self.bin / "vif-agentctl"
+        real = script.rename(self.bin / "vif-agentctl.real")
+        script.write_text(f'#!/bin/sh\nexec {real} --config-file {config} "$@"\n')
+        script.chmod(0o755)
+
     @property
     def agent(self) -> tuple[str, ...]:
         return (str(self.bin / "vif-agent"),)
