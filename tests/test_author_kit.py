@@ -75,6 +75,11 @@ def test_installed_example_is_listed_and_plugs(
     assert site.host.ovs.vsctl("list-ports", "br-sdn").split() == ["acm3c2a1f06-8f"]
     assert site.writes(lambda: site.plug(vif)) == []
     assert site.unplug(vif)["state"] == "unplugged"
+    payload = str(EXAMPLE / "tests" / "payloads" / "acme.json")
+    conf = ("--config-file", str(site.daemon.config_file))
+    for local in ((), ("--local",)):
+        said = environment.run("vif-agentctl", *conf, *local, "plan", "plug", payload)
+        assert said.splitlines()[0] == "grow: make tun acm3c2a1f06-8f"
     assert "br-sdn" not in site.host.ovs.vsctl("list-br")
 
 

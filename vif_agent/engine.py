@@ -137,7 +137,10 @@ class Engine:
         tried = self._wishes.copy()
         tried.enter(port)
         plan, actual = self._plan(tried, [port.port_id], False)
-        return plan, _unready(tried[port.port_id], actual)
+        entry = tried[port.port_id]
+        if entry.unanswered and entry.refused:
+            plan = dataclasses.replace(plan, problems={port.port_id: entry.refused})
+        return plan, _unready(entry, actual)
 
     def find_orphans(self) -> tuple[Orphan, ...]:
         """Look at the host for what belongs to no wish; OvsdbUnavailable if it cannot be seen."""

@@ -64,7 +64,7 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 def _load(channel: Channel, order: Order) -> Plugin | None:
     try:
-        plugin = making.make(_entry_point(order), _configuration(order), own=False)
+        plugin = making.plugin(_entry_point(order), _configuration(order), own=False)
         told = Loaded(str(plugin.contract), dict(plugin.aliases))
     except BaseException as error:
         text = str(error) if isinstance(error, making.NoGood) else brief(error)

@@ -51,7 +51,7 @@ class Direct:
 def load(offer: Offer, conf: Any) -> Direct:
     """One that does not load is told once, here, and answers with the reason from then on."""
     try:
-        return Direct(offer.name, making.make(offer.entry_point, conf, own=True), offer.package)
+        return Direct(offer.name, making.plugin(offer.entry_point, conf, True), offer.package)
     except Exception as error:
         reason = str(error) if isinstance(error, making.NoGood) else brief(error)
         LOG.error("Plugin %s cannot be used: %s", offer, reason)

@@ -52,8 +52,8 @@ class Turns:
         if time.monotonic() < self._rests_until:
             return self._problem(PluginResting(f"rests for a while: it {self._why}"))
         try:
-            if self._process is None:
-                self._begin()
+            if self._process is None and not isinstance(self._begin(), Loaded):
+                raise Gone("does not load any more")
             assert self._process
             answer = self._process.ask(vif)
         except Exception as error:  # what cannot be unpickled, too

@@ -34,7 +34,7 @@ not speak it any longer (``LEAVING``).
 import abc
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from vif_agent.errors import brief
 from vif_agent.resources import Resource
@@ -52,24 +52,28 @@ MOST = 100
 MEMORY = 1 << 30
 
 
-class Plugin(abc.ABC):
-    """Base of all plugins.
+class Extension:
+    """What a package may add to the agent, by an entry point.
 
-    ``contract``: the version that its author wrote it for, such as "1.0"; a plugin of the agent's
-    own package is of the agent's. ``aliases``: former names of its entry point, each with the
-    release of its package in which that goes. They work like the name, with a warning.
+    ``contract``: the version that its author wrote it for, such as "1.0"; what is of the agent's
+    own package is of the agent's version. ``aliases``: former names of its entry point, each with
+    the release of its package in which that goes. They work like the name, with a warning.
     """
 
     contract: ClassVar[str] = ""
     aliases: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def from_conf(cls, conf: Any) -> "Plugin":
-        """Make the plugin from oslo.config's values; the default has no options.
+    def from_conf(cls, conf: Any) -> Self:
+        """Make it from oslo.config's values; the default has no options.
 
-        ``conf`` has the agent's options; ``conf.register_opts(...)`` adds the plugin's own.
+        ``conf`` has the agent's options; ``conf.register_opts(...)`` adds its own.
         """
         return cls()
+
+
+class Plugin(Extension, abc.ABC):
+    """Base of all plugins."""
 
     @abc.abstractmethod
     def resources(self, vif: Vif) -> Sequence[Resource]:

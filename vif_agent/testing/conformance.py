@@ -166,7 +166,7 @@ class PluginConformance:
 
     def _made(self, conf: Any) -> Plugin:
         offer = self._offer()
-        return making.make(offer.entry_point, conf, offer.own)
+        return making.plugin(offer.entry_point, conf, offer.own)
 
 
 @functools.cache
