@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vif_agent.errors import PluginFailed
+from vif_agent.places import REPRESENTOR, of_pci
 from vif_agent.plugins.answers import checked
 from vif_agent.resources import (
     Bridge,
@@ -22,6 +23,7 @@ from vif_agent.resources import (
     Resource,
     Tap,
     Veth,
+    Vf,
     Vlan,
 )
 
@@ -35,6 +37,8 @@ GOOD = (
     Veth(name="a", peer="b"),
     Vlan(name="vlan7", parent="eth1", vid=7),
     OvsBridge(name="br-int", datapath_type="netdev"),
+    Device(name=of_pci("0000:03:10.1", REPRESENTOR), up=True),
+    Vf(name="0000:03:10.1", mac="fa:16:3e:00:00:01", max_tx_rate=(1 << 32) - 1),
     Device(name="tap1", master="brq0", only_if=(("master", ""), ("mtu", 1500))),
 )
 
@@ -48,8 +52,9 @@ class Text(str):
 
 
 def test_good_answer_is_passed_on_as_a_tuple() -> None:
-    named = [dataclasses.replace(r, name=r.name + str(i)) for i, r in enumerate(GOOD)]
-    assert checked(iter(named)) == tuple(named)
+    for resource in GOOD:
+        assert checked(iter([resource])) == (resource,)
+    assert checked(iter(GOOD[2:])) == GOOD[2:]
     assert checked([]) == ()
 
 
@@ -71,6 +76,7 @@ def test_good_answer_is_passed_on_as_a_tuple() -> None:
         (TAP, "name", "sixteen-letters1"),
         (TAP, "name", "a/b"),
         (TAP, "name", ".."),
+        (TAP, "name", "<representor of 0000:03:10.1>x"),
         (TAP, "name", None),
         (TAP, "name", Text("tap0")),
         (PORT, "bridge", ""),

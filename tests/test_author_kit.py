@@ -117,7 +117,7 @@ def test_wish_of_a_package_that_is_missing_waits_for_its_return(
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("ovs:gone", "expected an installed plugin (acme, binding_failed, bridge, ovs"),
+        ("ovs:gone", "expected an installed plugin (802.1qbg, 802.1qbh, acme, agilio_ovs"),
         ("oops:acme", "expected a vif_type that is known"),
         ("ovs:acme, ovs:tap", "expected ovs once"),
     ],

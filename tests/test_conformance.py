@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vif_agent.installed import offers
+from vif_agent.plugins.base import GROUP
 from vif_agent.testing.conformance import PluginConformance
 
 
@@ -23,9 +25,36 @@ class TestWiredTap(PluginConformance):
     options = {"bridge": {"wire_taps": True}}  # noqa: RUF012
 
 
+class TestVhostUser(PluginConformance):
+    plugin, payloads = "vhostuser", "../examples/payloads/vhostuser*.json"
+
+
+class TestMacvtap(PluginConformance):
+    plugin, payloads = "macvtap", "../examples/payloads/macvtap.json"
+
+
+class TestHwVeb(PluginConformance):
+    plugin, payloads = "hw_veb", "../examples/payloads/hw_veb*.json"
+
+
+class TestAgilioOvs(PluginConformance):
+    plugin, payloads = "agilio_ovs", "../examples/payloads/agilio_ovs*.json"
+
+
+class TestNoop(PluginConformance):
+    plugin, payloads = "noop", "../examples/payloads/noop.json"
+
+
 class TestBindingFailed(PluginConformance):
     plugin, payloads = "binding_failed", "../examples/payloads/binding_failed.json"
 
 
 class TestUnbound(PluginConformance):
     plugin, payloads = "unbound", "../examples/payloads/unbound.json"
+
+
+def test_every_plugin_of_this_tree_is_here() -> None:
+    """Those of one class once."""
+    own = {offer.entry_point.value for offer in offers.find(GROUP).values() if offer.own}
+    here = {kind.plugin for kind in PluginConformance.__subclasses__()}
+    assert own == {offers.find(GROUP)[name].entry_point.value for name in here}

@@ -29,9 +29,10 @@ from vif_agent.errors import BindingRefused, HostRefused, InvalidRequest, NoPlug
 from vif_agent.installed import direct, making, offers
 from vif_agent.installed.apart import Apart
 from vif_agent.installed.plugins import Installed, Plugins
+from vif_agent.places import has_place
 from vif_agent.plugins.answers import checked
 from vif_agent.plugins.base import GROUP, Plugin
-from vif_agent.resources import Key, Resource
+from vif_agent.resources import Device, Key, Resource
 from vif_agent.store import READY, UNPLUGGED, Store
 from vif_agent.testing import fixtures, processes
 from vif_agent.testing.host import ScratchHost
@@ -128,7 +129,7 @@ class PluginConformance:
         self, conf: Any, raw: dict[str, Any], numbers: list[int]
     ) -> None:
         one, two = (
-            _own(_answer(self._made(conf), parse(INSTANCE, new_vif(raw, number))))
+            _own(_answer(self._made(conf), parse(INSTANCE, _other(raw, number))))
             for number in numbers
         )
         assert not one & two, f"two ports would have these in common: {one & two}"
@@ -193,9 +194,18 @@ def _own(answer: tuple[Resource, ...] | str) -> set[Key]:
     return set() if isinstance(answer, str) else {r.key for r in answer if not r.shared}
 
 
+def _other(raw: dict[str, Any], number: int) -> dict[str, Any]:
+    """Another port, with a device of its own if it has one."""
+    vif = new_vif(raw, number)
+    if (vif.get("profile") or {}).get("pci_slot"):
+        slot = f"0000:{number >> 8:02x}:{(number >> 3) & 31:02x}.{number & 7}"
+        vif["profile"] = {**vif["profile"], "pci_slot": slot}
+    return vif
+
+
 def _varied(data: st.DataObject, raw: dict[str, Any]) -> Vif:
     """What else Neutron may say of such a port."""
-    vif = new_vif(copy.deepcopy(raw), data.draw(st.integers(0, 65535)))
+    vif = _other(copy.deepcopy(raw), data.draw(st.integers(0, 65535)))
     vif["devname"] = data.draw(st.sampled_from([vif["devname"], None]))
     vif["vnic_type"] = data.draw(st.sampled_from([vif.get("vnic_type"), "normal", "direct"]))
     vif["network"]["meta"]["mtu"] = data.draw(st.none() | st.integers(68, 65521))
@@ -212,9 +222,13 @@ def _varied(data: st.DataObject, raw: dict[str, Any]) -> Vif:
 @contextlib.contextmanager
 def _ports(plugin: Plugin, raw: Any, scratch: ScratchHost, directory: Path) -> Iterator[Ports]:
     answer = _answer(plugin, parse(INSTANCE, raw))
-    borrowed = [] if isinstance(answer, str) else [r.name for r in answer if r.borrowed]
+    resources = () if isinstance(answer, str) else answer
+    borrowed = [resource for resource in resources if resource.borrowed]
+    for resource in resources:
+        if has_place(resource) or (resource.borrowed and not isinstance(resource, Device)):
+            pytest.skip(f"no stand-in for hardware: {resource.kind} {resource.name}")
     store = Store(directory / "ports.sqlite")
-    with real_host(scratch) as host, _lent(borrowed):
+    with real_host(scratch) as host, _lent([resource.name for resource in borrowed]):
         yield Ports(host, store, Plugins({raw["type"]: plugin}))
     store.close()
 
@@ -226,6 +240,7 @@ def _skip_if_the_kernel_refuses(problem: Problem | None) -> None:
 
 def _there(scratch: ScratchHost) -> object:
     """Every link and OVS row by name, with what makes it that one."""
+    scratch.ovs.sync()  # a bridge that is removed has a device until then
     links = {name: link["ifindex"] for name, link in scratch.links().items()}
     names = {table: sorted(row["name"] for row in rows(scratch.ovs, table)) for table in _TABLES}
     return links, names, len(rows(scratch.ovs, "qos"))
