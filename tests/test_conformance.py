@@ -41,6 +41,30 @@ class TestAgilioOvs(PluginConformance):
     plugin, payloads = "agilio_ovs", "../examples/payloads/agilio_ovs*.json"
 
 
+class TestMidonet(PluginConformance):
+    plugin, payloads = "midonet", "../examples/payloads/midonet.json"
+
+
+class TestIovisor(PluginConformance):
+    plugin, payloads = "iovisor", "../examples/payloads/iovisor.json"
+
+
+class TestIvs(PluginConformance):
+    plugin, payloads = "ivs", "../examples/payloads/ivs*.json"
+
+
+class TestVrouter(PluginConformance):
+    plugin, payloads = "vrouter", "../examples/payloads/vrouter.json"
+
+
+class TestIbHostdev(PluginConformance):
+    plugin, payloads = "ib_hostdev", "../examples/payloads/ib_hostdev.json"
+
+
+class TestMlnxDirect(PluginConformance):
+    plugin, payloads = "mlnx_direct", "../examples/payloads/mlnx_direct.json"
+
+
 class TestNoop(PluginConformance):
     plugin, payloads = "noop", "../examples/payloads/noop.json"
 

@@ -226,7 +226,8 @@ def _ports(plugin: Plugin, raw: Any, scratch: ScratchHost, directory: Path) -> I
     borrowed = [resource for resource in resources if resource.borrowed]
     for resource in resources:
         if has_place(resource) or (resource.borrowed and not isinstance(resource, Device)):
-            pytest.skip(f"no stand-in for hardware: {resource.kind} {resource.name}")
+            what = f"{resource.kind} {resource.name[:40]}"
+            pytest.skip(f"the scratch host has no card and no vendor's program: {what}")
     store = Store(directory / "ports.sqlite")
     with real_host(scratch) as host, _lent([resource.name for resource in borrowed]):
         yield Ports(host, store, Plugins({raw["type"]: plugin}))
