@@ -24,7 +24,7 @@ from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
-from vif_agent.resources import Vf
+from vif_agent.resources import Command, Vf
 from vif_agent.store import PLUG, UNPLUG, Store, Wish
 from vif_agent.vif import DEVICE_NAME, parse
 
@@ -233,6 +233,6 @@ def _check_answer(plugins: Plugins, instance: object, vif: object) -> None:
     others_plug = parsed.vif_type == "vhostuser" or parsed.vnic_type == "remote-managed"
     assert resources or others_plug
     for resource in (located(resource, lambda what, _: "there") for resource in resources):
-        assert DEVICE_NAME.match(resource.name) or isinstance(resource, Vf)
+        assert DEVICE_NAME.match(resource.name) or isinstance(resource, Vf | Command)
         for field in ("master", "parent", "peer", "bridge"):
             assert DEVICE_NAME.match(getattr(resource, field, None) or "x")

@@ -13,7 +13,13 @@ class TestOvs(PluginConformance):
 
 class TestBridge(PluginConformance):
     plugin, payloads = "bridge", "../examples/payloads/bridge*.json"
-    options = {"bridge": {"create_tap": True}}  # noqa: RUF012
+    options = {  # noqa: RUF012
+        "bridge": {"create_tap": True},
+        "network": {
+            "physical_interface_mappings": "physnet1:eth1",
+            "vxlan_local_ip": "127.0.0.1",
+        },
+    }
 
 
 class TestTap(PluginConformance):

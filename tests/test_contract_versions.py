@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vif_agent.plugins.base import CONTRACT, leaves_in, why_not
+from vif_agent.contract import CONTRACT, leaves_in, why_not
 
 TWO_MAJORS = {1: 3, 2: 0}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from vif_agent import config
 from vif_agent.errors import InvalidRequest, NoPlugin, NotConfigured
 from vif_agent.resources import Nic, Resource, Vlan, Vxlan
 from vif_agent.segments import loader
+from vif_agent.segments.base import GROUP, TypeDriver
 from vif_agent.segments.vlan import device_name
 from vif_agent.vif import Vif, parse
 
@@ -213,6 +216,45 @@ def test_configuration_that_cannot_be_used_does_not_load(
 ) -> None:
     with pytest.raises(NotConfigured, match=words):
         loader.load(configured(f"[network]\n{options}"))
+
+
+class Tunnels(TypeDriver):
+    """Of another author's package."""
+
+    contract = "1.0"
+
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        return ()
+
+
+class OfTheFuture(Tunnels):
+    contract = "2.0"
+
+
+class OfNoContract(Tunnels):
+    contract = ""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("OfTheFuture", "type_drivers: gre: contract 2.0 is not known to this agent"),
+        ("OfNoContract", "type_drivers: gre: contract: expected a version such as '1.0'"),
+        ("vlan_device", "type_drivers: gre does not load: AttributeError"),
+        ("device_name", "type_drivers: gre is no subclass of vif_agent.segments.base.TypeDriver"),
+    ],
+)
+def test_type_driver_of_another_package_that_cannot_be_used(
+    configured: Configured, name: str, words: str
+) -> None:
+    conf = configured("")
+    with pytest.raises(NotConfigured, match=re.escape(words)):
+        loader.made(_offered(name), "gre", conf)
+    assert isinstance(loader.made(_offered("Tunnels"), "gre", conf), Tunnels)
+
+
+def _offered(name: str) -> dict[str, EntryPoint]:
+    return {"gre": EntryPoint(name="gre", value=f"{__name__}:{name}", group=GROUP)}
 
 
 @pytest.mark.parametrize(

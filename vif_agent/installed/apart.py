@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from vif_agent.contract import leaves_in
 from vif_agent.errors import Conflict, Told, Unanswered
 from vif_agent.installed.offers import Offer
 from vif_agent.installed.turns import Turns
 from vif_agent.installed.wire import Answer, Order
 from vif_agent.ownership import is_named_after
 from vif_agent.places import NETDEV, REPRESENTOR, of_pci
-from vif_agent.plugins.base import GROUP, leaves_in
+from vif_agent.plugins.base import GROUP
 from vif_agent.resources import Resource
 from vif_agent.vif import Vif
 

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vif_agent.contract import CONTRACT
 from vif_agent.errors import NoPlugin, PluginFailed, VifAgentError, brief
 from vif_agent.installed import making
 from vif_agent.installed.offers import Offer
 from vif_agent.plugins.answers import checked
-from vif_agent.plugins.base import CONTRACT, Plugin
+from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Resource
 from vif_agent.vif import Vif
 

@@ -4,8 +4,9 @@ its configuration."""
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
 
+from vif_agent.contract import CONTRACT, Extension, why_not
 from vif_agent.errors import VifAgentError, brief
-from vif_agent.plugins.base import CONTRACT, Extension, Plugin, why_not
+from vif_agent.plugins.base import Plugin
 
 _E = TypeVar("_E", bound=Extension)
 

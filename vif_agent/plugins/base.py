@@ -28,48 +28,20 @@ process. Only the plugin's own ports wait for it, or fail.
 resources, methods with a default. An agent that speaks 1.3 asks plugins of 1.0 to 1.3. A major
 version may take away or change. Two majors are served at once, the older for at least a year;
 meanwhile each start warns of the plugins written for it, with the release of the agent that will
-not speak it any longer (``LEAVING``).
+not speak it any longer (``vif_agent.contract``).
 """
 
 import abc
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
 
-from vif_agent.errors import brief
+from vif_agent.contract import Extension
 from vif_agent.resources import Resource
 from vif_agent.vif import Vif
 
-CONTRACT = "1.0"
 GROUP = "vif_agent.plugins"
-
-#: the majors that this agent speaks, each with its newest minor version
-SPOKEN: Mapping[int, int] = {1: 0}
-#: the majors that it will not speak any longer, from which release of the agent on
-LEAVING: Mapping[int, str] = {}
 
 MOST = 100
 MEMORY = 1 << 30
-
-
-class Extension:
-    """What a package may add to the agent, by an entry point.
-
-    ``contract``: the version that its author wrote it for, such as "1.0"; what is of the agent's
-    own package is of the agent's version. ``aliases``: former names of its entry point, each with
-    the release of its package in which that goes. They work like the name, with a warning.
-    """
-
-    contract: ClassVar[str] = ""
-    aliases: ClassVar[Mapping[str, str]] = {}
-
-    @classmethod
-    def from_conf(cls, conf: Any) -> Self:
-        """Make it from oslo.config's values; the default has no options.
-
-        ``conf`` has the agent's options; ``conf.register_opts(...)`` adds its own.
-        """
-        return cls()
 
 
 class Plugin(Extension, abc.ABC):
@@ -78,23 +50,6 @@ class Plugin(Extension, abc.ABC):
     @abc.abstractmethod
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """What the host must have for this VIF, masters before members."""
-
-
-def why_not(contract: object, spoken: Mapping[int, int] = SPOKEN) -> str:
-    """Why plugins of this contract cannot be asked; empty if they can."""
-    version = re.fullmatch(r"(\d{1,4})\.(\d{1,4})", contract) if isinstance(contract, str) else None
-    if version is None:
-        return f"contract: expected a version such as {CONTRACT!r}, got {brief(contract)}"
-    major, minor = map(int, version.groups())
-    if minor <= spoken.get(major, -1):
-        return ""
-    known = ", ".join(f"{major}.{minor}" for major in spoken for minor in range(spoken[major] + 1))
-    return f"contract {contract} is not known to this agent, which speaks {known}"
-
-
-def leaves_in(contract: str, leaving: Mapping[int, str] = LEAVING) -> str:
-    """The release of the agent that will not speak this contract; empty if none is planned."""
-    return leaving.get(int(contract.partition(".")[0]), "")
 
 
 def host_mac(guest_mac: str) -> str:

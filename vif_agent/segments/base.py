@@ -6,27 +6,20 @@ is Neutron's network type. Like a plugin it is pure: the same Vif gives the same
 
 import abc
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
+from vif_agent.contract import Extension
 from vif_agent.resources import Resource
 from vif_agent.vif import Vif
 
-CONTRACT = "1.0"
 GROUP = "vif_agent.type_drivers"
 
 
-class TypeDriver(abc.ABC):
-    """Base of all type drivers. ``contract`` is the version its author wrote it for."""
+class TypeDriver(Extension, abc.ABC):
+    """Base of all type drivers.
 
-    contract: ClassVar[str] = CONTRACT
-
-    @classmethod
-    def from_conf(cls, conf: Any) -> "TypeDriver":
-        """Make the driver from oslo.config's values; the default has no options.
-
-        Raises NotConfigured for values that cannot be used; the agent then does not start.
-        """
-        return cls()
+    ``from_conf`` raises NotConfigured for values that cannot be used; the agent then does not
+    start.
+    """
 
     @abc.abstractmethod
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:

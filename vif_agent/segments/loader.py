@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-import stevedore
-
+from vif_agent.contract import CONTRACT, why_not
 from vif_agent.errors import NoPlugin, NotConfigured, brief
 from vif_agent.resources import Resource
 from vif_agent.segments.base import GROUP, TypeDriver
@@ -48,28 +48,23 @@ def network_type(vif: Vif) -> str:
 
 
 def load(conf: Any) -> Segments:
-    """Raises NotConfigured if a driver that is named does not load: the agent must not start."""
-    broken: dict[str, BaseException] = {}
-
-    def failed(_manager: Any, entry_point: Any, error: BaseException) -> None:
-        broken[entry_point.name] = error
-
-    names = conf.network.type_drivers
-    manager = stevedore.NamedExtensionManager(
-        GROUP,
-        names,
-        on_load_failure_callback=failed,
-        on_missing_entrypoints_callback=lambda _names: None,
-    )
-    return Segments({name: _made(manager, name, broken.get(name), conf) for name in names})
+    """Raises NotConfigured if a driver that is named cannot be used: the agent must not start."""
+    offered = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return Segments({name: made(offered, name, conf) for name in conf.network.type_drivers})
 
 
-def _made(manager: Any, name: str, error: BaseException | None, conf: Any) -> TypeDriver:
+def made(offered: Mapping[str, EntryPoint], name: str, conf: Any) -> TypeDriver:
     option = f"[network] type_drivers: {name}"
-    if error:
-        raise NotConfigured(f"{option} does not load: {brief(error)}")
-    if name not in manager:
-        known = ", ".join(sorted(manager.entry_points_names())) or "none"
+    if name not in offered:
+        known = ", ".join(sorted(offered)) or "none"
         raise NotConfigured(f"{option} is not installed; there are {known}")
-    driver: TypeDriver = manager[name].plugin.from_conf(conf)
-    return driver
+    try:
+        kind = offered[name].load()
+    except Exception as error:
+        raise NotConfigured(f"{option} does not load: {brief(error)}") from error
+    if not (isinstance(kind, type) and issubclass(kind, TypeDriver)):
+        raise NotConfigured(f"{option} is no subclass of {TypeDriver.__module__}.TypeDriver")
+    own = kind.__module__.startswith(f"{__package__}.")
+    if reason := why_not(kind.contract or (CONTRACT if own else "")):
+        raise NotConfigured(f"{option}: {reason}")
+    return kind.from_conf(conf)

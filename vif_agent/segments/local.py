@@ -1,5 +1,6 @@
 """Network type ``local``: the bridge is all there is; its ports see each other and nobody else."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from vif_agent.resources import Resource
@@ -7,6 +8,7 @@ from vif_agent.segments.base import TypeDriver
 from vif_agent.vif import Vif
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
 class LocalDriver(TypeDriver):
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
         return ()

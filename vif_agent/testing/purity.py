@@ -16,8 +16,11 @@ _EVENTS = (
 )  # fmt: skip
 #: modules in C for which there is no such event: the clock, threads, chance
 _MODULES = {"time", "_thread", "_random", "random", "datetime"}
-#: of those modules, what only computes
-_COMPUTES = {"gmtime", "isoformat", "mktime", "strftime", "strptime", "timedelta", "total_seconds"}
+#: of those modules, what only computes; the lock is that of functools.cached_property (Python 3.11)
+_COMPUTES = {
+    "gmtime", "isoformat", "mktime", "strftime", "strptime", "timedelta", "total_seconds",
+    "RLock", "__enter__", "__exit__",
+}  # fmt: skip
 
 _watching: list[list[str]] = []
 _hooked = False
