@@ -14,7 +14,11 @@ from tests.casting import wait_for
 from tests.real_host import Ports, Vif, everything, ip, links, new_vif, real_host
 from tests.standins import Standins
 from tests.vendors import IOVISOR, MIDONET, PROGRAMS, RUNS, VROUTER
-from vif_agent.host.programs import Programs
+from vif_agent.errors import CommandNotAllowed
+from vif_agent.host.commands import Commands, Limits
+from vif_agent.host.programs import Ended, Programs
+from vif_agent.resources import Command
+from vif_agent.steps import RUN, Step
 from vif_agent.store import PLUG, UNPLUG, Port, Store
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
@@ -42,6 +46,25 @@ def _next_process(
     with real_host(scratch, limits=standins.limits()) as host:
         ports = Ports(host, store)
         yield ports, ports.engine.load()
+
+
+def test_failure_of_a_plug_is_no_news_to_its_unplug() -> None:
+    """It came too late to be told, for the unplug had come meanwhile."""
+    ran: list[Sequence[str]] = []
+
+    def fails(vector: Sequence[str], until: Callable[[], float]) -> Ended:
+        ran.append(vector)
+        raise CommandNotAllowed("not allowed")
+
+    commands = Commands(Limits(), lambda _: None, fails, lambda work: work())
+    plug = Command(plug=("mm-ctl", "--bind"), unplug=("mm-ctl", "--unbind"))
+    undo = plug.given_back()
+    assert undo
+    assert commands.apply([Step(RUN, plug, "port", ("port",))]) == {}
+    commands.doubt([plug.key])
+    assert commands.apply([Step(RUN, undo, "port", ("port",))]) == {}
+    assert ran == [plug.plug, plug.unplug]
+    assert getattr(commands.ask([undo])[plug.key].resource, "done", None) is False
 
 
 def _states(told: Sequence[Port]) -> list[str]:

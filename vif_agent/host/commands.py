@@ -37,7 +37,8 @@ _LONGEST_WORDS = 500
 class _State:
     done: bool | None = False  # None: nobody knows
     doing: str = ""  # what runs, or waits for its turn
-    failure: Problem | None = None  # of the last run, until it is told
+    #: of the last run, until it is told; True: of the plug command
+    failure: tuple[bool | None, Problem] | None = None
     tries: int = 0
     checked: float = float("-inf")
     fresh: bool = False  # what was found out then has not been asked for yet
@@ -128,12 +129,17 @@ class Commands:
         return failures
 
     def failures(self, steps: Iterable[Step]) -> dict[Key, Problem]:
-        """What came of their last runs, if they failed and it is not told yet."""
+        """What came of their last runs, if they failed and it is not told yet.
+
+        A plug that failed is no news to whoever undoes it, nor the other way round.
+        """
         failures = {}
         with self._lock:
-            for key, state in ((s.key, self._states[s.key]) for s in steps):
-                if state.failure:
-                    failures[key], state.failure = state.failure, None
+            for step in steps:
+                state = self._states[step.key]
+                failure, state.failure = state.failure, None
+                if failure and failure[0] is getattr(step.resource, "done", None):
+                    failures[step.key] = failure[1]
         return failures
 
     def stop(self) -> None:
@@ -208,7 +214,7 @@ class Commands:
                 state.done, state.tries = command.done, 0
                 state.checked, state.fresh = time.monotonic(), True
                 return True
-            state.failure = problem
+            state.failure = (command.done, problem)
             if command.done and ended:
                 state.done = None
         return False
