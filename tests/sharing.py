@@ -1,7 +1,7 @@
-"""Two runs share one suite: each takes the next module that the other has not taken.
+"""Some runs share one suite: each takes the next module that no other has taken.
 
-For one run most of the time is waiting; two in parallel, each in a network namespace of its own,
-take little more than half of it.
+For one run most of the time is waiting; several in parallel, each in a network namespace of its
+own, take much less.
 """
 
 from __future__ import annotations
