@@ -189,7 +189,7 @@ def test_hybrid_has_a_veth_pair_to_its_bridge(ports: Ports, payload: Load) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "device", "isolated"),
+    ("name", "device", "is_isolated"),
     [
         ("ovs_hybrid", "qvo5843eca1-e1", True),
         ("ovs", "tap7181b049-88", True),
@@ -197,7 +197,7 @@ def test_hybrid_has_a_veth_pair_to_its_bridge(ports: Ports, payload: Load) -> No
     ],
 )
 def test_ovs_rows_of_a_port(
-    name: str, device: str, isolated: bool, ports: Ports, payload: Load, ovs: PrivateOvs
+    name: str, device: str, is_isolated: bool, ports: Ports, payload: Load, ovs: PrivateOvs
 ) -> None:
     vif = payload(name)
     ports.plug(vif)
@@ -210,7 +210,7 @@ def test_ovs_rows_of_a_port(
         "vif-agent": vif["id"],
     }
     assert (interface["mtu_request"], interface["type"]) == (1450, "")
-    dead = (4095, "trunk", 4095) if isolated else ([], [], [])
+    dead = (4095, "trunk", 4095) if is_isolated else ([], [], [])
     assert (port["tag"], port["vlan_mode"], port["trunks"]) == dead
     (qos,) = rows(ovs, "qos")
     assert (port["qos"], qos["type"]) == (qos["_uuid"], "linux-noop")

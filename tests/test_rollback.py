@@ -17,6 +17,7 @@ from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OvsPort, Resource, Tap
 from vif_agent.store import ERROR, READY, RETRYING, Store
+from vif_agent.testing import plugging
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.vif import Vif as PluginVif
 
@@ -145,11 +146,21 @@ WRONG = {
 }
 
 
+class Unchecked:
+    """The check of answers lets nothing through that OVSDB's schema would refuse."""
+
+    def __init__(self, **plugins: Plugin) -> None:
+        self._plugins = plugins
+
+    def resources(self, vif: PluginVif) -> Sequence[Resource]:
+        return self._plugins[vif.vif_type].resources(vif)
+
+
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_refused_port_leaves_the_real_host_as_it_was(
     wrong: dict[str, Any], host: RealHost, store: Store, payload: Load, ovs: PrivateOvs
 ) -> None:
-    ports = Ports(host, store, {"tap": Bad(**wrong), "ovs": OvsPlugin()})
+    ports = plugging.Ports(host, store, Unchecked(tap=Bad(**wrong), ovs=OvsPlugin()))
     vif, good, before = payload("tap"), payload("ovs_hybrid"), everything(ovs)
     (port,) = ports.plug(vif)
     assert (port.state, port.problem and port.problem.code) == (ERROR, "host_refused")

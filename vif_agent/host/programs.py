@@ -94,7 +94,8 @@ def _start(arguments: Sequence[str]) -> tuple["subprocess.Popen[bytes]", int]:
 def _listen(pid: int, output: int, deadline: Callable[[], float]) -> tuple[bool, bytes]:
     """Whether it ends in time, and the last of what it prints.
 
-    A child of its own that lives on may keep the pipe open, so its end is no sign.
+    A child of its own that lives on may keep the pipe open, so its end is no sign. Eventlet's
+    select may show that the process has ended before it shows what that has printed.
     """
     said, process = b"", os.pidfd_open(pid)
     with selectors.DefaultSelector() as selector, os.fdopen(process, "rb", buffering=0):
@@ -108,8 +109,16 @@ def _listen(pid: int, output: int, deadline: Callable[[], float]) -> tuple[bool,
                 if not more:
                     selector.unregister(output)
             elif process in ready:
-                return True, said
+                return True, (said + _rest(output))[-_KEPT:]
     return False, said
+
+
+def _rest(output: int) -> bytes:
+    os.set_blocking(output, False)
+    try:
+        return os.read(output, _READ_AT_ONCE)
+    except BlockingIOError:
+        return b""
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
