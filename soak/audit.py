@@ -65,8 +65,9 @@ class Auditor:
         wished = {device.name for device in devices} | bridges | self._found
         leaked = [f"device {name}" for name in links.keys() - wished]
         leaked += [f"OVS port {name}" for name in self._site.ovs_ports() - wired.keys()]
-        if (rows := self._site.ovs_rows("QoS")) != len(wired):
-            leaked.append(f"{rows} QoS rows for {len(wired)} OVS ports")
+        shaped = sum(wish.has_qos for wish in plugged)
+        if (rows := self._site.ovs_rows("QoS")) != shaped:
+            leaked.append(f"{rows} QoS rows for {shaped} OVS ports that have one")
         return Finding(tuple(lost), tuple(leaked))
 
     def _agent(self) -> Finding:

@@ -56,6 +56,11 @@ class Wish:
         return KINDS[self.kind].ovs_port(self.vif)
 
     @property
+    def has_qos(self) -> bool:
+        """None on the userspace datapath, as with os-vif."""
+        return bool(self.ovs_port) and self.vif["details"].get("datapath_type") != "netdev"
+
+    @property
     def bridge(self) -> str | None:
         """The linux bridge that it shares with others."""
         return str(self.vif["network"]["bridge"]) if self.kind == "bridge" else None
