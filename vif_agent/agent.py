@@ -100,11 +100,7 @@ class Agent:
             self.set_taken,
             conf.cleanup.interval,
         )
-        operations = Operations(
-            conf.host, self._store, self._engine, self._engine_lock, self._plugins, self._cleanup
-        )
-        calls = admin.Calls(operations, self.repair, self._store, self._report)
-        self._admin = admin.server(self._messaging, conf.host, calls)
+        self._admin = admin.server(self._messaging, conf.host, self._calls())
         self._news = threading.Condition()
         self._notes = _Notes()
         self._complete = False  # is what belongs to no wish to go, at the next look at everything?
@@ -117,14 +113,17 @@ class Agent:
         self._unsaved: dict[str, Port] = {}
         path = conf.vif_agent.ports_file
         self._ports_file = PortsFile(path, self._store, conf.cleanup.interval) if path else None
-        self._chores = {
-            self._sweep_leftovers: 0.0,
-            self._forget: 0.0,
-            self._check: 0.0,
-            self._read_ports_file: 0.0,
-        }
+        chores = (self._sweep_leftovers, self._forget, self._check, self._read_ports_file)
+        self._chores = dict.fromkeys(chores, 0.0)
         self._drift = Drift()
         self._status = ""
+
+    def _calls(self) -> admin.Calls:
+        operations = Operations(
+            self._conf.host, self._store, self._engine, self._engine_lock, self._plugins,
+            self._cleanup,
+        )  # fmt: skip
+        return admin.Calls(operations, self.repair, self._store, self._report)
 
     # -- for the bus and for signals: take note, wake the loop -------------------------------
 

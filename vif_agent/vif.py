@@ -88,8 +88,8 @@ def parse(instance: object, vif: object) -> Vif:
     """Check a ``plug_vif`` cast's arguments; InvalidRequest names the first bad field."""
     node, owner = _Node("vif", vif), _Node("instance", instance)
     network, details = node.child("network"), node.child("details")
-    meta, profile, ports_own = network.child("meta"), node.child("profile"), node.child("meta")
-    return Vif(
+    meta, profile = network.child("meta"), node.child("profile")
+    parsed = Vif(
         port_id=port_id_of(vif),
         vif_type=node.need(node.word("type"), "type", "a vif_type"),
         mac=node.need(node.mac("address"), "address", "a MAC address"),
@@ -116,16 +116,24 @@ def parse(instance: object, vif: object) -> Vif:
         bound_drivers=_drivers(details),
         vhostuser_mode=details.one_of("vhostuser_mode", ("client", "server")) or "server",
         vhostuser_socket=_socket(details),
-        pci_slot=profile.pci("pci_slot"),
-        trusted=profile.flag("trusted", False),
-        port_security=ports_own.switch("port_security_enabled"),
-        admin_up=ports_own.switch("admin_state_up"),
-        follows_uplink=ports_own.switch("propagate_uplink_status"),
-        min_tx_rate=ports_own.number("min_tx_rate", *_RATE),
-        max_tx_rate=ports_own.number("max_tx_rate", *_RATE),
         ips=tuple(_ips(network)),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
+    )
+    return _of_a_card(parsed, profile, node.child("meta"))
+
+
+def _of_a_card(vif: Vif, profile: "_Node", meta: "_Node") -> Vif:
+    """With what is said for a VF; ``meta`` is the port's own."""
+    return dataclasses.replace(
+        vif,
+        pci_slot=profile.pci("pci_slot"),
+        trusted=profile.flag("trusted", False),
+        port_security=meta.switch("port_security_enabled"),
+        admin_up=meta.switch("admin_state_up"),
+        follows_uplink=meta.switch("propagate_uplink_status"),
+        min_tx_rate=meta.number("min_tx_rate", *_RATE),
+        max_tx_rate=meta.number("max_tx_rate", *_RATE),
     )
 
 
