@@ -97,7 +97,7 @@ def test_vif_gives_these_resources(
     ("settings", "fields", "arguments"),
     [
         ({}, {}, {"ip_address": "192.0.2.17", "ipv6_address": "2001:db8:1::17"}),
-        ({}, {"ips": ()}, {"ip_address": "0.0.0.0", "ipv6_address": ""}),
+        ({}, {"ips": ()}, {"ip_address": "0.0.0.0", "ipv6_address": "None"}),
         ({}, {"ips": ("2001:db8::1", "2001:db8::2", "192.0.2.9")},
          {"ip_address": "192.0.2.9", "ipv6_address": "2001:db8::1"}),
         ({}, {"instance_name": "a name"}, {"vm_name": "a name", "port_type": "NovaVMPort"}),

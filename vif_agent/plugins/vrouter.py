@@ -32,7 +32,10 @@ class VrouterPlugin(Plugin):
 def port_control(
     vif: Vif, name: str, port_type: str, form: Sequence[str] = (), about: str = ""
 ) -> Command:
-    """Tells vRouter's agent of the port; ``form``: the arguments of a kind that is not a tap."""
+    """Tells vRouter's agent of the port; ``form``: the arguments of a kind that is not a tap.
+
+    Without an address it is ``0.0.0.0`` or ``None``: a card's vendor takes no other word.
+    """
     return Command(
         plug=(
             "vrouter-port-control",
@@ -64,5 +67,5 @@ def said(value: str | None, field: str) -> str:
     return value
 
 
-def _first(ips: Sequence[str], separator: str) -> str:
-    return next((ip for ip in ips if separator in ip), "")
+def _first(ips: Sequence[str], separator: str) -> str | None:
+    return next((ip for ip in ips if separator in ip), None)
