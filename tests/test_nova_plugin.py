@@ -36,7 +36,7 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
     "remote_managed": (set(), set()),
     "qbg": (set(), set()),
     "qbh": (set(), set()),
-    "vrouter": ({"tap7181b049-88"}, set()),
+    "vrouter": (set(), set()),
     "ivs": ({"tap7181b049-88"}, set()),
     "ivs_hybrid": ({"qbr7181b049-88", "qvb7181b049-88", "qvo7181b049-88"}, set()),
 }

@@ -108,16 +108,20 @@ def test_vif_gives_these_resources(
 def test_vrouter_is_told_of_the_port(
     payload: Payload, settings: dict[str, Any], fields: dict[str, Any], arguments: dict[str, str]
 ) -> None:
-    tap, command = _answer(VrouterPlugin(**settings), payload("vrouter"), **fields)
+    (command,) = _answer(VrouterPlugin(**settings), payload("vrouter"), **fields)
     assert isinstance(command, Command)
     said = dict(word[2:].split("=", 1) for word in command.plug[1:])
     assert arguments.items() <= said.items()
-    assert said["tap_name"] == command.about == tap.name
 
 
-def test_vrouter_takes_a_tap_of_many_queues(payload: Payload) -> None:
-    tap, _command = _answer(VrouterPlugin(), payload("vrouter"), multi_queue=True)
-    assert tap == _tap("tap7d3d3930-f8", multi_queue=True)
+@pytest.mark.parametrize("multi_queue", [False, True])
+def test_vrouter_with_a_tap_of_ours(payload: Payload, multi_queue: bool) -> None:
+    """The command is about the tap: it is run anew for a tap made anew."""
+    vif, name = payload("vrouter"), "tap7d3d3930-f8"
+    (alone,) = _answer(VrouterPlugin(), vif)
+    tap, command = _answer(VrouterPlugin(create_tap=True), vif, multi_queue=multi_queue)
+    assert isinstance(alone, Command)
+    assert (tap, command) == (_tap(name, multi_queue), dataclasses.replace(alone, about=name))
 
 
 @pytest.mark.parametrize("vnic_type", ["direct", "virtio-forwarder"])

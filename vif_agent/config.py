@@ -147,6 +147,12 @@ VROUTER: list[cfg.Opt] = [
         choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
         help="What vrouter-port-control is told that a port is.",
     ),
+    cfg.BoolOpt(
+        "create_tap",
+        default=False,
+        help="Whether the agent makes the tap of a vnic_type 'normal' port. Off, because libvirt "
+        "does so, and from 9.5 on refuses one that is there.",
+    ),
 ]
 
 COMMANDS: list[cfg.Opt] = [

@@ -1,4 +1,8 @@
-"""vif_type ``vrouter``: a port of Contrail's (OpenSDN's) vRouter, by ``vrouter-port-control``."""
+"""vif_type ``vrouter``: a port of Contrail's (OpenSDN's) vRouter, by ``vrouter-port-control``.
+
+As Contrail's plugin for os-vif (tf-nova-vif-driver) does it: libvirt makes the tap, and refuses
+from 9.5 on one that is there already. nova made it itself, up to Rocky.
+"""
 
 import dataclasses
 import re
@@ -14,24 +18,24 @@ from vif_agent.vif import Vif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VrouterPlugin(Plugin):
-    """nova's ``plug_vrouter``, as of Rocky. ``port_type`` is the option of ``[vrouter]``."""
+    """Settings are the options of the configuration's group ``[vrouter]``."""
 
     port_type: str = "NovaVMPort"
+    create_tap: bool = False
 
     @classmethod
     def from_conf(cls, conf: Any) -> "VrouterPlugin":
-        return cls(port_type=conf.vrouter.port_type)
+        return cls(port_type=conf.vrouter.port_type, create_tap=conf.vrouter.create_tap)
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         if vif.vnic_type != "normal":
             raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vrouter")
         tap = tap_of(vif, vif.multi_queue)
-        return (tap, port_control(vif, tap.name, self.port_type, about=tap.name))
+        told = port_control(vif, tap.name, self.port_type)
+        return (tap, dataclasses.replace(told, about=tap.name)) if self.create_tap else (told,)
 
 
-def port_control(
-    vif: Vif, name: str, port_type: str, form: Sequence[str] = (), about: str = ""
-) -> Command:
+def port_control(vif: Vif, name: str, port_type: str, form: Sequence[str] = ()) -> Command:
     """Tells vRouter's agent of the port; ``form``: the arguments of a kind that is not a tap.
 
     Without an address it is ``0.0.0.0`` or ``None``: a card's vendor takes no other word.
@@ -55,7 +59,6 @@ def port_control(
             "--rx_vlan_id=-1",
         ),
         unplug=("vrouter-port-control", "--oper=delete", f"--uuid={vif.port_id}"),
-        about=about,
     )
 
 
