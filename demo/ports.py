@@ -18,7 +18,8 @@ INSTANCE = {
 }
 #: they need a vendor's program, and the demo has none
 COMMANDED = (
-    "midonet", "iovisor", "ivs", "ivs_hybrid", "vrouter", "ib_hostdev", "mlnx_direct",
+    "midonet", "iovisor", "ivs", "ivs_hybrid", "vrouter", "vrouter_direct",
+    "vrouter_virtio_forwarder", "ib_hostdev", "mlnx_direct",
     "vhostuser_fp_ovs", "vhostuser_fp_hybrid", "vhostuser_fp_bridge", "vhostuser_vrouter",
 )  # fmt: skip
 #: their port waits for a VF of a card, and the scratch host has none

@@ -60,7 +60,7 @@ PLUGINS = Plugins(
         "midonet": MidonetPlugin(),
         "iovisor": IovisorPlugin(),
         "ivs": IvsPlugin(),
-        "vrouter": VrouterPlugin(),
+        "vrouter": VrouterPlugin(create_tap=True),
         "ib_hostdev": IbHostdevPlugin(),
         "mlnx_direct": MlnxDirectPlugin(),
         "binding_failed": BindingFailedPlugin(),

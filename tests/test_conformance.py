@@ -60,7 +60,7 @@ class TestIvs(PluginConformance):
 
 
 class TestVrouter(PluginConformance):
-    plugin, payloads = "vrouter", "../examples/payloads/vrouter.json"
+    plugin, payloads = "vrouter", "../examples/payloads/vrouter*.json"
 
 
 class TestIbHostdev(PluginConformance):

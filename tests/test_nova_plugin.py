@@ -37,6 +37,8 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
     "qbg": (set(), set()),
     "qbh": (set(), set()),
     "vrouter": (set(), set()),
+    "vrouter_direct": (set(), set()),
+    "vrouter_forwarder": (set(), set()),
     "ivs": ({"tap7181b049-88"}, set()),
     "ivs_hybrid": ({"qbr7181b049-88", "qvb7181b049-88", "qvo7181b049-88"}, set()),
 }

@@ -41,6 +41,7 @@ REFUSED = {
     "unbound": "binding_refused",
     **dict.fromkeys(("midonet", "iovisor", "ivs", "ivs_hybrid"), "command_not_allowed"),
     **dict.fromkeys(("vrouter", "ib_hostdev", "mlnx_direct"), "command_not_allowed"),
+    **dict.fromkeys(("vrouter_direct", "vrouter_virtio_forwarder"), "command_not_allowed"),
     "vhostuser_fp_ovs": "command_not_allowed",
     "vhostuser_fp_hybrid": "command_not_allowed",
     "vhostuser_fp_bridge": "command_not_allowed",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
+from tests.vendors import RUNS
 from vif_agent.errors import InvalidRequest, NoPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.iovisor import IovisorPlugin
@@ -124,10 +125,39 @@ def test_vrouter_with_a_tap_of_ours(payload: Payload, multi_queue: bool) -> None
     assert (tap, command) == (_tap(name, multi_queue), dataclasses.replace(alone, about=name))
 
 
-@pytest.mark.parametrize("vnic_type", ["direct", "virtio-forwarder"])
-def test_vrouter_port_that_is_no_tap_is_refused(payload: Payload, vnic_type: str) -> None:
-    with pytest.raises(NoPlugin, match=f"no plugin for {vnic_type} ports"):
-        _answer(VrouterPlugin(), payload("vrouter"), vnic_type=vnic_type)
+def _vectors(name: str) -> Command:
+    return _command(RUNS[name].plug[0], RUNS[name].unplug[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "create_tap"),
+    [
+        ("vrouter", False),
+        ("vrouter_direct", False),
+        ("vrouter_direct", True),
+        ("vrouter_virtio_forwarder", True),
+    ],
+)
+def test_vrouter_is_told_as_by_contrails_own_plugin(
+    payload: Payload, name: str, create_tap: bool
+) -> None:
+    """Of a VF or a socket there is no tap to make."""
+    (plug,), (unplug,) = RUNS[name]
+    answer = _answer(VrouterPlugin(create_tap=create_tap), payload(name))
+    assert answer == (_command(plug, unplug),)
+
+
+def test_vrouter_socket_that_qemu_connects_to(payload: Payload) -> None:
+    vif = payload("vrouter_virtio_forwarder")
+    (command,) = _answer(VrouterPlugin(), vif, vhostuser_mode="client")
+    assert isinstance(command, Command)
+    assert "--vhostuser_mode=0" in command.plug
+    assert "--vhostuser_mode=0" in command.unplug
+
+
+def test_vrouter_port_of_another_kind_is_refused(payload: Payload) -> None:
+    with pytest.raises(NoPlugin, match="no plugin for macvtap ports"):
+        _answer(VrouterPlugin(), payload("vrouter"), vnic_type="macvtap")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +170,10 @@ def test_vrouter_port_that_is_no_tap_is_refused(payload: Payload, vnic_type: str
         (VrouterPlugin(), "vrouter", {"instance_uuid": None}, "instance.uuid"),
         (VrouterPlugin(), "vrouter", {"instance_name": None}, "instance.name"),
         (VrouterPlugin(), "vrouter", {"instance_name": "a --mac=b"}, "instance.name"),
+        (VrouterPlugin(), "vrouter_direct", {"pci_slot": None}, "vif.profile.pci_slot"),
+        (VrouterPlugin(), "vrouter_virtio_forwarder", {"pci_slot": None}, "vif.profile.pci_slot"),
+        (VrouterPlugin(), "vrouter_virtio_forwarder", {"vhostuser_socket": None},
+         "vif.details.vhostuser_socket"),
         (IbHostdevPlugin(), "ib_hostdev", {"physical_network": None},
          "vif.network.meta.physical_network"),
         (IbHostdevPlugin(), "ib_hostdev", {"physical_network": "-h"},

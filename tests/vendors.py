@@ -18,6 +18,8 @@ INSTANCE, PROJECT = "0b2a3f6e-5a7c-4c7e-9d0c-1f6f0c8d3b5a", "7b1f6f0f3c4e4a7f9d7
 NETWORK = "8f11e0f7-47bd-5943-8227-5142f7c4752c"
 MIDONET, IOVISOR = "c45f0df2-15bc-5d76-9881-dc3231784f69", "94f5dbc6-8402-592a-a963-bdf7707593ec"
 VROUTER = "7d3d3930-f8b7-5fd4-913b-67952c506848"
+OFFLOADED = "2b5fe2c1-b78d-5e28-9957-2e1419d81e3f"
+FORWARDED = "907536a9-2610-5df7-8b05-ebe8008494de"
 
 
 class Ran(NamedTuple):
@@ -59,6 +61,35 @@ RUNS = {
             " --tap_name=tap7d3d3930-f8 --port_type=NovaVMPort --tx_vlan_id=-1 --rx_vlan_id=-1"
         ],
         [f"vrouter-port-control --oper=delete --uuid={VROUTER}"],
+    ),
+    "vrouter_direct": Ran(
+        [
+            f"vrouter-port-control --oper=add --uuid={OFFLOADED} --instance_uuid={INSTANCE}"
+            f" --vn_uuid={NETWORK} --vm_project_uuid={PROJECT} --ip_address=192.0.2.17"
+            " --ipv6_address=2001:db8:1::17 --vm_name=instance-0000002a --mac=fa:16:3e:5a:00:2b"
+            " --tap_name=tap2b5fe2c1-b7 --port_type=NovaVMPort --vnic_type=direct"
+            " --pci_dev=0000:08:08.5 --tx_vlan_id=-1 --rx_vlan_id=-1"
+        ],
+        [
+            f"vrouter-port-control --oper=delete --uuid={OFFLOADED} --vnic_type=direct"
+            " --pci_dev=0000:08:08.5"
+        ],
+    ),
+    "vrouter_virtio_forwarder": Ran(
+        [
+            f"vrouter-port-control --oper=add --uuid={FORWARDED} --instance_uuid={INSTANCE}"
+            f" --vn_uuid={NETWORK} --vm_project_uuid={PROJECT} --ip_address=192.0.2.17"
+            " --ipv6_address=2001:db8:1::17 --vm_name=instance-0000002a --mac=fa:16:3e:5a:00:2c"
+            " --tap_name=tap907536a9-26 --port_type=NovaVMPort --vif_type=VhostUser"
+            " --vnic_type=virtio-forwarder --pci_dev=0000:08:08.6"
+            " --vhostuser_socket=/var/lib/vhost_sockets/tap907536a9-26 --vhostuser_mode=1"
+            " --tx_vlan_id=-1 --rx_vlan_id=-1"
+        ],
+        [
+            f"vrouter-port-control --oper=delete --uuid={FORWARDED} --tap_name=tap907536a9-26"
+            " --vnic_type=virtio-forwarder --pci_dev=0000:08:08.6"
+            " --vhostuser_socket=/var/lib/vhost_sockets/tap907536a9-26 --vhostuser_mode=1"
+        ],
     ),
     "vhostuser_vrouter": Ran(
         [

@@ -15,7 +15,8 @@ from vif_agent.errors import InvalidRequest
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.ovs import hybrid_links
 from vif_agent.plugins.ovs_port import OvsPorts
-from vif_agent.plugins.vrouter import port_control, said
+from vif_agent.plugins.taps import devname
+from vif_agent.plugins.vrouter import VHOST_USER, port_control, socket_of
 from vif_agent.resources import Command, Device, OvsPort, Resource
 from vif_agent.vif import Vif
 
@@ -46,21 +47,12 @@ class VhostUserPlugin(OvsPorts):
         if flag == "vhostuser_ovs_plug":
             return (self.bridge(vif, vif.datapath_type or "netdev"), self._port(vif))
         if flag == "vhostuser_vrouter_plug":
-            return (self._vrouter(vif),)
+            return (port_control(vif, self.port_type, (VHOST_USER, *socket_of(vif))),)
         return ()
-
-    def _vrouter(self, vif: Vif) -> Command:
-        """contrail-nova-vif-driver's ``_vrouter_port_add``."""
-        form = (
-            "--vif_type=VhostUser",
-            f"--vhostuser_socket={said(_socket(vif), 'vif.details.vhostuser_socket')}",
-            f"--vhostuser_mode={int(vif.vhostuser_mode == 'server')}",
-        )
-        return port_control(vif, _devname(vif), self.port_type, form)
 
     def _fast_path(self, vif: Vif) -> Sequence[Resource]:
         """6WIND's os-vif plugin. Its device is not ours to stamp: it is made by ``fp-vdev``."""
-        name, fp_connects = _devname(vif), vif.vhostuser_mode == "server"
+        name, fp_connects = devname(vif), vif.vhostuser_mode == "server"
         socket = ("--sockpath", _socket(vif), "--sockmode", "client" if fp_connects else "server")
         made = Command(
             plug=("fp-vdev", "add", name, *socket),
@@ -95,10 +87,6 @@ class VhostUserPlugin(OvsPorts):
             return dataclasses.replace(port, interface_type="dpdkvhostuser")
         path = (("vhost-server-path", _socket(vif)),)
         return dataclasses.replace(port, interface_type="dpdkvhostuserclient", options=path)
-
-
-def _devname(vif: Vif) -> str:
-    return vif.devname or "tap" + vif.short_id
 
 
 def _is_set(vif: Vif, flag: str) -> bool:
