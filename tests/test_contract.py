@@ -48,7 +48,9 @@ def lacks(wanted: object, actual: object, path: str = "") -> list[str]:
         both = wanted.keys() & actual.keys()
         return missing + [w for k in both for w in lacks(wanted[k], actual[k], f"{path}.{k}")]
     if isinstance(wanted, list) and isinstance(actual, list):
-        return lacks(wanted[0], actual[0], f"{path}[0]") if wanted and actual else []
+        if not wanted:
+            return []
+        return lacks(wanted[0], actual[0], f"{path}[0]") if actual else [f"{path}: empty"]
     number = isinstance(wanted, int | float) and isinstance(actual, int | float)
     if None in (wanted, actual) or number or type(wanted) is type(actual):
         return []
@@ -59,6 +61,7 @@ def test_lack_of_a_key_or_another_type_is_seen() -> None:
     wanted = {"a": [{"b": 1, "c": None}], "d": "x"}
     assert lacks(wanted, {**wanted, "more": 1}) == []
     assert lacks(wanted, {"a": [{"b": "1", "c": 2}]}) == [".d", ".a[0].b: str, not int"]
+    assert lacks(wanted, {**wanted, "a": []}) == [".a: empty"]
 
 
 # casts
