@@ -14,6 +14,8 @@ from tests import skips
 from tests.examples import PAYLOADS
 from tests.real_host import Ports
 from tests.sharing import OPTION, Share, by_length
+from tests.standins import Standins
+from tests.vendors import PROGRAMS
 from vif_agent.host import RealHost
 from vif_agent.store import Store
 
@@ -87,3 +89,9 @@ def payload() -> Callable[[str], dict[str, Any]]:
 def ports(host: RealHost, store: Store) -> Ports:
     """The engine on the real host: plug and unplug, without a bus."""
     return Ports(host, store)
+
+
+@pytest.fixture
+def standins(tmp_path: Path) -> Standins:
+    """Of all vendors' programs that the payloads need."""
+    return Standins(tmp_path, *PROGRAMS)

@@ -13,7 +13,7 @@ import pytest
 from tests.casting import wait_for
 from tests.real_host import Ports, Vif, everything, ip, links, new_vif, real_host
 from tests.standins import Standins
-from tests.vendors import IOVISOR, MIDONET, PROGRAMS, RUNS, VROUTER
+from tests.vendors import IOVISOR, MIDONET, RUNS, VROUTER
 from vif_agent.errors import CommandNotAllowed
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.host.programs import Ended, Programs
@@ -24,11 +24,6 @@ from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 
 Load = Callable[[str], Vif]
-
-
-@pytest.fixture
-def standins(tmp_path: Path) -> Standins:
-    return Standins(tmp_path, *PROGRAMS)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.examples import INSTANCE
 from tests.vendors import RUNS
-from vif_agent.errors import InvalidRequest, NoPlugin
+from vif_agent.errors import NoPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.iovisor import IovisorPlugin
 from vif_agent.plugins.ivs import IvsPlugin
@@ -158,35 +158,3 @@ def test_vrouter_socket_that_qemu_connects_to(payload: Payload) -> None:
 def test_vrouter_port_of_another_kind_is_refused(payload: Payload) -> None:
     with pytest.raises(NoPlugin, match="no plugin for macvtap ports"):
         _answer(VrouterPlugin(), payload("vrouter"), vnic_type="macvtap")
-
-
-@pytest.mark.parametrize(
-    ("plugin", "name", "fields", "field"),
-    [
-        (IovisorPlugin(), "iovisor", {"network_id": None}, "vif.network.id"),
-        (IovisorPlugin(), "iovisor", {"project_id": None}, "instance.project_id"),
-        (VrouterPlugin(), "vrouter", {"network_id": None}, "vif.network.id"),
-        (VrouterPlugin(), "vrouter", {"project_id": None}, "instance.project_id"),
-        (VrouterPlugin(), "vrouter", {"instance_uuid": None}, "instance.uuid"),
-        (VrouterPlugin(), "vrouter", {"instance_name": None}, "instance.name"),
-        (VrouterPlugin(), "vrouter", {"instance_name": "a --mac=b"}, "instance.name"),
-        (VrouterPlugin(), "vrouter_direct", {"pci_slot": None}, "vif.profile.pci_slot"),
-        (VrouterPlugin(), "vrouter_virtio_forwarder", {"pci_slot": None}, "vif.profile.pci_slot"),
-        (VrouterPlugin(), "vrouter_virtio_forwarder", {"vhostuser_socket": None},
-         "vif.details.vhostuser_socket"),
-        (IbHostdevPlugin(), "ib_hostdev", {"physical_network": None},
-         "vif.network.meta.physical_network"),
-        (IbHostdevPlugin(), "ib_hostdev", {"physical_network": "-h"},
-         "vif.network.meta.physical_network"),
-        (IbHostdevPlugin(), "ib_hostdev", {"instance_uuid": None}, "instance.uuid"),
-        (IbHostdevPlugin(), "ib_hostdev", {"pci_slot": None}, "vif.profile.pci_slot"),
-        (MlnxDirectPlugin(), "mlnx_direct", {"physical_network": None},
-         "vif.network.meta.physical_network"),
-    ],
-)  # fmt: skip
-def test_vif_that_says_too_little_is_refused(
-    payload: Payload, plugin: Plugin, name: str, fields: dict[str, Any], field: str
-) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        _answer(plugin, payload(name), **fields)
-    assert refused.value.field == field

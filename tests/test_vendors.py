@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from tests.real_host import Ports, Vif, all_plugins, everything, ip, links, real_host
 from tests.standins import Standins
-from tests.vendors import PROGRAMS, RUNS
+from tests.vendors import RUNS
 from vif_agent.host import RealHost
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Command, Device, OvsPort, Resource
@@ -54,11 +53,6 @@ class Made(Plugin):
             Device(name=name, mtu=1400, up=True),
             OvsPort(name=name, bridge="br-int", external_ids=(("iface-id", vif.port_id),)),
         )
-
-
-@pytest.fixture
-def standins(tmp_path: Path) -> Standins:
-    return Standins(tmp_path, *PROGRAMS)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
-from vif_agent.errors import InvalidRequest, NoPlugin
+from vif_agent.errors import NoPlugin
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
@@ -165,20 +165,3 @@ def test_agilio_port_that_needs_the_vendors_program_is_refused(payload: Payload)
 def test_agilio_port_that_is_no_vfs_is_as_ovs(payload: Payload) -> None:
     vif = payload("ovs_create_tap")
     assert _answer(AgilioOvsPlugin(), vif) == _answer(OvsPlugin(), vif)
-
-
-@pytest.mark.parametrize(
-    ("plugin", "name", "fields", "field"),
-    [
-        (HwVebPlugin(), "hw_veb_direct", {"pci_slot": None}, "vif.profile.pci_slot"),
-        (HwVebPlugin(), "hw_veb_direct", {"vnic_type": "normal"}, "vif.vnic_type"),
-        (OvsPlugin(), "ovs_direct", {"pci_slot": None}, "vif.profile.pci_slot"),
-        (OvsPlugin(), "ovs_direct_netdev", {"pci_slot": None}, "vif.profile.pci_slot"),
-    ],
-)  # fmt: skip
-def test_vif_that_says_too_little_is_refused(
-    payload: Payload, plugin: Plugin, name: str, fields: dict[str, Any], field: str
-) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        _answer(plugin, payload(name), **fields)
-    assert refused.value.field == field
