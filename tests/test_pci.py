@@ -49,7 +49,8 @@ def test_vf_and_its_card_of_a_plain_driver(sysfs: Sysfs, pci: Pci) -> None:
 
 @pytest.mark.parametrize(
     "names", [("p0", "pf0vf0", "pf0vf1"), ("p0", "0", "1"), ("p0", "vf0", "vf1"),
-              ("p0", "c0pf0vf0", "c0pf0vf1"), ("p0", "PF0VF0", "PF0VF1"), ("", "0", "1")]
+              ("p0", "c0pf0vf0", "c0pf0vf1"), ("p0", "PF0VF0", "PF0VF1"), ("", "0", "1"),
+              ("p0", "p0pf0vf0", "p0pf0vf1")]
 )  # fmt: skip
 @pytest.mark.parametrize("under_card", [True, False], ids=["linux-5.8", "before"])
 def test_representor(sysfs: Sysfs, pci: Pci, names: tuple[str, ...], under_card: bool) -> None:
@@ -66,7 +67,8 @@ def test_representor(sysfs: Sysfs, pci: Pci, names: tuple[str, ...], under_card:
 @pytest.mark.parametrize(
     ("port", "switch"),
     [("pf0vf0", "cd34"), ("pf1vf0", "ab12"), ("pf0vf10", "ab12"), ("pf0sf0", "ab12"),
-     ("p0", "ab12"), ("pf0", "ab12"), ("", "ab12"), (None, "ab12"), ("pf0vf0", "")],
+     ("p0", "ab12"), ("pf0", "ab12"), ("pf00", "ab12"), ("", "ab12"), (None, "ab12"),
+     ("pf0vf0", "")],
 )  # fmt: skip
 def test_what_is_no_representor_of_it(
     sysfs: Sysfs, pci: Pci, port: str | None, switch: str
@@ -93,12 +95,15 @@ def test_representor_of_the_second_card_of_one_switch(sysfs: Sysfs, pci: Pci) ->
     assert pci.find(REPRESENTOR, "0000:03:11.0") == "r1"
 
 
-def test_representor_of_our_own_vf_goes_before_another_hosts(sysfs: Sysfs, pci: Pci) -> None:
-    """A DPU shows its host's VFs by controller."""
+@pytest.mark.parametrize(("theirs", "ours"), [("c1pf0vf0", "pf0vf0"), ("p0if1pf0vf0", "p0pf0vf0")])
+def test_representor_of_our_own_vf_goes_before_another_hosts(
+    sysfs: Sysfs, pci: Pci, theirs: str, ours: str
+) -> None:
+    """A DPU shows its host's VFs by controller, or by interface."""
     sysfs.link("eth2", CARD, port="p0", switch="ab12")
-    sysfs.link("a-theirs", CARD, port="c1pf0vf0", switch="ab12")
+    sysfs.link("a-theirs", CARD, port=theirs, switch="ab12")
     assert pci.find(REPRESENTOR, VF) == "a-theirs"
-    sysfs.link("b-ours", CARD, port="pf0vf0", switch="ab12")
+    sysfs.link("b-ours", CARD, port=ours, switch="ab12")
     assert pci.find(REPRESENTOR, VF) == "b-ours"
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from vif_agent.errors import NotYet
 from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 
-#: phys_port_name of a representor (net/core/devlink.c, and what drivers wrote before it): "3",
-#: "vf3", "pf0vf3", "c1pf0vf3". A controller is named when it is that of another host
-_REPRESENTOR = re.compile(r"((c\d+)?pf(?P<pf>\d+))?(vf)?(?P<vf>\d+)", re.IGNORECASE)
+#: phys_port_name of a representor (net/core/devlink.c, and what drivers write themselves): "3",
+#: "vf3", "pf0vf3", "c1pf0vf3"; "p0pf0vf3" and "p0if1pf0vf3" (sfc)
+_REPRESENTOR = re.compile(r"((c\d+|p\d+(if\d+)?)?pf(?P<pf>\d+)vf|vf)?(?P<vf>\d+)", re.IGNORECASE)
+#: a controller or an interface of the card is named when it is that of another host
+_THEIRS = re.compile(r"c\d|p\d+if\d", re.IGNORECASE)
 #: of the card's own port, in switchdev mode too
 _UPLINK = re.compile(r"p\d+(s\d+)?", re.IGNORECASE)
 
@@ -95,7 +97,7 @@ class Pci:
         return name is not None and (int(name["pf"] or pf), int(name["vf"])) == (pf, vf)
 
     def _is_of_another_host(self, port: str) -> bool:
-        return self._said(port, "phys_port_name").lower().startswith("c")
+        return bool(_THEIRS.match(self._said(port, "phys_port_name")))
 
     def _said(self, link: str, attribute: str) -> str:
         """A driver that has no such thing makes it unreadable (EOPNOTSUPP)."""
