@@ -64,6 +64,13 @@ def test_lack_of_a_key_or_another_type_is_seen() -> None:
     assert lacks(wanted, {**wanted, "a": []}) == [".a: empty"]
 
 
+def test_names_are_those_of_1_0() -> None:
+    """Who sends and who listens, of whichever version, meets there."""
+    topics = (bus.CAST_TOPIC, bus.ADMIN_TOPIC, bus.NOTIFICATION_TOPIC)
+    assert topics == ("vif_agent", "vif_agent_admin", "vif_agent_notifications")
+    assert bus.EXCHANGE == "vif_agent"
+
+
 # casts
 
 
