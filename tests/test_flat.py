@@ -163,6 +163,22 @@ def test_address_that_a_dhcp_client_puts_back_moves_again(
     assert plain in {a["local"] for a in links()[NIC]["addr_info"]}
 
 
+@pytest.mark.usefixtures("wire")
+@pytest.mark.parametrize(
+    ("family", "address"), [("-4", "192.0.2.77/24"), ("-6", "2001:db8::77/64")]
+)
+def test_lease_that_a_dhcp_client_renews_on_the_nic_is_renewed_on_the_bridge(
+    family: str, address: str, ports: Ports, vif: Vif
+) -> None:
+    """Else the bridge would lose the address when the first lease ends."""
+    for lease in ("100", "1000"):
+        lifetime = ("valid_lft", lease, "preferred_lft", lease)
+        ip(family, "address", "add", address, "dev", NIC, *lifetime)
+        ports.plug(vif)
+    assert 900 <= _valid(bridge(vif), address.split("/")[0]) <= 1000
+    ports.unplug(vif)
+
+
 @pytest.mark.usefixtures("furnished")
 def test_nic_that_somebody_took_out_is_put_back(ports: Ports, vif: Vif) -> None:
     before = belongings(NIC)

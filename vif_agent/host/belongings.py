@@ -9,7 +9,14 @@ import dataclasses
 import struct
 from collections.abc import Collection, Iterator, Mapping
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST
+from pyroute2.netlink import (
+    NLM_F_ACK,
+    NLM_F_APPEND,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    NLM_F_REQUEST,
+)
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELNEIGH,
@@ -26,6 +33,8 @@ from vif_agent.host.netlink import Message, attributes, each_attribute, number, 
 
 _DO = NLM_F_REQUEST | NLM_F_ACK
 _NEW = _DO | NLM_F_CREATE | NLM_F_EXCL
+#: one that is there gets this one's lifetime: a DHCP client has put it on the NIC to renew it
+_ANEW = _DO | NLM_F_CREATE | NLM_F_REPLACE
 #: a route to the same place by another device may be there still, and is no obstacle
 _BESIDE = _DO | NLM_F_CREATE | NLM_F_APPEND
 
@@ -67,7 +76,7 @@ class Belongings:
         """The kernel shows IPv4 addresses as they were added, IPv6 ones the last first."""
         moving = [a for a in self.addresses if not a.stays]
         ordered = [a for a in moving if not a.is_ipv6] + [a for a in moving[::-1] if a.is_ipv6]
-        return [Message((RTM_NEWADDR, _NEW), _address(a, source, target)) for a in ordered]
+        return [Message((RTM_NEWADDR, _ANEW), _address(a, source, target)) for a in ordered]
 
     def ways_by(self, source: End, target: End) -> list[Message]:
         """Neighbours, routes and rules, each before what needs it."""
