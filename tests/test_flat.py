@@ -22,7 +22,7 @@ from tests.wire import (
 )
 from vif_agent.host import RealHost
 from vif_agent.resources import LINK, Key
-from vif_agent.store import ERROR, READY, UNPLUGGED, Store
+from vif_agent.store import ERROR, READY, RETRYING, UNPLUGGED, Store
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.testing.watch import WriteWatch
 
@@ -284,6 +284,21 @@ def test_nic_in_another_bridge_is_refused(ports: Ports, vif: Vif, ovs: PrivateOv
     assert port.problem.message == "eth1 is in the bridge br-other already"
     ports.unplug(vif)
     assert (everything(ovs), belongings(NIC)) == before
+
+
+@pytest.mark.usefixtures("wire")
+def test_operators_bridge_that_is_down_is_waited_for(ports: Ports, vif: Vif) -> None:
+    """With its NIC in it the host would be cut off."""
+    ip("link", "add", bridge(vif), "type", "bridge")
+    (port,) = ports.plug(vif)
+    assert port.state == RETRYING
+    assert port.problem
+    assert port.problem.message == f"eth1: the bridge {bridge(vif)} is down [ENETDOWN]"
+    assert "master" not in links()[NIC]
+    ip("link", "set", bridge(vif), "up")
+    assert ports.look({port.port_id})[port.port_id].state == READY
+    assert HOST[0] in {a["local"] for a in links()[bridge(vif)]["addr_info"]}
+    ports.unplug(vif)
 
 
 @pytest.mark.usefixtures("wire")

@@ -111,6 +111,62 @@ def test_next_hop_by_another_device_stays_where_it_is() -> None:
     assert (belongings(NIC), belongings("eth2")) == before
 
 
+def test_next_hop_by_a_device_that_is_down_holds_up_nothing() -> None:
+    """The kernel keeps it in a route that it has, and takes it in no new one."""
+    ip("link", "add", "eth2", "type", "veth", "peer", "name", "far2")
+    ip("link", "set", "eth2", "up")
+    ip("address", "add", "10.8.0.1/24", "dev", "eth2")
+    _two_ways("10.4.0.0/16", "192.0.2.2", "10.8.0.2")
+    ip("link", "set", "eth2", "down")
+    a_bridge()
+    assert move(BRIDGE).errno == 0
+    assert ip("route", "show", "10.4.0.0/16").split() == [
+        "10.4.0.0/16", "via", "192.0.2.2", "dev", BRIDGE,
+    ]  # fmt: skip
+    assert belongings(NIC)["routes"] == []
+
+
+def test_route_by_a_nexthop_object_goes_along() -> None:
+    """The object itself cannot: it would go on leading to the NIC, which hears nothing any more."""
+    ip("link", "add", "eth2", "type", "veth", "peer", "name", "far2")
+    for device in ("eth2", "far2"):
+        ip("link", "set", device, "up")
+    ip("-6", "address", "add", "fd08::1/64", "dev", "eth2", "nodad")
+    for family, number, gateway, device in (
+        ("-4", "1", "192.0.2.2", NIC),
+        ("-6", "2", "2001:db8::2", NIC),
+        ("-6", "3", "fd08::2", "eth2"),
+    ):
+        ip(family, "nexthop", "add", "id", number, "via", gateway, "dev", device)
+    ip("nexthop", "add", "id", "9", "group", "2/3")
+    ip("route", "add", "10.4.0.0/16", "nhid", "1")
+    ip("-6", "route", "add", "fd04::/64", "nhid", "9")
+    a_bridge()
+    assert move(BRIDGE).errno == 0
+    said = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
+    assert (said.count(f"dev {BRIDGE}"), said.count("dev eth2"), said.count(NIC)) == (2, 1, 0)
+
+
+def test_bridge_that_is_down_is_not_joined() -> None:
+    a_bridge(alias="the operator's")
+    ip("link", "set", BRIDGE, "down")
+    before = belongings(NIC)
+    with pytest.raises(OSError, match=f"the bridge {BRIDGE} is down"):
+        move(BRIDGE)
+    assert belongings(NIC) == before
+    assert belongings(BRIDGE)["addresses"] == []
+
+
+def test_nic_that_is_busy_otherwise_leaves_nothing_with_the_bridge() -> None:
+    a_bridge()
+    ip("link", "add", "link", NIC, "name", "guest", "type", "macvtap")
+    before = belongings(NIC)
+    with pytest.raises(OSError, match="a macvlan, macvtap or ipvlan device stands on it"):
+        move(BRIDGE)
+    assert belongings(NIC) == before
+    assert belongings(BRIDGE)["addresses"] == []
+
+
 def _two_ways(to: str, ours: str, other: str) -> None:
     ip(
         *("route", "add", to, "nexthop", "via", ours, "dev", NIC, "weight", "2"),

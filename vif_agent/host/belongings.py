@@ -45,9 +45,10 @@ _NODAD, _NOPREFIXROUTE = 0x02, 0x200
 _LASTING_FLAGS = _NOPREFIXROUTE | 0x10 | 0x100 | 0x400  # HOMEADDRESS, MANAGETEMPADDR, MCAUTOJOIN
 
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_MULTIPATH = 1, 4, 5, 7, 9
-_RTA_CACHEINFO, _RTA_TABLE, _RTA_VIA, _RTA_EXPIRES = 12, 15, 18, 23
+_RTA_CACHEINFO, _RTA_TABLE, _RTA_VIA, _RTA_EXPIRES, _RTA_NH_ID = 12, 15, 18, 23, 30
 _RTA_KEPT = frozenset({1, 2, 4, 5, 6, 7, 8, 9, 11, 15, 18, 20, 21, 22})
-_UNICAST, _KERNEL, _LOCAL_TABLE, _ONLINK, _USER_HZ = 1, 2, 255, 0x4, 100
+_RTA_HOPS = frozenset({_RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA})
+_UNICAST, _KERNEL, _LOCAL_TABLE, _DEAD, _ONLINK, _USER_HZ = 1, 2, 255, 0x1, 0x4, 100
 
 _NDA_LLADDR, _NDA_KEPT = 2, frozenset({1, 2, 12})
 _NUD_STALE, _NUD_PERMANENT = 0x04, 0x80
@@ -95,14 +96,14 @@ class Belongings:
         routes = sorted(self._routes(), key=_needs_gateway, reverse=True)
         return [
             *(Message((RTM_DELRULE, _DO), _rule(r, source, source)) for r in self.rules),
-            *(Message((RTM_DELROUTE, _DO), _route(r, source.index, source.index)) for r in routes),
+            *(Message((RTM_DELROUTE, _DO), _old_route(r, source.index)) for r in routes),
             *(Message((RTM_DELNEIGH, _DO), _neighbour(n, source.index)) for n in self.neighbours),
         ]
 
-    def no_addresses_at(self, source: End) -> list[Message]:
+    def no_addresses_at(self, source: End, device: End) -> list[Message]:
         """Secondary ones go before those that would take them along."""
         moving = [a for a in self.addresses if not a.stays]
-        return [Message((RTM_DELADDR, _DO), _address(a, source, source)) for a in moving[::-1]]
+        return [Message((RTM_DELADDR, _DO), _address(a, source, device)) for a in moving[::-1]]
 
     @property
     def has_ipv6(self) -> bool:
@@ -170,24 +171,40 @@ def _neighbour(body: bytes, index: int) -> bytes:
 
 
 def _route(body: bytes, source: int, target: int) -> bytes:
-    """Of several next hops in IPv6 each is a route of its own, in IPv4 all are one route."""
+    """Of several next hops in IPv6 each is a route of its own, in IPv4 all are one route.
+
+    One by a nexthop object says its hops itself from then on: the object stays with its device.
+    """
     (flags,) = struct.unpack_from("=I", body, 8)
     found = attributes(body, 12)
     changed = {}
     if found.get(_RTA_OIF) == _packed(source):
         changed[_RTA_OIF] = _packed(target)
     if hops := found.get(_RTA_MULTIPATH):
-        changed[_RTA_MULTIPATH] = b"".join(_hops(hops, source, target, body[0] == _INET6))
+        only_these = body[0] == _INET6 and _RTA_NH_ID not in found
+        changed[_RTA_MULTIPATH] = b"".join(_hops(hops, source, target, only_these))
     header = body[:8] + struct.pack("=I", flags & _ONLINK)
     return header + _kept(body, 12, _RTA_KEPT, changed) + _lifetime(found.get(_RTA_CACHEINFO, b""))
 
 
+def _old_route(body: bytes, source: int) -> bytes:
+    """One by a nexthop object is known by that, and not by its hops."""
+    if nexthop := attributes(body, 12).get(_RTA_NH_ID):
+        kept = _kept(body, 12, _RTA_KEPT - _RTA_HOPS, {})
+        return body[:8] + bytes(4) + kept + raw(_RTA_NH_ID, nexthop)
+    return _route(body, source, source)
+
+
 def _hops(hops: bytes, source: int, target: int, only_these: bool) -> Iterator[bytes]:
-    """struct rtnexthop, each with attributes of its own."""
+    """struct rtnexthop, each with attributes of its own.
+
+    A dead one, by another device that is down, the kernel takes in no new route.
+    """
     start = 0
     while start + 8 <= len(hops):
         length, flags, weight, index = struct.unpack_from("=HBBi", hops, start)
-        if index == source or not only_these:
+        goes = source == target or not flags & _DEAD
+        if index == source or (goes and not only_these):
             index = target if index == source else index
             rest = hops[start + 8 : start + length]
             yield struct.pack("=HBBi", length, flags & _ONLINK, weight, index) + rest

@@ -13,10 +13,11 @@ from vif_agent.ownership import Found
 from vif_agent.plan import MAKE, Step
 from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vlan, Vxlan
 
-#: gone or come under our hands, or short of memory: look again and it may be well
+#: gone or come under our hands, short of memory, or upon a device that is down: look again and it
+#: may be well
 _TRANSIENT = {
-    errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.EINTR, errno.ENOBUFS, errno.ENODEV,
-    errno.ENOENT, errno.ENOMEM, errno.ENXIO,
+    errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.EINTR, errno.ENETDOWN, errno.ENOBUFS,
+    errno.ENODEV, errno.ENOENT, errno.ENOMEM, errno.ENXIO,
 }  # fmt: skip
 
 

@@ -30,6 +30,8 @@ from vif_agent.ownership import SHARED, owner_in_alias
 _DUMP = NLM_F_REQUEST | NLM_F_DUMP
 _FAMILIES = _INET, _INET6 = 2, 10
 _RTA_OIF, _NDA_IFINDEX = 4, 8
+#: not for a moment, so not to be tried again and again
+_BUSY = "it is busy: a macvlan, macvtap or ipvlan device stands on it"
 _WELL = (0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 
 #: how the NIC takes in packets and configures itself, so that its bridge does it likewise. In an
@@ -59,25 +61,35 @@ def move(netlink: Socket, nic: int, bridge: int) -> Answer:
     if not bridge:
         return Answer()
     target = _link(netlink, bridge, "bridge")
+    if not target["up"]:  # no route goes by it: the host would be cut off
+        raise OSError(errno.ENETDOWN, f"the bridge {target['name']} is down")
     ours = owner_in_alias(target["alias"]) == SHARED
     if ours:
         _behave_alike(device["name"], target["name"])
     if ours and target["mac"] != device["mac"]:  # even the same anew would flush its neighbours
         address = raw(iflink.ADDRESS, bytes.fromhex(device["mac"].replace(":", "")))
         netlink.ask([LinkRequest(SET, address, bridge)])
-    return into_bridge(netlink, _end(device), _end(target))
+    return into_bridge(netlink, _end(device), _end(target), joins=former != bridge)
 
 
-def into_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
+def into_bridge(netlink: Socket, nic: End, bridge: End, joins: bool) -> Answer:
+    """``joins``: it is not in this bridge yet, and if it cannot be it keeps what it has."""
     belongings = belonging_to(netlink, nic)
     if belongings.has_ipv6:
         _write("ipv6", bridge.name, "disable_ipv6", "0")
+    joining = _until_one_fails(
+        netlink, belongings.addresses_at(nic, bridge), [_into(nic, bridge.index)]
+    )
+    if joining.errno and joins:
+        netlink.ask(belongings.no_addresses_at(nic, bridge))
+    if joining.errno == errno.EBUSY:
+        raise OSError(errno.EOPNOTSUPP, _BUSY)
+    if joining.errno:
+        return joining
     return _until_one_fails(
         netlink,
-        belongings.addresses_at(nic, bridge),
-        [_into(nic, bridge.index)],
         belongings.ways_by(nic, bridge),
-        [*belongings.no_ways_by(nic), *belongings.no_addresses_at(nic)],
+        [*belongings.no_ways_by(nic), *belongings.no_addresses_at(nic, nic)],
     )
 
 
@@ -88,7 +100,7 @@ def out_of_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
         [*belongings.addresses_at(bridge, nic), *belongings.ways_by(bridge, nic)],
         belongings.no_ways_by(bridge),
         [_into(nic, 0)],
-        belongings.no_addresses_at(bridge),
+        belongings.no_addresses_at(bridge, bridge),
     )
 
 
