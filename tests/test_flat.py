@@ -246,6 +246,17 @@ def test_nic_whose_bridge_cannot_go_leaves_it_all_the_same(
     assert links()["guest"]["master"] == bridge(vif)
 
 
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_bridge_whose_nic_has_gone_keeps_the_hosts_addresses(
+    ipv6: bool, ports: Ports, host: RealHost, vif: Vif
+) -> None:
+    with contextlib.closing(Wire(ipv6=ipv6)):
+        ports.plug(vif)
+        ip("link", "delete", NIC)
+        ports.unplug(vif)
+        assert HOST[0] in {a["local"] for a in links()[bridge(vif)]["addr_info"]}
+
+
 def test_ipv6_is_on_the_bridge_only_while_the_nic_needs_it(
     ports: Ports, vif: Vif, host: RealHost
 ) -> None:

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl import RTM_GETADDR
 from vif_agent.host import tunnels
 from vif_agent.host.netlink import Message, Socket, attributes
 from vif_agent.host.read import Raw
-from vif_agent.ownership import owner_in_alias
+from vif_agent.ownership import SHARED, owner_in_alias
 
 _DUMP = (RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP)
 # include/uapi/linux/if_addr.h
@@ -70,9 +70,9 @@ def complete(netlink: Socket, links: Sequence[Raw]) -> None:
 
 
 def _may_carry(link: Raw) -> bool:
-    """Not what is made for ports alone; a dump for each burst of them would be for nothing."""
+    """Not what is made for one port; a dump for each burst of them would be for nothing."""
     if link["kind"] == "bridge":
-        return not link["disable_ipv6"]
+        return not link["disable_ipv6"] or owner_in_alias(link["alias"]) == SHARED
     return link["kind"] == "vxlan" or not (link["kind"] == "tun" or owner_in_alias(link["alias"]))
 
 
