@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +118,19 @@ def test_hanging_commands_hold_up_nobody_else(
     assert {site.port(vif)["state"] for vif in slow} == {"pending"}
     wait_for(lambda: site.states() == {"ready"}, "all ports", 60)
     assert "did not end in time" in site.daemon.log()
+
+
+def test_child_that_lives_on_is_not_waited_for(
+    site: Site, standins: Standins, payload: Load
+) -> None:
+    """It keeps the pipe open, and prints nothing."""
+    before = standins.children()
+    standins.then('sleep 600 & echo $! >>"$here/children"')
+    try:
+        assert site.plug(payload("midonet"))["state"] == "ready"
+    finally:
+        for child in standins.children() - before:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_burst_is_plugged_and_unplugged(site: Site, standins: Standins, payload: Load) -> None:

@@ -109,16 +109,15 @@ def _listen(pid: int, output: int, deadline: Callable[[], float]) -> tuple[bool,
                 if not more:
                     selector.unregister(output)
             elif process in ready:
-                return True, (said + _rest(output))[-_KEPT:]
+                return True, (said + _rest(selector, output))[-_KEPT:]
     return False, said
 
 
-def _rest(output: int) -> bytes:
-    os.set_blocking(output, False)
-    try:
-        return os.read(output, _READ_AT_ONCE)
-    except BlockingIOError:
+def _rest(selector: selectors.BaseSelector, output: int) -> bytes:
+    """What can be read without waiting: eventlet's os.read waits whatever the pipe is set to."""
+    if output not in {key.fd for key, _ in selector.select(0)}:
         return b""
+    return os.read(output, _READ_AT_ONCE)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
