@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import functools
+import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.casting import wait_for
 from tests.real_host import ip, links, set_sysctl, sysctl
-from tests.wire import HOST, NIC, Wire, belongings, furnish, unfurnish
+from tests.wire import HOST, NIC, ROUTER, Wire, belongings, furnish, unfurnish
 from vif_agent.host import moving
 from vif_agent.host.netlink import Answer, Socket
 
@@ -92,6 +96,32 @@ def test_address_is_never_tentative() -> None:
         move(bridge)
         own = [a for a in links()[device]["addr_info"] if a["local"] == HOST[1]]
         assert [a.get("tentative") for a in own] == [None]
+
+
+def test_advertisements_go_on_to_be_heeded(wire: Wire) -> None:
+    """Else what the first one has given would end, address and all."""
+    a_bridge()
+    ip("-6", "route", "delete", "default", "via", "fe80::1")
+    set_sysctl("ipv6", NIC, "forwarding", 0)
+    set_sysctl("ipv6", NIC, "accept_ra", 1)
+    for device, lifetime in ((NIC, 10_000), (BRIDGE, 20_000), (NIC, 30_000), (BRIDGE, 40_000)):
+        move(BRIDGE if device == BRIDGE else "")
+        assert _by_router(device) or lifetime == 10_000
+        heeded = functools.partial(_heeded, wire, device, lifetime)
+        wait_for(heeded, f"{lifetime} seconds for {device}")
+    assert [route["metric"] for route in _by_router(BRIDGE)] == [1024, 1025]
+
+
+def _heeded(wire: Wire, device: str, lifetime: int) -> bool:
+    wire.advertise("2001:db8:5::", lifetime)
+    found = links()[device]["addr_info"]
+    lives = [a["valid_life_time"] for a in found if a["local"].startswith("2001:db8:5:")]
+    return len(lives) == 1 and lifetime - 100 < lives[0] <= lifetime
+
+
+def _by_router(device: str) -> list[dict[str, Any]]:
+    routes = json.loads(ip("-j", "-6", "route", "show", "default", "dev", device))
+    return [route for route in routes if route["gateway"] == ROUTER]
 
 
 def test_next_hop_by_another_device_stays_where_it_is() -> None:

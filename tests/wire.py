@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 import time
 from typing import Any, Self
@@ -14,6 +15,7 @@ from vif_agent.testing.netns import Namespace
 
 NIC = "eth1"
 HOST, NEIGHBOUR = ("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2")
+ROUTER = "fe80::2"
 
 _TURN = 5.0  # seconds to wait for one byte: a lost connection, not a lost packet
 
@@ -30,12 +32,28 @@ class Wire:
             ip("link", "set", "far", "up")
             ip("address", "add", NEIGHBOUR[0] + "/24", "dev", "far")
             ip("address", "add", NEIGHBOUR[1] + "/64", "dev", "far", "nodad")
+            ip("address", "add", ROUTER + "/64", "dev", "far", "nodad")
         ip("address", "add", HOST[0] + "/24", "dev", nic)
         if ipv6:
             ip("address", "add", HOST[1] + "/64", "dev", nic, "nodad")
 
     def close(self) -> None:
         self.neighbour.close()
+
+    def advertise(self, prefix: str, lifetime: int) -> None:
+        """The neighbour tells that it is a router, and of a prefix for this many seconds."""
+        # RFC 4861, 4.2 and 4.6.2: a prefix of 64 bits, on link, for addresses of one's own
+        message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + struct.pack(
+            "!BBBBIII16s", 3, 4, 64, 0xC0, lifetime, lifetime, 0,
+            socket.inet_pton(socket.AF_INET6, prefix),
+        )  # fmt: skip
+        with self.neighbour.entered():
+            far = socket.if_nametoindex("far")
+            kind = socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6
+            with socket.socket(*kind) as router:
+                router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+                router.bind((ROUTER, 0, 0, far))
+                router.sendto(message, ("ff02::1", 0, 0, far))
 
 
 def furnish(nic: str = NIC) -> None:

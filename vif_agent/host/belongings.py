@@ -44,11 +44,11 @@ _IFA_KEPT = frozenset({1, 2, _IFA_LABEL, 4, 6, _IFA_FLAGS, 9, 11})
 _NODAD, _NOPREFIXROUTE = 0x02, 0x200
 _LASTING_FLAGS = _NOPREFIXROUTE | 0x10 | 0x100 | 0x400  # HOMEADDRESS, MANAGETEMPADDR, MCAUTOJOIN
 
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_MULTIPATH = 1, 4, 5, 7, 9
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC, _RTA_MULTIPATH = 1, 4, 5, 6, 7, 9
 _RTA_CACHEINFO, _RTA_TABLE, _RTA_VIA, _RTA_EXPIRES, _RTA_NH_ID = 12, 15, 18, 23, 30
 _RTA_KEPT = frozenset({1, 2, 4, 5, 6, 7, 8, 9, 11, 15, 18, 20, 21, 22})
 _RTA_HOPS = frozenset({_RTA_OIF, _RTA_GATEWAY, _RTA_MULTIPATH, _RTA_VIA})
-_UNICAST, _KERNEL, _LOCAL_TABLE, _DEAD, _ONLINK, _USER_HZ = 1, 2, 255, 0x1, 0x4, 100
+_UNICAST, _KERNEL, _RA, _LOCAL_TABLE, _DEAD, _ONLINK, _USER_HZ = 1, 2, 9, 255, 0x1, 0x4, 100
 
 _NDA_LLADDR, _NDA_KEPT = 2, frozenset({1, 2, 12})
 _NUD_STALE, _NUD_PERMANENT = 0x04, 0x80
@@ -66,12 +66,17 @@ class End:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Belongings:
-    """The kernel's own descriptions, in its order."""
+    """The kernel's own descriptions, in its order.
+
+    ``advertised``: destination, its length, gateway and metric of routes that the kernel has itself
+    made, upon a router's advertisement.
+    """
 
     addresses: tuple[Address, ...] = ()
     neighbours: tuple[bytes, ...] = ()
     routes: tuple[bytes, ...] = ()
     rules: tuple[bytes, ...] = ()
+    advertised: frozenset[tuple[bytes, int, bytes, int]] = frozenset()
 
     def addresses_at(self, source: End, target: End) -> list[Message]:
         """The kernel shows IPv4 addresses as they were added, IPv6 ones the last first."""
@@ -87,7 +92,7 @@ class Belongings:
             *(Message((RTM_NEWNEIGH, _NEW), _neighbour(n, target.index)) for n in self.neighbours),
             *(
                 Message((RTM_NEWROUTE, _BESIDE), _route(r, source.index, target.index))
-                for r in routes
+                for r in map(self._behind, routes)
             ),
             *(Message((RTM_NEWRULE, _NEW), _rule(r, source, target)) for r in self.rules),
         ]
@@ -115,6 +120,19 @@ class Belongings:
         plain = {a.packed for a in self.addresses if not a.flags & _NOPREFIXROUTE}
         return route[5] == _KERNEL and source in plain
 
+    def _behind(self, route: bytes) -> bytes:
+        """The kernel does not know its own route again when we have made it. It could not make it
+        upon the next advertisement, and would then pass over the rest: prefixes, whose addresses
+        would end. So ours has a worse metric, and the kernel's comes before it.
+        """
+        found = attributes(route, 12)
+        metric = int.from_bytes(found.get(_RTA_PRIORITY, b""), "little")
+        which = found.get(_RTA_DST, bytes(16)), route[1], found.get(_RTA_GATEWAY, b""), metric
+        if not is_by_router(route) or which not in self.advertised:
+            return route
+        changed = {_RTA_PRIORITY: (metric + 1).to_bytes(4, "little")}
+        return route[:12] + _kept(route, 12, frozenset(found), changed)
+
     def _routes(self) -> Iterator[bytes]:
         staying = {a.packed for a in self.addresses if a.stays}
         return (body for body in self.routes if _moves(body, staying))
@@ -124,6 +142,10 @@ def names_device(rule: bytes, name: str) -> bool:
     found = attributes(rule, 12)
     given = (found.get(kind, b"") for kind in (_FRA_IIFNAME, _FRA_OIFNAME))
     return name.encode() + b"\0" in given
+
+
+def is_by_router(route: bytes) -> bool:
+    return route[0] == _INET6 and route[5] == _RA
 
 
 def is_known(neighbour: bytes) -> bool:

@@ -13,7 +13,7 @@ from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
 
 from vif_agent.host import addresses, iflink, read
-from vif_agent.host.belongings import Belongings, End, is_known, names_device
+from vif_agent.host.belongings import Belongings, End, is_by_router, is_known, names_device
 from vif_agent.host.netlink import (
     GET,
     SET,
@@ -30,6 +30,7 @@ from vif_agent.ownership import SHARED, owner_in_alias
 _DUMP = NLM_F_REQUEST | NLM_F_DUMP
 _FAMILIES = _INET, _INET6 = 2, 10
 _RTA_OIF, _NDA_IFINDEX = 4, 8
+_RTF_ADDRCONF = 0x40000  # include/uapi/linux/ipv6_route.h
 #: not for a moment, so not to be tried again and again
 _BUSY = "it is busy: a macvlan, macvtap or ipvlan device stands on it"
 _WELL = (0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
@@ -123,6 +124,11 @@ def _into(nic: End, bridge: int) -> LinkRequest:
 
 
 def belonging_to(netlink: Socket, end: End) -> Belongings:
+    routes = tuple(
+        body
+        for family in _FAMILIES
+        for body in netlink.dump_of(_filtered(RTM_GETROUTE, family, _RTA_OIF, end.index))
+    )
     return Belongings(
         addresses=tuple(addresses.dump(netlink, end.index)),
         neighbours=tuple(
@@ -131,17 +137,24 @@ def belonging_to(netlink: Socket, end: End) -> Belongings:
             for body in netlink.dump_of(_filtered(RTM_GETNEIGH, family, _NDA_IFINDEX, end.index))
             if is_known(body)
         ),
-        routes=tuple(
-            body
-            for family in _FAMILIES
-            for body in netlink.dump_of(_filtered(RTM_GETROUTE, family, _RTA_OIF, end.index))
-        ),
+        routes=routes,
         rules=tuple(
             body
             for family in _FAMILIES
             for body in netlink.dump_of(Message((RTM_GETRULE, _DUMP), _header(family)))
             if names_device(body, end.name)
         ),
+        advertised=_advertised(end.name) if any(map(is_by_router, routes)) else frozenset(),
+    )
+
+
+def _advertised(device: str) -> frozenset[tuple[bytes, int, bytes, int]]:
+    """Netlink does not tell them from what somebody else has made likewise (systemd-networkd)."""
+    lines = Path("/proc/thread-self/net/ipv6_route").read_text().splitlines()
+    return frozenset(
+        (bytes.fromhex(to), int(length, 16), bytes.fromhex(gateway), int(metric, 16))
+        for to, length, _, _, gateway, metric, _, _, flags, name in map(str.split, lines)
+        if name == device and int(flags, 16) & _RTF_ADDRCONF
     )
 
 
