@@ -102,6 +102,13 @@ def test_group_is_heard_by_the_device_of_the_local_address(start: Start, vif: Vi
     )  # fmt: skip
 
 
+def test_group_is_that_of_the_range_with_the_vni(start: Start, vif: Vif) -> None:
+    ports = start(**GROUP, ranges=(("239.1.1.1", range(1, 70008)),))
+    assert [port.state for port in ports.plug(vif)] == [READY]
+    assert shown()["group"] == "239.1.1.1"
+    ports.unplug(vif)
+
+
 def test_device_stays_until_its_last_port_has_gone(start: Start, vif: Vif) -> None:
     ports, other = start(**GROUP), new_vif(vif, 2)
     ports.plug(vif, other)

@@ -215,6 +215,14 @@ NETWORK: list[cfg.Opt] = [
         "Not used with vxlan_peers.",
     ),
     cfg.ListOpt(
+        "vxlan_multicast_ranges",
+        default=[],
+        metavar="GROUP:FIRST_VNI:LAST_VNI",
+        help="Multicast groups of some VNIs in place of vxlan_group, e.g. "
+        "239.1.0.1:10000:19999,239.1.0.2:20000:29999; the first range with the VNI counts "
+        "(Neutron's [VXLAN] multicast_ranges). Not used with vxlan_peers.",
+    ),
+    cfg.ListOpt(
         "vxlan_peers",
         item_type=types.IPAddress(),
         default=[],

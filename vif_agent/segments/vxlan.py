@@ -18,11 +18,13 @@ _VNIS = range(1, 1 << 24)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VxlanDriver(TypeDriver):
-    """``group``: an address, or a network of them from which each VNI gets one. ``peers`` come
-    before it: what would go to the group then goes to each of them."""
+    """``group``: an address, or a network of them from which each VNI gets one; in its stead that
+    of the first of ``ranges`` with the VNI. ``peers`` come before them: what would go to the group
+    then goes to each of them."""
 
     local_ip: str | None = None
     group: str = "224.0.0.1"
+    ranges: tuple[tuple[str, range], ...] = ()
     peers: tuple[str, ...] = ()
     ttl: int | None = None
     port: int = 8472
@@ -35,6 +37,7 @@ class VxlanDriver(TypeDriver):
         driver = cls(
             local_ip=local,
             group=said.vxlan_group,
+            ranges=tuple(map(_range, said.vxlan_multicast_ranges)),
             peers=tuple(sorted(peers)),
             ttl=said.vxlan_ttl,
             port=said.vxlan_port,
@@ -44,15 +47,11 @@ class VxlanDriver(TypeDriver):
 
     def check(self) -> None:
         """Raises NotConfigured where the addresses do not go together."""
-        try:
-            group = ipaddress.ip_network(self.group)
-        except ValueError as error:
-            raise NotConfigured(f"[network] vxlan_group: {error}") from None
-        if not group.is_multicast:
-            raise NotConfigured(f"[network] vxlan_group: {self.group} is not multicast")
+        groups = [_network("vxlan_group", self.group)]
+        groups += [_network("vxlan_multicast_ranges", group) for group, _ in self.ranges]
         addresses = [*self.peers, *([self.local_ip] if self.local_ip else [])]
         if not self.peers and self.local_ip:
-            addresses.append(str(group.network_address))
+            addresses += [str(group.network_address) for group in groups]
         if len({ipaddress.ip_address(a).version for a in addresses}) > 1:
             raise NotConfigured(f"[network] vxlan: IPv4 and IPv6 in {', '.join(addresses)}")
 
@@ -81,6 +80,28 @@ class VxlanDriver(TypeDriver):
         )
 
     def _group_of(self, vni: int) -> str:
-        """Neutron's rule: the VNI's low bits are the host part."""
-        network = ipaddress.ip_network(self.group)
+        """Neutron's rules: the first range counts, and the VNI's low bits are the host part."""
+        said = next((group for group, vnis in self.ranges if vni in vnis), self.group)
+        network = ipaddress.ip_network(said)
         return str(network.network_address + (vni & int(network.hostmask)))
+
+
+def _range(said: str) -> tuple[str, range]:
+    """From the right: the group's address may have colons."""
+    group, *vnis = said.rsplit(":", 2)
+    if len(vnis) != 2 or not all(vni.isdecimal() for vni in vnis):
+        raise NotConfigured(f"[network] vxlan_multicast_ranges: {said} is not GROUP:FIRST:LAST")
+    first, last = map(int, vnis)
+    if first > last or first not in _VNIS or last not in _VNIS:
+        raise NotConfigured(f"[network] vxlan_multicast_ranges: {said} is no range of VNIs")
+    return group, range(first, last + 1)
+
+
+def _network(option: str, said: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        group = ipaddress.ip_network(said)
+    except ValueError as error:
+        raise NotConfigured(f"[network] {option}: {error}") from None
+    if not group.is_multicast:
+        raise NotConfigured(f"[network] {option}: {said} is not multicast")
+    return group
