@@ -7,6 +7,7 @@ import functools
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,18 @@ def test_bridge_of_ours_behaves_as_the_nic_did() -> None:
     assert (sysctl("ipv4", BRIDGE, "rp_filter"), sysctl("ipv6", BRIDGE, "accept_ra")) == (1, 2)
     assert links()[BRIDGE]["address"] == links()[NIC]["address"]
     assert sysctl("ipv6", BRIDGE, "disable_ipv6") == 0
+
+
+def test_secret_of_addresses_goes_along() -> None:
+    """The kernel refuses the mode of making addresses that it is for, where it is not set."""
+    a_bridge()
+    secret = "2001:0db8:0000:0000:0000:0000:0000:0007"
+    said = (Path("/proc/sys/net/ipv6/conf", device, "stable_secret") for device in (NIC, BRIDGE))
+    next(said).write_text(secret)
+    assert sysctl("ipv6", NIC, "addr_gen_mode") == 2
+    assert move(BRIDGE).errno == 0
+    assert next(said).read_text().strip() == secret
+    assert sysctl("ipv6", BRIDGE, "addr_gen_mode") == 2
 
 
 def test_bridge_of_others_keeps_its_mac_and_its_ways() -> None:

@@ -36,7 +36,8 @@ _BUSY = "it is busy: a macvlan, macvtap or ipvlan device stands on it"
 _WELL = (0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 
 #: how the NIC takes in packets and configures itself, so that its bridge does it likewise. In an
-#: order: forwarding changes what the kernel does with advertisements
+#: order: forwarding changes what the kernel does with advertisements, and there is a mode of making
+#: addresses that needs the secret
 _SYSCTLS = (
     ("ipv4", "forwarding"),
     ("ipv4", "rp_filter"),
@@ -44,6 +45,7 @@ _SYSCTLS = (
     ("ipv6", "forwarding"),
     ("ipv6", "accept_ra"),
     ("ipv6", "autoconf"),
+    ("ipv6", "stable_secret"),
     ("ipv6", "addr_gen_mode"),
 )
 
@@ -178,12 +180,23 @@ def _header(family: int) -> bytes:
 
 def _behave_alike(nic: str, bridge: str) -> None:
     for family, name in _SYSCTLS:
-        path = Path("/proc/sys/net", family, "conf", nic, name)
-        if path.exists():
-            _write(family, bridge, name, path.read_text().strip())
+        if value := _said(_sysctl(family, nic, name)):
+            _write(family, bridge, name, value)
 
 
 def _write(family: str, device: str, name: str, value: str) -> None:
-    path = Path("/proc/sys/net", family, "conf", device, name)
-    if path.exists() and path.read_text().strip() != value:
+    path = _sysctl(family, device, name)
+    if path.exists() and _said(path) != value:
         path.write_text(value)
+
+
+def _said(path: Path) -> str:
+    """ "" where there is no such thing, or, as a secret may be, it is not set (EIO)."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _sysctl(family: str, device: str, name: str) -> Path:
+    return Path("/proc/sys/net", family, "conf", device, name)
