@@ -135,7 +135,9 @@ def test_events_of_a_card_tell_of_its_vfs(sysfs: Sysfs, pci: Pci) -> None:
 def test_vf_of_a_guest(sysfs: Sysfs, pci: Pci) -> None:
     sysfs.vf("0000:03:10.5", 2, driver="vfio-pci")
     sysfs.vf("0000:03:10.7", 3, driver="igbvf")
+    sysfs.vf("0000:03:11.1", 4, driver="mlx5_vfio_pci")
     assert pci.is_passed_through("0000:03:10.5")
+    assert pci.is_passed_through("0000:03:11.1")
     assert not pci.is_passed_through("0000:03:10.7")
     assert not pci.is_passed_through(VF)
 

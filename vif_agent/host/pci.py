@@ -18,6 +18,9 @@ _REPRESENTOR = re.compile(r"((c\d+|p\d+(if\d+)?)?pf(?P<pf>\d+)vf|vf)?(?P<vf>\d+)
 _THEIRS = re.compile(r"c\d|p\d+if\d", re.IGNORECASE)
 #: of the card's own port, in switchdev mode too
 _UPLINK = re.compile(r"p\d+(s\d+)?", re.IGNORECASE)
+#: vfio-pci, and its variants of cards that can migrate (mlx5_vfio_pci, pds_vfio_pci, ...), which
+#: libvirt takes by itself where there is one
+_PASSES_THROUGH = "vfio-pci"
 
 
 class Pci:
@@ -59,7 +62,8 @@ class Pci:
 
     def is_passed_through(self, address: str) -> bool:
         """Does a guest have it, or may it have it at any moment?"""
-        return _target(self._devices / address / "driver") == "vfio-pci"
+        driver = _target(self._devices / address / "driver")
+        return driver.replace("_", "-").endswith(_PASSES_THROUGH)
 
     def vfs_at(self, link: str) -> Iterator[str]:
         """The VFs of which an event of this network device may tell: its own, and its card's."""
