@@ -220,6 +220,16 @@ def test_altname_of_the_machines_own_interface_is_a_conflict(real: RealHost) -> 
     assert links()["eth9"] == before
 
 
+def test_vlan_device_is_not_put_on_an_altname(real: RealHost) -> None:
+    """It would be read back as on another device, and made anew at each look."""
+    ip("link", "add", "eth9", "type", "veth", "peer", "name", "far")
+    ip("link", "property", "add", "dev", "eth9", "altname", "ens3")
+    plan = plan_for(real, Vlan(name="ens3.7", parent="ens3", vid=7))
+    said = "ens3 is another name of eth9, by which it is to be called"
+    assert (plan.grow, plan.problems[PORT].message) == ((), said)
+    assert not plan_for(real, Vlan(name="eth9.7", parent="eth9", vid=7)).problems
+
+
 def test_no_ipv6_address_ever_comes_to_a_device_of_ours(real: RealHost) -> None:
     make(real, *LINKS)
     assert {sysctl("ipv6", r.name, "disable_ipv6") for r in LINKS} == {1}

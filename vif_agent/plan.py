@@ -26,6 +26,7 @@ from vif_agent.resources import (
     OvsBridge,
     OvsPort,
     Resource,
+    Vlan,
 )
 from vif_agent.steps import (
     CHANGE,
@@ -123,6 +124,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
             actual.unknown.get(key.space)
             or _refusal(want, actual.found.get(key))
             or _nic_refusal(want, actual)
+            or _parent_refusal(want, actual)
             or _device_refusal(want, wanted, actual)
         )
         if problem:
@@ -162,6 +164,17 @@ def _nic_refusal(want: Want, actual: Actual) -> Problem | None:
     on_ovs = Key(OVS_PORT, nic.name) in actual.found
     where = "a port of Open vSwitch" if on_ovs else taken(nic, found)
     return Conflict(f"{nic.name} is {where} already").problem if where else None
+
+
+def _parent_refusal(want: Want, actual: Actual) -> Problem | None:
+    """The kernel takes a device's alternative name too, but tells of it by the other: the VLAN
+    device would seem to lead elsewhere, and be made anew at each look."""
+    parent = want.resource.parent if isinstance(want.resource, Vlan) else ""
+    found = actual.found.get(Key(LINK, parent))
+    if want.back or found is None or found.resource.name == parent:
+        return None
+    name = found.resource.name
+    return Conflict(f"{parent} is another name of {name}, by which it is to be called").problem
 
 
 def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem | None:
@@ -208,7 +221,8 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     resources = [want.resource for want in wanted]
     devices = {key for r in resources if (key := _device(r))}
     uplinks = {Key(OVS_PORT, r.name) for r in resources if isinstance(r, Nic)}
-    return {*(r.key for r in resources), *devices, *uplinks, *surplus}
+    parents = {Key(LINK, r.parent) for r in resources if isinstance(r, Vlan)}
+    return {*(r.key for r in resources), *devices, *uplinks, *parents, *surplus}
 
 
 def _steps(
