@@ -21,6 +21,7 @@ from tests.real_host import (
 from tests.wire import HOST, NIC, Wire
 from vif_agent.host import RealHost
 from vif_agent.plugins.bridge import BridgePlugin
+from vif_agent.resources import LINK, Key
 from vif_agent.segments.flat import FlatDriver
 from vif_agent.segments.loader import Segments
 from vif_agent.segments.vxlan import VxlanDriver
@@ -129,6 +130,40 @@ def test_peers_are_put_right(act: str, start: Start, vif: Vif) -> None:
     assert links()[DEVICE]["ifindex"] == index
     entries = [e for e in bridge_fdb("show", "dev", DEVICE).splitlines() if e.startswith(FLOOD)]
     assert sorted(entry.split()[2] for entry in entries) == list(PEERS)
+
+
+@pytest.mark.parametrize("act", ["delete", "append"])
+def test_change_of_the_peers_wakes_the_port(
+    act: str, start: Start, host: RealHost, vif: Vif
+) -> None:
+    ports = start(**BY_PEERS)
+    ports.plug(vif)
+    told = threading.Event()
+    host.on_change(lambda keys: told.set() if keys and ports.engine.ports_of(keys) else None)
+    bridge_fdb(act, FLOOD, "dev", DEVICE, "dst", PEERS[0] if act == "delete" else "192.0.2.9")
+    assert told.wait(5)
+
+
+def test_what_is_learned_wakes_nobody(
+    start: Start, host: RealHost, vif: Vif, ovs: PrivateOvs
+) -> None:
+    """Thousands a second on a hypervisor: by guests' frames, and by the host's own ARP."""
+    start(**BY_PEERS).plug(vif)
+    with WriteWatch(ovs) as watch:
+        watch.settle(quiet=1.1)
+    told: list[frozenset[Key] | None] = []
+    ended = threading.Event()
+    host.on_change(told.append)
+    host.on_change(lambda keys: ended.set() if keys and Key(LINK, "the-last") in keys else None)
+    for number in range(20):
+        mac = f"02:00:00:00:00:{number:02x}"
+        bridge_fdb("add", mac, "dev", DEVICE, "dst", "192.0.2.9", "dynamic")
+        bridge_fdb("add", mac, "dev", DEVICE, "master", "dynamic")
+        ip("neighbour", "add", f"192.0.2.{number + 100}", "lladdr", mac, "dev", NIC)
+    ip("link", "add", "the-last", "type", "bridge")
+    assert ended.wait(5)
+    keys = frozenset().union(*(keys for keys in told if keys))
+    assert keys == {Key(LINK, "the-last")}
 
 
 def test_learned_entries_are_nobodys_to_judge(start: Start, vif: Vif, ovs: PrivateOvs) -> None:

@@ -1,10 +1,13 @@
-"""The kernel's own word of links that have changed, or whose addresses have. Takes no capability.
+"""The kernel's own word of links that have changed, or whose addresses or tunnel's peers have.
+
+Takes no capability.
 
 Keys only: whoever is told looks at the link himself. A lost event costs nothing but a look at
 everything.
 """
 
 import contextlib
+import ctypes
 import errno
 import logging
 import socket
@@ -12,7 +15,14 @@ import struct
 import threading
 from collections.abc import Iterator
 
-from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK
+from pyroute2.netlink.rtnl import (
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_DELNEIGH,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWNEIGH,
+)
 
 from vif_agent.host import iflink
 from vif_agent.host.netlink import attributes
@@ -21,9 +31,28 @@ from vif_agent.resources import LINK, Key
 
 LOG = logging.getLogger(__name__)
 
-_GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR
+_GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 _BUFFER = 4 << 20
 _TURN_SECONDS = 0.5
+
+_SO_ATTACH_FILTER = 26
+_LOAD_BYTE, _AND, _IF_IS, _IF_HAS, _RETURN = 0x30, 0x54, 0x15, 0x45, 0x06
+#: Of neighbours what a device is given for good: a tunnel's peers. What bridges and tunnels learn
+#: and what ARP finds out is thousands a second, and is not even shown to us. (linux/filter.h: code,
+#: how many to skip if so and if not, number. Offsets: struct nlmsghdr, and ndmsg after it.)
+_FILTER = (
+    (_LOAD_BYTE, 0, 0, 4),
+    (_AND, 0, 0, 0xFE),
+    (_IF_IS, 0, 7, RTM_NEWNEIGH),  # or RTM_DELNEIGH, the next one
+    (_LOAD_BYTE, 0, 0, 16),
+    (_IF_IS, 0, 4, 7),  # AF_BRIDGE
+    (_LOAD_BYTE, 0, 0, 24),
+    (_IF_HAS, 0, 2, 0x80),  # NUD_PERMANENT
+    (_LOAD_BYTE, 0, 0, 26),
+    (_IF_HAS, 1, 0, 0x02),  # NTF_SELF
+    (_RETURN, 0, 0, 0),
+    (_RETURN, 0, 0, 0xFFFFFFFF),
+)
 
 
 class LinkWatch:
@@ -40,6 +69,7 @@ class LinkWatch:
 
     def start(self) -> None:
         """From here on no change is missed."""
+        _attach(self._socket)
         self._socket.bind((0, _GROUPS))
         self._thread.start()
 
@@ -71,12 +101,12 @@ class LinkWatch:
             length, kind = struct.unpack_from("=IH", data, offset)
             if kind in (RTM_NEWLINK, RTM_DELLINK):
                 yield from self._names_of(kind, data[offset + 16 : offset + length])
-            elif kind in (RTM_NEWADDR, RTM_DELADDR):
+            elif kind in (RTM_NEWADDR, RTM_DELADDR, RTM_NEWNEIGH, RTM_DELNEIGH):
                 yield from self._bearer(data[offset + 16 : offset + length])
             offset += (length + 3) & ~3
 
     def _bearer(self, body: bytes) -> Iterator[str]:
-        """Who has the address: it may have to move to another device."""
+        """Who has the address, which may have to move to another device; or the peer."""
         (index,) = struct.unpack_from("=i", body, 4)
         with contextlib.suppress(OSError):  # gone by now
             yield self._names.get(index) or socket.if_indextoname(index)
@@ -90,3 +120,10 @@ class LinkWatch:
             yield before
         if kind == RTM_NEWLINK:
             self._names[index] = name
+
+
+def _attach(listener: socket.socket) -> None:
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _FILTER)
+    held = ctypes.create_string_buffer(program)
+    described = struct.pack("HP", len(_FILTER), ctypes.addressof(held))  # struct sock_fprog
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
