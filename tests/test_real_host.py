@@ -220,6 +220,15 @@ def test_altname_of_the_machines_own_interface_is_a_conflict(real: RealHost) -> 
     assert links()["eth9"] == before
 
 
+def test_bridge_that_has_gone_is_waited_for(real: RealHost) -> None:
+    """Between the look and the work, say. Nothing is made for it meanwhile."""
+    failures = make(real, dataclasses.replace(TAP, master="brq-gone"))
+    assert [(p.code, p.message) for p in failures.values()] == [
+        ("not_yet", f"{TAP.name}: there is no brq-gone [ENODEV]")
+    ]
+    assert TAP.name not in links()
+
+
 def test_vlan_device_is_not_put_on_an_altname(real: RealHost) -> None:
     """It would be read back as on another device, and made anew at each look."""
     ip("link", "add", "eth9", "type", "veth", "peer", "name", "far")

@@ -17,6 +17,9 @@ Order = dict[str, Any]
 #: name to (errno, text) of what failed
 Failures = dict[str, tuple[int, str]]
 
+#: an index that no device has
+NO_DEVICE = 0x7FFFFFFE
+
 #: field to (attribute, its size in bytes, units in one second or one)
 _BRIDGE_DATA = {
     "forward_delay": (iflink.BR_FORWARD_DELAY, 4, iflink.USER_HZ),
@@ -156,13 +159,13 @@ def _bridge_data(fields: dict[str, Any]) -> bytes:
 
 
 def index_of(name: str, chosen: dict[str, int]) -> int:
-    """For an unknown name an index that no device has: the kernel then answers ENODEV."""
+    """For an unknown name NO_DEVICE: the kernel then answers ENODEV."""
     if name in chosen or not name:
         return chosen.get(name, 0)
     try:
         return socket.if_nametoindex(name)
     except OSError:
-        return 0x7FFFFFFE
+        return NO_DEVICE
 
 
 def checked(name: str) -> str:

@@ -33,6 +33,7 @@ from vif_agent.host.netlink import (
     text,
 )
 from vif_agent.host.orders import (
+    NO_DEVICE,
     Failures,
     Order,
     checked,
@@ -132,7 +133,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     """
     failures: Failures = {}
     with Socket() as netlink:
-        orders = _with_homes(netlink, orders, failures)
+        orders = _with_homes(netlink, _with_masters(orders, failures), failures)
         _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
         _make_taps(netlink, orders, tun_device, failures)
         indexes = indexes_of(orders, failures)
@@ -253,6 +254,17 @@ def _make_taps(
         except OSError as error:
             where = "" if error.errno == errno.EBUSY else f"{tun_device}: "
             failures[name] = (error.errno or errno.EIO, where + os.strerror(error.errno or 0))
+
+
+def _with_masters(orders: Sequence[Order], failures: Failures) -> list[Order]:
+    """What is to be in a bridge that is not there, nor made now, waits: the kernel would call it
+    an invalid argument, as if it could never be."""
+    made = {order["name"] for order in orders}
+    for order in orders:
+        master = order["fields"].get("master")
+        if master and master not in made and index_of(master, {}) == NO_DEVICE:
+            failures[order["name"]] = (errno.ENODEV, f"there is no {master}")
+    return [order for order in orders if order["name"] not in failures]
 
 
 def _with_homes(netlink: Socket, orders: Sequence[Order], failures: Failures) -> list[Order]:
