@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.real_host import Ports, everything, ip, links, new_vif, set_sysctl, sysctl
+from tests.real_host import (
+    Ports,
+    all_plugins,
+    everything,
+    ip,
+    links,
+    new_vif,
+    set_sysctl,
+    sysctl,
+)
 from tests.wire import (
     HOST,
     NEIGHBOUR,
@@ -21,7 +30,9 @@ from tests.wire import (
     unfurnish,
 )
 from vif_agent.host import RealHost
+from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.resources import LINK, Key
+from vif_agent.segments.loader import Segments
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUGGED, Store
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.testing.watch import WriteWatch
@@ -361,3 +372,25 @@ def test_operators_bridge_keeps_its_nic(ports: Ports, vif: Vif, ovs: PrivateOvs)
     ports.unplug(vif)
     assert belongings(name) == plugged
     assert links()[NIC]["master"] == name
+
+
+def test_bridge_that_is_mapped_is_neither_made_nor_removed(
+    host: RealHost, store: Store, vif: Vif, wire: Wire, ovs: PrivateOvs
+) -> None:
+    mapped = BridgePlugin(create_tap=True, segments=Segments(bridges={"physnet1": "br-ex"}))
+    ports = Ports(host, store, {**all_plugins(), "bridge": mapped})
+    meta = {"network_type": "flat", "physical_network": "physnet1", "mtu": 1500}
+    vif = {**vif, "network": {**vif["network"], "meta": meta}}
+    (port,) = ports.plug(vif)
+    assert port.state == RETRYING
+    assert "br-ex" not in links()
+    ip("link", "add", "br-ex", "type", "bridge")
+    assert ports.look({port.port_id})[port.port_id].state == READY
+    assert links()[vif["devname"]]["master"] == "br-ex"
+    assert "UP" in links()["br-ex"]["flags"]
+    assert "master" not in links()[NIC]
+    there = links()["br-ex"]["ifindex"]
+    for _again in range(2):
+        assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
+    assert links()["br-ex"]["ifindex"] == there
+    assert {vif["devname"], bridge(vif)}.isdisjoint(links())

@@ -18,6 +18,7 @@ from vif_agent.plugins.refused import BindingFailedPlugin, UnboundPlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.resources import Bridge, Device, OvsBridge, OvsPort, Resource, Tap, Veth, Vlan
+from vif_agent.segments.loader import Segments
 from vif_agent.vif import Vif, parse
 
 Payload = Callable[[str], dict[str, Any]]
@@ -275,6 +276,29 @@ def test_tap_that_nova_makes_is_put_into_its_networks_bridge(payload: Payload) -
     assert _answer(TapPlugin(BridgePlugin()), raw) == (_changed(BRQ, name=name, mtu=mtu), wired)
     left = wired.given_back()
     assert left == Device(name=raw["devname"], master="", only_if=(("master", name),))
+
+
+FLAT = {"network_type": "flat", "physical_network": "physnet1"}
+MAPPED = Segments(bridges={"physnet1": "br-ex"})
+EX = Device(name="br-ex", shared=True, up=True)
+
+
+def test_operators_bridge_takes_the_ports_of_its_flat_network(payload: Payload) -> None:
+    plugin, raw = BridgePlugin(create_tap=True, segments=MAPPED), payload("bridge")
+    assert _answer(plugin, raw, **FLAT) == (EX, _changed(BRIDGE_TAP, master="br-ex"))
+    bridge, tap = _answer(TapPlugin(plugin), payload("tap"), **FLAT)
+    assert (bridge, getattr(tap, "master", "")) == (EX, "br-ex")
+    assert EX.given_back() is None
+
+
+def test_operators_bridge_must_be_where_libvirt_puts_the_tap(payload: Payload) -> None:
+    plugin, raw = BridgePlugin(segments=MAPPED), payload("bridge")
+    assert _answer(plugin, raw, **FLAT, bridge="br-ex") == (EX,)
+    with pytest.raises(
+        InvalidRequest, match=r"br-ex, as \[network\] bridge_mappings says"
+    ) as refused:
+        _answer(plugin, raw, **FLAT)
+    assert refused.value.field == "vif.network.bridge"
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,27 @@ def test_vxlan_of_ipv6_has_its_addresses_in_one_form(configured: Configured, vif
 
 
 @pytest.mark.parametrize(
+    ("said", "bridge"),
+    [
+        ({"network_type": "flat", "physical_network": "physnet1"}, "br-ex"),
+        ({"network_type": "flat", "physical_network": "physnet2"}, None),
+        ({"network_type": "flat"}, None),
+        ({"network_type": "flat", "physical_network": "physnet1", "bridge_interface": "e"}, None),
+        ({"network_type": "vlan", "physical_network": "physnet1", "segmentation_id": 7}, None),
+        ({"physical_network": "physnet1"}, None),
+    ],
+)
+def test_operators_bridge_is_for_a_flat_network(
+    configured: Configured, vif: Vif, said: dict[str, Any], bridge: str | None
+) -> None:
+    options = CONFIGURED + "bridge_mappings = physnet1:br-ex\n"
+    said_so = dataclasses.replace(vif, **said)
+    assert loader.load(configured(options)).operators(said_so) == bridge
+    without = loader.load(configured(options + "type_drivers = local,vlan"))
+    assert without.operators(said_so) is None
+
+
+@pytest.mark.parametrize(
     ("said", "field"),
     [
         ({"network_type": "flat"}, "bridge_interface"),
@@ -279,6 +300,8 @@ def _offered(name: str) -> dict[str, EntryPoint]:
         "physical_interface_mappings = physnet1",
         "physical_interface_mappings = physnet1:a/b",
         "physical_interface_mappings = physnet1:a-name-of-sixteen",
+        "bridge_mappings = physnet1",
+        "bridge_mappings = physnet1:a/b",
         "vxlan_local_ip = here",
         "vxlan_peers = there",
         "vxlan_ttl = 256",

@@ -203,6 +203,14 @@ NETWORK: list[cfg.Opt] = [
         help="The device that leads to each physical network, as in the option of this name of "
         "Neutron's linux bridge agent: physnet1:eth1,physnet2:bond0.",
     ),
+    cfg.Opt(
+        "bridge_mappings",
+        type=types.Dict(types.String(regex="^" + DEVICE_NAME.pattern), bounds=False),
+        default={},
+        help="Linux bridges that you have made and tied to a physical network yourself: the ports "
+        "of its flat network go into them, physnet1:br-ex. The agent makes and removes none, and "
+        "puts no NIC into them (Neutron's linux bridge agent had an option of this name).",
+    ),
     cfg.IPOpt(
         "vxlan_local_ip",
         help="This host's end of all VXLAN tunnels: an address of its own. Without it there are "

@@ -12,7 +12,7 @@ from typing import Any
 
 from vif_agent.errors import InvalidRequest
 from vif_agent.plugins.base import Plugin, host_mac
-from vif_agent.resources import Bridge, Nic, Resource, Tap
+from vif_agent.resources import Bridge, Device, Nic, Resource, Tap
 from vif_agent.segments.loader import Segments, load
 from vif_agent.vif import Vif
 
@@ -30,6 +30,8 @@ class BridgePlugin(Plugin):
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         bridge, *segment = self.network(vif)
+        if not self.create_tap:
+            _check_libvirts(vif, bridge.name)
         tap = Tap(
             name=vif.devname or "tap" + vif.short_id,
             mac=host_mac(vif.mac),
@@ -42,10 +44,19 @@ class BridgePlugin(Plugin):
 
     def network(self, vif: Vif) -> Sequence[Resource]:
         """The bridge of the VIF's network, and what ties it to the physical one."""
+        if made := self.segments.operators(vif):
+            return (Device(name=made, shared=True, up=True),)
         name = _bridge_name(vif)
         segment = self.segments(vif, name)
         has_nic = any(isinstance(resource, Nic) for resource in segment)
         return (_bridge(vif, name, None if has_nic else vif.mtu), *segment)
+
+
+def _check_libvirts(vif: Vif, bridge: str) -> None:
+    """libvirt puts the tap into the bridge that the VIF names, whatever the agent says."""
+    if (named := _bridge_name(vif)) != bridge[:14]:
+        expected = f"{bridge}, as [network] bridge_mappings says (vif_details:bridge_name)"
+        raise InvalidRequest("vif.network.bridge", named, expected)
 
 
 def _bridge_name(vif: Vif) -> str:

@@ -27,9 +27,13 @@ def _own() -> Mapping[str, TypeDriver]:
 
 @dataclasses.dataclass(frozen=True)
 class Segments:
-    """Called with a VIF and its linux bridge: what ties the one to the other's network."""
+    """Called with a VIF and its linux bridge: what ties the one to the other's network.
+
+    ``bridges``: by physical network, those that the operator has made and tied to it.
+    """
 
     drivers: Mapping[str, TypeDriver] = dataclasses.field(default_factory=_own)
+    bridges: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __call__(self, vif: Vif, bridge: str) -> Sequence[Resource]:
         """Raises a VifAgentError: InvalidRequest, NoPlugin, NotConfigured."""
@@ -38,6 +42,12 @@ class Segments:
             known = ", ".join(sorted(self.drivers))
             raise NoPlugin(f"vif.network.meta.network_type: expected {known}, got {brief(kind)}")
         return self.drivers[kind].segment(vif, bridge)
+
+    def operators(self, vif: Vif) -> str | None:
+        """The operator's bridge that is the VIF's network: what is untagged there."""
+        if network_type(vif) != "flat" or "flat" not in self.drivers or vif.bridge_interface:
+            return None
+        return self.bridges.get(vif.physical_network or "")
 
 
 def network_type(vif: Vif) -> str:
@@ -50,7 +60,8 @@ def network_type(vif: Vif) -> str:
 def load(conf: Any) -> Segments:
     """Raises NotConfigured if a driver that is named cannot be used: the agent must not start."""
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return Segments({name: made(offered, name, conf) for name in conf.network.type_drivers})
+    drivers = {name: made(offered, name, conf) for name in conf.network.type_drivers}
+    return Segments(drivers, dict(conf.network.bridge_mappings))
 
 
 def made(offered: Mapping[str, EntryPoint], name: str, conf: Any) -> TypeDriver:
