@@ -29,6 +29,7 @@ from vif_agent.engine import Engine, Outcome
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
+from vif_agent.host.ovsdb import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.installed import loader
 from vif_agent.installed.plugins import Plugins
@@ -66,6 +67,7 @@ def store_path(conf: Any) -> Path:
 
 def host_and_engine(conf: Any, store: Store, plugins: Plugins) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
+    use_certificates(conf.ovs)
     timeout = conf.ovs.ovsdb_timeout
     tun_device, limits = conf.vif_agent.tun_device, _limits(conf.commands)
     host = RealHost(conf.ovs.ovsdb_connection, timeout, tun_device, limits=limits)

@@ -64,6 +64,11 @@ OVS: list[cfg.Opt] = [
         regex=r"^(unix|tcp|ssl):.+",
         help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
     ),
+    cfg.StrOpt("ssl_key_file", help="For ssl:, this host's private key, as a PEM file."),
+    cfg.StrOpt("ssl_cert_file", help="For ssl:, the certificate of that key."),
+    cfg.StrOpt(
+        "ssl_ca_cert_file", help="For ssl:, the certificate of who has signed ovsdb-server's."
+    ),
     cfg.FloatOpt(
         "ovsdb_timeout",
         default=10,

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 import ovs.db.idl
 import ovs.poller
 import ovs.vlog
+from ovs.stream import Stream
 
-from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
+from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host import ovs_schema
 from vif_agent.host.ovs_rows import Overtaken, Rows, Writer
 from vif_agent.ownership import Found
@@ -35,8 +36,27 @@ EVERYTHING: frozenset[Key] | None = None
 
 OnChange = Callable[[frozenset[Key] | None], None]
 
+_CERTIFICATES = (
+    Stream.ssl_set_private_key_file,
+    Stream.ssl_set_certificate_file,
+    Stream.ssl_set_ca_cert_file,
+)
+
 #: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
 _RECONNECT_MILLISECONDS = 1000
+
+
+def use_certificates(options: Any) -> None:
+    """Those of the configuration's group [ovs], where the connection needs some. For the whole
+    process: python-ovs knows no other way."""
+    if not options.ovsdb_connection.startswith("ssl:"):
+        return
+    files = [options.ssl_key_file, options.ssl_cert_file, options.ssl_ca_cert_file]
+    if not all(files):
+        names = "ssl_key_file, ssl_cert_file and ssl_ca_cert_file"
+        raise NotConfigured(f"[ovs] ovsdb_connection: ssl: needs {names}")
+    for use, file in zip(_CERTIFICATES, files, strict=True):
+        use(file)
 
 
 class Ovsdb:
