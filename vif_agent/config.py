@@ -1,11 +1,27 @@
 """Every option of the agent, in one place. Names are kept for ever: upgrades break no file."""
 
+import contextlib
+import math
+import shlex
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_config import cfg, types
 
 from vif_agent.vif import DEVICE_NAME
+
+_DEVICE = "^" + DEVICE_NAME.pattern
+
+
+class _Words(types.String):
+    """What a shell could split."""
+
+    def __call__(self, value: Any) -> str:
+        words = str(super().__call__(value))
+        shlex.split(words)
+        return words
+
 
 DEFAULT: list[cfg.Opt] = [
     cfg.HostAddressOpt(
@@ -17,6 +33,7 @@ DEFAULT: list[cfg.Opt] = [
     cfg.StrOpt(
         "state_path",
         default="/var/lib/vif-agent",
+        regex=r"^/.+",
         help="Directory of the agent's store. Keep it over reboots: it holds the wishes.",
     ),
 ]
@@ -61,7 +78,7 @@ OVS: list[cfg.Opt] = [
     cfg.StrOpt(
         "ovsdb_connection",
         default="unix:/var/run/openvswitch/db.sock",
-        regex=r"^(unix|tcp|ssl):.+",
+        regex=r"^(unix:.+|(tcp|ssl):.+:[0-9]{1,5})$",
         help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
     ),
     cfg.StrOpt("ssl_key_file", help="For ssl:, this host's private key, as a PEM file."),
@@ -78,6 +95,7 @@ OVS: list[cfg.Opt] = [
     cfg.StrOpt(
         "integration_bridge",
         default="br-int",
+        regex=_DEVICE,
         help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
     ),
     cfg.StrOpt(
@@ -169,10 +187,10 @@ COMMANDS: list[cfg.Opt] = [
         help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
         "is: a port that needs one fails with command_not_allowed.",
     ),
-    cfg.StrOpt(
+    cfg.Opt(
         "prefix",
+        type=_Words(regex=r"^(/.*)?$"),
         default="",
-        regex=r"^(/.*)?$",
         sample_default="/usr/bin/sudo -n",
         help="Put before each command, for programs that need more than the agent's user may do. "
         "docs/operations.md says what else that takes.",
@@ -203,7 +221,7 @@ NETWORK: list[cfg.Opt] = [
     ),
     cfg.Opt(
         "physical_interface_mappings",
-        type=types.Dict(types.String(regex="^" + DEVICE_NAME.pattern), bounds=False),
+        type=types.Dict(types.String(regex=_DEVICE), bounds=False),
         default={},
         help="The device that leads to each physical network, as in the option of this name of "
         "Neutron's linux bridge agent: physnet1:eth1,physnet2:bond0.",
@@ -330,13 +348,42 @@ def register(conf: Any) -> None:
 def check(conf: Any) -> None:
     """oslo.config looks at a value when it is first used; a wrong one must not wait for that.
 
-    Raises oslo_config.cfg.ConfigFileValueError, which names option and value.
+    Raises oslo_config.cfg.ConfigFileValueError, which names group, option, value and reason.
     """
     for option in DEFAULT:
-        getattr(conf, option.dest)
+        _check(conf, None, option)
     for group, options in _GROUPS:
         for option in options:
-            getattr(conf[group.name], option.dest)
+            _check(conf, group.name, option)
+
+
+def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:
+    try:
+        value = _group(conf, group)[option.dest]
+        reason: object = "a number that is not finite"
+        if not isinstance(value, float) or math.isfinite(value):
+            return
+    except cfg.ConfigSourceValueError as error:
+        reason = error.__context__ or error
+    except cfg.Error as error:  # of the file: a $NAME that is no option
+        reason = error
+    said = _said(conf, group, option.dest)
+    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{said}: {reason}")
+
+
+def _said(conf: Any, group: str | None, name: str) -> str:
+    """What the files say: oslo.config does not tell what was out of range."""
+    raw = cfg.ConfigOpts()
+    raw.register_opt(cfg.StrOpt(name), group)
+    with contextlib.suppress(cfg.Error):
+        raw([], default_config_files=conf.config_file, default_config_dirs=conf.config_dir)
+        return f" = {_group(raw, group)[name]}"
+    return ""
+
+
+def _group(conf: Any, name: str | None) -> Mapping[str, Any]:
+    chosen: Mapping[str, Any] = conf[name] if name else conf
+    return chosen
 
 
 def list_opts() -> list[tuple[Any, list[cfg.Opt]]]:

@@ -6,6 +6,7 @@ import oslo_messaging
 import oslo_messaging.opts
 
 from vif_agent import bus
+from vif_agent.errors import NotConfigured
 
 #: ours instead of oslo's; what the operator's file says wins over both
 _DEFAULTS: dict[str, dict[str, object]] = {
@@ -26,6 +27,20 @@ def set_defaults(conf: Any) -> None:
             conf.register_opts(options, group)
             for name, value in _DEFAULTS[group].items():
                 conf.set_default(name, value, group)
+
+
+def check_url(conf: Any) -> None:
+    """Raises NotConfigured. The URL has a password, and so it and its error stay out of the log."""
+    try:
+        hosts = oslo_messaging.TransportURL.parse(conf).hosts
+        good = all(host.port is None or 0 < host.port < 1 << 16 for host in hosts)
+    except (ValueError, oslo_messaging.InvalidTransportURL):
+        good = False
+    if not good:
+        raise NotConfigured(
+            "[DEFAULT] transport_url: expected rabbit://USER:PASSWORD@HOST:PORT/VHOST, with what "
+            "is no letter or digit in user and password as %XX"
+        )
 
 
 def target(topic: str, server: str | None = None) -> Any:

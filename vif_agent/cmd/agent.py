@@ -56,9 +56,8 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
             description="Plugs virtual network interfaces on this host, as the bus asks.",
         )
         config.check(conf)
-    except (cfg.ConfigFilesNotFoundError, cfg.ConfigFileParseError, cfg.ConfigFileValueError) as e:
-        print(f"vif-agent: {e}", file=sys.stderr)
-        sys.exit(_WRONG_CONFIGURATION)
+    except (cfg.Error, OSError) as error:
+        _refuse(error)
 
 
 def _configure(arguments: Sequence[str]) -> None:
@@ -72,31 +71,52 @@ def _configure(arguments: Sequence[str]) -> None:
     log.set_defaults(default_log_levels=quiet)
     transport.set_defaults(cfg.CONF)
     _parse(cfg.CONF, arguments)
-    log.setup(cfg.CONF, "vif-agent", __version__)
+    try:
+        log.setup(cfg.CONF, "vif-agent", __version__)
+    except (OSError, ValueError, log.LogConfigError) as error:
+        _refuse(f"the log cannot be set up: {error}")
+
+
+def _refuse(why: object) -> NoReturn:
+    """Before there is a log."""
+    print(f"vif-agent: {why}", file=sys.stderr)
+    sys.exit(_WRONG_CONFIGURATION)
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from oslo_messaging import MessagingException
-
     from vif_agent import service
-    from vif_agent.agent import Agent
-    from vif_agent.errors import VifAgentError
-    from vif_agent.host import privileged
 
     _configure(arguments)
     state = Path(cfg.CONF.state_path)
     try:
         lock = service.lock(state / "lock")
     except OSError as error:
-        LOG.critical("Cannot lock %s (is another vif-agent running?): %s", state, error)
-        return 1
+        why: Exception = error
+    else:
+        return _start(lock)
+    # not in its handler, for there oslo.log says the error once more
+    LOG.critical("Cannot lock %s (is another vif-agent running?): %s", state, why)
+    return 1
+
+
+def _start(lock: IO[str]) -> int:
+    from oslo_messaging import MessagingException
+
+    from vif_agent.agent import Agent
+    from vif_agent.bus import transport
+    from vif_agent.errors import VifAgentError
+    from vif_agent.host import privileged
+
     privileged.start()
     try:
+        transport.check_url(cfg.CONF)
         agent = Agent(cfg.CONF)
-    except (MessagingException, VifAgentError) as error:
-        LOG.critical("Cannot start: %s", error)
-        return _WRONG_CONFIGURATION
-    return _serve(agent, lock)
+    except (MessagingException, VifAgentError, cfg.Error) as error:
+        why: Exception = error
+    else:
+        return _serve(agent, lock)
+    LOG.critical("Cannot start: %s", why)  # as above
+    return _WRONG_CONFIGURATION
 
 
 def _serve(agent: "Agent", lock: IO[str]) -> int:

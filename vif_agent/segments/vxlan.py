@@ -50,6 +50,10 @@ class VxlanDriver(TypeDriver):
         groups = [_network("vxlan_group", self.group)]
         groups += [_network("vxlan_multicast_ranges", group) for group, _ in self.ranges]
         addresses = [*self.peers, *([self.local_ip] if self.local_ip else [])]
+        for address in map(ipaddress.ip_address, addresses):
+            if address.is_multicast or address.is_unspecified:
+                option = "vxlan_peers" if str(address) in self.peers else "vxlan_local_ip"
+                raise NotConfigured(f"[network] {option}: {address} is no host's address")
         if not self.peers and self.local_ip:
             addresses += [str(group.network_address) for group in groups]
         if len({ipaddress.ip_address(a).version for a in addresses}) > 1:

@@ -159,7 +159,7 @@ def _configuration(options: argparse.Namespace) -> Any:
     try:
         cfg.CONF(arguments, project="vif-agent", prog="vif-agent", version=__version__)
         config.check(cfg.CONF)
-    except cfg.Error as error:
+    except (cfg.Error, OSError) as error:
         raise Failed(str(error)) from error
     return cfg.CONF
 
