@@ -166,6 +166,23 @@ def test_port_plugged_anew_does_not_oust_the_one_that_took_its_names(
     assert rig.stored(first).state == "error"
 
 
+@pytest.mark.parametrize("device", ["brqdb114fec-60", "eth1"])
+def test_old_port_that_is_cast_with_the_name_of_a_shared_thing_harms_nobody(
+    rig: Rig, payload: Payload, device: str
+) -> None:
+    old, good = payload("tap"), payload("bridge_flat")
+    rig.plug(old)
+    assert device in rig.plug(good).devices
+    bad = rig.plug({**old, "devname": device})
+    assert (bad.state, bad.problem.code) == ("error", "conflict")  # type: ignore[union-attr]
+    later = _sibling(good)
+    assert rig.plug(later).state == "ready"
+    assert rig.plug(good).state == "ready"
+    for known in (rig.store.ports().keys(), rig.restart()):
+        rig.settle(*known, everywhere=True)
+        assert [rig.stored(vif).state for vif in (old, good, later)] == ["error", "ready", "ready"]
+
+
 @pytest.mark.parametrize("name", PLUGGABLE)
 def test_dry_run_changes_nothing_and_says_what_a_look_does(
     rig: Rig, payload: Payload, name: str

@@ -51,7 +51,7 @@ __all__ = [
 def merge(
     wishes: Mapping[str, Sequence[Resource]], said: Mapping[str, int] | None = None
 ) -> tuple[dict[Key, Want], dict[str, Problem]]:
-    """One want per key. ``wishes`` maps port to resources, the oldest port first.
+    """One want per key. ``wishes`` maps port to resources, the port with the best right first.
 
     Shared resources are joined, the last wish (``said``: when, by port) saying how they are; any
     other resource belongs to the first port that wants it, and a later port is refused (two UUIDs

@@ -15,7 +15,7 @@ _WIRED = (*OVS_SPACES, COMMAND)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Want:
-    """A resource with the ports that want it, oldest first, and the owner to stamp it with.
+    """A resource with the ports that want it, the best right first, and the owner to stamp it with.
 
     ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
     """

@@ -168,9 +168,9 @@ class Wishes:
         return bool(self._claimants.get(key))
 
     def of(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
-        """The wants of these ports, and what others want of the same things; the oldest first.
+        """The wants of these ports, and what others want of the same things, by right.
 
-        Of the others two will do: the oldest keeps a name that both want, the last that was asked
+        Of the others two will do: the first keeps a name that both want, the last that was asked
         for says how a shared thing is. (A thousand ports share one integration bridge.) What these
         ports no longer share counts too: one of them may have been the last.
         """
@@ -178,7 +178,7 @@ class Wishes:
         keys = {r.key for i in own for r in self._entries[i].wanted}
         left = {key for i in own for key in self._entries[i].held} - keys
         sharing = {*own, *(port for key in keys | left for port in self._first_and_last(key))}
-        entries = sorted((self._entries[i] for i in sharing), key=lambda e: e.port.since)
+        entries = sorted((self._entries[i] for i in sharing), key=lambda e: _right(e.port))
         return {
             e.port.port_id: tuple(
                 r
@@ -274,9 +274,9 @@ class Wishes:
         if len(claimants) < 3:
             return claimants
         ports = [self._entries[port_id].port for port_id in claimants]
-        oldest = min(ports, key=lambda port: port.since)
+        first = min(ports, key=_right)
         last = max(ports, key=lambda port: port.seq)
-        return {oldest.port_id, last.port_id}
+        return {first.port_id, last.port_id}
 
     def _replace(self, port_id: str, entry: Entry | None) -> None:
         before = self._entries.pop(port_id, None)
@@ -290,6 +290,15 @@ class Wishes:
         self._entries[port_id] = entry
         for key in entry.claims:
             self._claimants.setdefault(key, set()).add(port_id)
+
+
+def _right(port: Port) -> tuple[bool, bool, int]:
+    """Which of two ports keeps a name that both want, the lesser.
+
+    One that was ready by its wish, and at the least one that was not refused: however old a port
+    is, a bad cast for it takes nothing from others.
+    """
+    return port.ready_at is None, port.state == ERROR, port.since
 
 
 def _may_change(refused: Problem | None, anew: bool) -> bool:
