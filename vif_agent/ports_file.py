@@ -8,6 +8,7 @@ changes nothing, or only plugs.
 import dataclasses
 import json
 import logging
+import stat
 from pathlib import Path
 
 from vif_agent.bus import casts
@@ -35,19 +36,26 @@ class PortsFile:
     def look(self) -> tuple[Refusal, ...] | None:
         """Take the file in if it has changed: what of it was refused; None: nothing is new."""
         try:
-            stat = self._path.stat()
-            state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if state == self._seen:
+            if (state := self._state()) == self._seen:
                 return None
             sync = self._read()
             full_set = self._judged(sync)
             self._store.put([full_set])
         except (OSError, ValueError, RecursionError, StoreUnavailable) as error:
-            self._complain(f"{self._path}: {error}; its ports stay as they are")
-            return None
-        if full_set.named or full_set.deletes:
-            self._seen, self._complaint = state, ""
-        return sync.refusals
+            why: Exception = error
+        else:
+            if full_set.deletes or not sync.whole:  # else it is looked at again, to be believed
+                self._seen, self._complaint = state, ""
+            return sync.refusals
+        # not in its handler, for there oslo.log says the error once more
+        self._complain(f"{self._path}: {why}; its ports stay as they are")
+        return None
+
+    def _state(self) -> object:
+        found = self._path.stat()
+        if not stat.S_ISREG(found.st_mode):  # to open a FIFO would hold up the loop
+            raise ValueError("expected a regular file")
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _read(self) -> Sync:
         """ValueError (of which UnicodeDecodeError is one) for what is no list of VIFs."""

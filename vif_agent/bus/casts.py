@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vif_agent import vif as vifs
@@ -84,18 +84,34 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         raise InvalidRequest("vifs", items, f"a list of at most {_MOST_PORTS} VIFs")
     if not isinstance(complete, bool):
         raise InvalidRequest("complete", complete, "true or false")
-    generation = {"generation": _generation(args)}
-    read = [_plug(context, {**pair, **generation}) for pair in map(_pair, items)]
+    generation = _generation(args)
+    read = list(_plugs(context, items, generation))
     named = {item.port_id for item in read if item.port_id}
     full_set = FullSet(
         plugs=tuple(item for item in read if isinstance(item, Wish)),
         named=frozenset(named),
-        generation=generation["generation"],
+        generation=generation,
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
     )
     refusals = tuple(item for item in read if isinstance(item, Refusal))
     return Sync(full_set, refusals, complete and all(item.port_id for item in read))
+
+
+def _plugs(
+    context: object, items: Sequence[object], generation: int | None
+) -> Iterator[Wish | Refusal]:
+    """Of two that say different things of one port the first counts."""
+    said: dict[str, Wish] = {}
+    for item in items:
+        args = {**_pair(item), "generation": generation}
+        plug = _plug(context, args)
+        if isinstance(plug, Wish):
+            first = said.setdefault(plug.port_id, plug)
+            if (first.instance, first.vif) != (plug.instance, plug.vif):
+                error = InvalidRequest("vif.id", plug.port_id, "each port once")
+                plug = refusal(context, {"method": "plug_vif", "args": args}, error)
+        yield plug
 
 
 def _plug(context: object, args: Mapping[str, object]) -> Wish | Refusal:

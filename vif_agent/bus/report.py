@@ -111,7 +111,7 @@ def _event(port: Port) -> str:
 def _words(view: dict[str, Any]) -> str:
     elapsed = "-" if view["elapsed_ms"] is None else round(view["elapsed_ms"])
     return (
-        f"port={view['port_id']} vif_type={view['vif_type'] or '-'}"
+        f"port={view['port_id'] or '-'} vif_type={view['vif_type'] or '-'}"
         f" devices={','.join(view['devices']) or '-'} state={view['state']} ms={elapsed}"
         f" request_id={view['request_id'] or '-'}"
     )
