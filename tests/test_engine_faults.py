@@ -194,3 +194,15 @@ def test_broken_round_is_given_up_with_the_ports_story(rig: Rig, payload: Payloa
     assert told is not None
     assert told.state == "retrying"
     assert rig.engine.give_up("unknown", NotYet("internal").problem) is None
+
+
+def test_unplug_does_not_fail_with_another_port_that_has_the_name_now(
+    rig: Rig, payload: Payload
+) -> None:
+    """It would stay so for ever: the host's refusal is not tried again."""
+    bad, flat = {**payload("tap"), "devname": "eth1"}, payload("bridge_flat")
+    assert rig.plug(bad).state == "error"
+    rig.host.fail_next(Key(LINK, "eth1"), HostRefused("eth1: Invalid argument").problem)
+    rig.settle(rig.wish(UNPLUG, bad), rig.wish(PLUG, flat))
+    assert rig.stored(flat).problem == HostRefused("eth1: Invalid argument").problem
+    assert rig.stored(bad).state == "unplugged"

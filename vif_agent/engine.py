@@ -252,7 +252,8 @@ class Engine:
             return entry.refused
         if problem := plan.problems.get(entry.port.port_id):
             return problem
-        mine = {r.key for r in (*entry.wanted, *entry.returns)} | entry.held
+        mine = {r.key for r in (*entry.wanted, *entry.returns)}
+        mine |= {key for key in entry.held if not self._wishes.claimed(key)}  # else it is another's
         failed = [failures[key] for key in sorted(mine) if key in failures]
         unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
         return next(iter((*failed, *unseen)), None)
