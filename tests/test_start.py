@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from tests.real_host import TUN, Ports, Vif, new_vif
 from vif_agent.engine import Outcome
@@ -50,3 +54,14 @@ def test_host_is_seen_whole_when_it_has_started(scratch: ScratchHost) -> None:
         assert told == [None]
     finally:
         host.stop()
+
+
+def test_ovsdb_that_is_away_is_told_with_its_address(
+    scratch: ScratchHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong socket, or one that may not be opened, else shows with the first port only."""
+    host = RealHost(f"unix:{tmp_path}/none", 1, TUN)
+    with caplog.at_level(logging.INFO, "vif_agent.host"):
+        host.start()
+        host.stop()
+    assert f"ovsdb: not connected to unix:{tmp_path}/none" in caplog.messages

@@ -1,6 +1,6 @@
 """The host as the engine sees it: read it, and apply a plan to it."""
 
-import contextlib
+import logging
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,8 @@ from vif_agent.host.watch import LinkWatch
 from vif_agent.ownership import Found
 from vif_agent.plan import Actual, Plan, Step
 from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key
+
+LOG = logging.getLogger(__name__)
 
 
 class Host(Protocol):
@@ -66,8 +68,10 @@ class RealHost:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
         self._watch.start()
         self._ovsdb.start()
-        with contextlib.suppress(NotYet):
+        try:
             self._ovsdb.read([])
+        except NotYet as error:
+            LOG.info("%s", error)  # no more than that: a host may have no Open vSwitch
 
     def stop(self) -> None:
         self.commands.stop()

@@ -68,6 +68,7 @@ class Ovsdb:
 
     def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
         self._timeout = timeout
+        self._away = f"ovsdb: not connected to {connection}"
         self._on_change = on_change
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         # not a pipe: eventlet's os.read waits even on one that is set not to block
@@ -152,7 +153,7 @@ class Ovsdb:
         """A call that comes before the replica is there waits for it, within the timeout."""
 
         def run() -> _T:
-            self._run_until(lambda: self._idl.connected, "ovsdb: not connected")
+            self._run_until(lambda: self._idl.connected, self._away)
             self._tell()  # of the connection, before anything is seen through it
             return function()
 
