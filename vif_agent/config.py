@@ -191,7 +191,7 @@ COMMANDS: list[cfg.Opt] = [
         "prefix",
         type=_Words(regex=r"^(/.*)?$"),
         default="",
-        sample_default="/usr/bin/sudo -n",
+        sample_default="/usr/bin/systemd-run --quiet --pipe --wait --collect",
         help="Put before each command, for programs that need more than the agent's user may do. "
         "docs/operations.md says what else that takes.",
     ),
