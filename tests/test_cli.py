@@ -12,8 +12,19 @@ import pytest
 
 AGENT = str(Path(sys.executable).parent / "vif-agent")
 _URL = "[DEFAULT] transport_url: expected rabbit://USER:PASSWORD@HOST:PORT/VHOST"
+
+
+def _tls(file: str) -> str:
+    names = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
+    files = "".join(f"{name} = {file}\n" for name in names)
+    return f"[ovs]\novsdb_connection = ssl:db:6640\n{files}"
+
+
 #: what is written, and what must be said of it
 WRONG = {
+    _tls("/nonexistent/key"): "[ovs] ssl_key_file = /nonexistent/key: No such file",
+    _tls("/"): "[ovs] ssl_key_file = /: Is a directory",
+    _tls("/etc/passwd"): "[ovs] ssl_key_file, ssl_cert_file, ssl_ca_cert_file: ",
     "[vif_agent]\nconcurrency = fibers\n": "[vif_agent] concurrency = fibers: ",
     "[vif_agent]\nretry_min = soon\n": "[vif_agent] retry_min = soon: ",
     "[vif_agent]\nretry_max = 0\n": "[vif_agent] retry_max = 0: ",

@@ -7,10 +7,11 @@ or refused, and of every (re)connection.
 
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
@@ -36,11 +37,11 @@ EVERYTHING: frozenset[Key] | None = None
 
 OnChange = Callable[[frozenset[Key] | None], None]
 
-_CERTIFICATES = (
-    Stream.ssl_set_private_key_file,
-    Stream.ssl_set_certificate_file,
-    Stream.ssl_set_ca_cert_file,
-)
+_CERTIFICATES = {
+    "ssl_key_file": Stream.ssl_set_private_key_file,
+    "ssl_cert_file": Stream.ssl_set_certificate_file,
+    "ssl_ca_cert_file": Stream.ssl_set_ca_cert_file,
+}
 
 #: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
 _RECONNECT_MILLISECONDS = 1000
@@ -51,12 +52,27 @@ def use_certificates(options: Any) -> None:
     process: python-ovs knows no other way."""
     if not options.ovsdb_connection.startswith("ssl:"):
         return
-    files = [options.ssl_key_file, options.ssl_cert_file, options.ssl_ca_cert_file]
-    if not all(files):
-        names = "ssl_key_file, ssl_cert_file and ssl_ca_cert_file"
-        raise NotConfigured(f"[ovs] ovsdb_connection: ssl: needs {names}")
-    for use, file in zip(_CERTIFICATES, files, strict=True):
-        use(file)
+    files = {name: options[name] for name in _CERTIFICATES}
+    if not all(files.values()):
+        *others, last = files
+        raise NotConfigured(f"[ovs] ovsdb_connection: ssl: needs {', '.join(others)} and {last}")
+    _check_certificates(files)
+    for name, use in _CERTIFICATES.items():
+        use(files[name])
+
+
+def _check_certificates(files: Mapping[str, str]) -> None:
+    """python-ovs would raise at each attempt to connect, and not say which file it is."""
+    for name, file in files.items():
+        try:
+            open(file, "rb").close()
+        except OSError as error:
+            raise NotConfigured(f"[ovs] {name} = {file}: {error.strerror}") from error
+    try:
+        context = ssl.create_default_context(cafile=files["ssl_ca_cert_file"])
+        context.load_cert_chain(files["ssl_cert_file"], files["ssl_key_file"])
+    except ssl.SSLError as error:
+        raise NotConfigured(f"[ovs] {', '.join(files)}: {error}") from error
 
 
 class Ovsdb:
