@@ -13,8 +13,10 @@ from typing import Any
 
 import oslo_messaging
 
+from vif_agent.bus import transport
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
+from vif_agent.errors import NotConfigured
 
 _CONTEXT: dict[str, str] = {}
 _LEAVE_SECONDS = 1.0
@@ -29,8 +31,11 @@ class Remote:
         self._timeout = timeout
         self._answered = False
         try:
+            transport.check_url(conf)
             self._transport = oslo_messaging.get_rpc_transport(conf)
             url = oslo_messaging.TransportURL.parse(conf)
+        except NotConfigured as error:
+            raise Failed(str(error)) from error
         except Exception as error:
             raise Failed(f"transport_url: {error}") from error
         brokers = (f"{b.hostname}:{b.port or 5672}" for b in url.hosts)
