@@ -15,6 +15,7 @@ from vif_agent.places import REPRESENTOR, of_pci
 from vif_agent.plugins.answers import checked
 from vif_agent.resources import (
     Bridge,
+    Command,
     Device,
     Link,
     OtherLink,
@@ -25,20 +26,26 @@ from vif_agent.resources import (
     Veth,
     Vf,
     Vlan,
+    Vxlan,
 )
 
 TAP = Tap(name="tap0", mtu=1450, mac="fe:16:3e:00:00:01", master="")
 PORT = OvsPort(name="tap0", bridge="br-int", external_ids=(("iface-id", "x"),), options=())
+VLAN = Vlan(name="vlan7", parent="eth1", vid=7)
+VXLAN = Vxlan(name="vxlan-7", vni=7, local="192.0.2.1", group="", peers=("::1",), ttl=0, port=8472)
+VF = Vf(name="0000:03:10.1", mac="fa:16:3e:00:00:01", vlan=0, max_tx_rate=(1 << 32) - 1)
 GOOD = (
     TAP,
     PORT,
     OvsPort(name="pbp" + "0" * 40, bridge="br-int", interface_type="patch"),
     Bridge(name="brq0", shared=True, forward_delay=0),
     Veth(name="a", peer="b"),
-    Vlan(name="vlan7", parent="eth1", vid=7),
+    VLAN,
+    VXLAN,
+    VF,
     OvsBridge(name="br-int", datapath_type="netdev"),
     Device(name=of_pci("0000:03:10.1", REPRESENTOR), up=True),
-    Vf(name="0000:03:10.1", mac="fa:16:3e:00:00:01", max_tx_rate=(1 << 32) - 1),
+    Command(plug=("mm-ctl", "--bind-port", "x", "tap0"), about="tap0"),
     Device(name="tap1", master="brq0", only_if=(("master", ""), ("mtu", 1500))),
 )
 
@@ -92,13 +99,29 @@ def test_good_answer_is_passed_on_as_a_tuple() -> None:
         (Bridge(name="brq0"), "ageing", 0.5),
         (Veth(name="a", peer="b"), "peer", "../b"),
         (TAP, "only_if", (("master", Text("x")),)),
-        (Vlan(name="v", parent="eth1", vid=7), "parent", ""),
+        (VLAN, "parent", ""),
+        (VLAN, "vid", 4095),
+        (VXLAN, "vni", 1 << 24),
+        (VXLAN, "ttl", 256),
+        (VXLAN, "port", 1 << 16),
+        (VXLAN, "local", "somewhere"),
+        (VXLAN, "group", "224.0.0"),
+        (VXLAN, "peers", ("192.0.2.1", "")),
+        (VF, "mac", "nonsense"),
+        (VF, "vlan", 4095),
+        (VF, "link_state", "on"),
+        (PORT, "external_ids", (("a", "b"),) * 10_001),
     ],
 )
 def test_field_that_no_host_can_have_is_named(resource: Resource, field: str, value: Any) -> None:
     kind = type(resource).__name__
     with pytest.raises(PluginFailed, match=f"answered a {kind} whose {field} is "):
         checked([dataclasses.replace(resource, **{field: value})])
+
+
+def test_command_of_no_program_is_refused() -> None:
+    with pytest.raises(PluginFailed, match="answered a Command whose plug is "):
+        checked([Command(plug=())])
 
 
 @pytest.mark.parametrize("item", [Link(name="a"), OtherLink(name="a"), Mine(name="a"), 7, None])

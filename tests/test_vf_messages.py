@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from vif_agent.host import vf_messages
-from vif_agent.resources import NO_MAC
+from vif_agent.resources import LINK_STATES, NO_MAC
 
 MAC = "fa:16:3e:5a:00:09"
 #: our field to pyroute2's attribute, its field, and its value of ours
@@ -34,7 +34,7 @@ vfs = st.fixed_dictionaries(
         "vlan": st.integers(0, 4094),
         "spoof_check": st.booleans(),
         "trust": st.booleans(),
-        "link_state": st.sampled_from(vf_messages.LINK_STATES),
+        "link_state": st.sampled_from(LINK_STATES),
         "min_tx_rate": rates,
         "max_tx_rate": rates,
     }

@@ -190,11 +190,15 @@ class Device(Link):
         )
 
 
+#: numbered as in the kernel's IFLA_VF_LINK_STATE_*
+LINK_STATES = ("auto", "enable", "disable")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vf(Resource):
     """A virtual function of an SR-IOV card, as its physical function sees it; named by PCI address.
 
-    ``vlan`` 0: untagged. ``link_state``: "auto" (as the card's), "enable" or "disable". Rates in
+    ``vlan`` 0: untagged. ``link_state``: of LINK_STATES; "auto" is as the card's. Rates in
     Mbit/s, 0 for no limit. What the card's driver does not tell is None when read.
     """
 

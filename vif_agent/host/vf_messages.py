@@ -10,9 +10,8 @@ from typing import Any
 
 from vif_agent.host import iflink
 from vif_agent.host.netlink import SET, LinkRequest, attributes, each_attribute, raw
-from vif_agent.resources import NO_MAC
+from vif_agent.resources import LINK_STATES, NO_MAC
 
-LINK_STATES = ("auto", "enable", "disable")
 #: libvirt's, for the drivers that refuse a MAC of zeros (virnetdev.c)
 OTHER_NO_MAC = "02:00:00:00:00:00"
 

@@ -5,6 +5,7 @@ Checked by the declarations in ``vif_agent.resources``: a new kind needs nothing
 
 import dataclasses
 import functools
+import ipaddress
 import itertools
 import re
 import types
@@ -16,13 +17,14 @@ from vif_agent import resources
 from vif_agent.errors import PluginFailed, brief
 from vif_agent.places import PLACE
 from vif_agent.plugins.base import MOST
-from vif_agent.resources import Link, OtherLink, OvsBridge, OvsPort, Resource
+from vif_agent.resources import LINK_STATES, Command, Link, OtherLink, OvsPort, Resource, Vf
 from vif_agent.vif import DEVICE_NAME, MAC, MTU
 
 #: what a kind is made of, and what is only ever found
 _NO_ANSWER = (Resource, Link, OtherLink)
 _OVS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}\Z")
 _LONGEST_TEXT = 1024
+_MOST_ITEMS = 10_000  # in one field: the peers of a tunnel, the keys of a row
 _LARGEST = (1 << 32) - 1
 _MOST_SECONDS = 1 << 24  # the kernel counts in hundredths, in 32 bits
 
@@ -78,7 +80,9 @@ def _vocabulary() -> Mapping[type, Sequence[_Field]]:
 
 def _fields(kind: type[Resource]) -> Sequence[_Field]:
     hints = get_type_hints(kind)
-    meanings = _MEANINGS if issubclass(kind, Link | OvsBridge | OvsPort) else {}
+    meanings = _MEANINGS
+    if issubclass(kind, Vf | Command):  # a PCI address, a command line
+        meanings = {**_MEANINGS, "name": _sane}
     return [
         _Field(f.name, hint, frozenset(get_args(hint) or (hint,)), meanings.get(f.name, _sane))
         for f in dataclasses.fields(kind)
@@ -109,7 +113,9 @@ def _sane(_: object, value: object) -> bool:
         return len(value) <= _LONGEST_TEXT and value.isprintable()
     if isinstance(value, int):
         return 0 <= value <= _LARGEST
-    return not isinstance(value, tuple | frozenset) or all(_sane(_, one) for one in value)
+    if isinstance(value, tuple | frozenset):
+        return len(value) <= _MOST_ITEMS and all(_sane(_, one) for one in value)
+    return True
 
 
 def _names(item: object, value: object) -> bool:
@@ -128,23 +134,55 @@ def _names_master(_: object, value: object) -> bool:
     return value == "" or _names_device(_, value)
 
 
-def _is_seconds(_: object, value: object) -> bool:
-    return value is None or (isinstance(value, int) and 0 <= value <= _MOST_SECONDS)
-
-
 def _is_mac(_: object, value: object) -> bool:
     return value is None or bool(MAC.match(str(value)))
 
 
-def _is_mtu(_: object, value: object) -> bool:
-    return value is None or (isinstance(value, int) and MTU[0] <= value <= MTU[1])
+def _from(least: int, most: int) -> Callable[[object, object], bool]:
+    return lambda _, value: value is None or (isinstance(value, int) and least <= value <= most)
 
 
+def _is_link_state(_: object, value: object) -> bool:
+    return value is None or value in LINK_STATES
+
+
+def _is_vector(_: object, value: object) -> bool:
+    return bool(value) and _sane(_, value)
+
+
+def _is_address(_: object, value: object) -> bool:
+    return not value or _parses(str(value))
+
+
+def _are_addresses(_: object, value: object) -> bool:
+    return value is None or (
+        isinstance(value, tuple) and len(value) <= _MOST_ITEMS and all(map(_parses, value))
+    )
+
+
+@functools.lru_cache(_MOST_ITEMS)
+def _parses(address: str) -> bool:
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+#: what the messages to the kernel have room for: one that could not be written breaks the round
 _MEANINGS: Mapping[str, Callable[[object, object], bool]] = {
     "name": _names,
-    "master": _names_master,
+    **dict.fromkeys(("master", "about"), _names_master),
     **dict.fromkeys(("peer", "parent", "bridge"), _names_device),
-    **dict.fromkeys(("forward_delay", "ageing"), _is_seconds),
+    **dict.fromkeys(("forward_delay", "ageing"), _from(0, _MOST_SECONDS)),
     "mac": _is_mac,
-    **dict.fromkeys(("mtu", "mtu_request"), _is_mtu),
+    **dict.fromkeys(("mtu", "mtu_request"), _from(*MTU)),
+    **dict.fromkeys(("vid", "vlan"), _from(0, 4094)),
+    "vni": _from(0, (1 << 24) - 1),
+    "ttl": _from(0, 255),
+    "port": _from(0, 65535),
+    **dict.fromkeys(("local", "group"), _is_address),
+    "peers": _are_addresses,
+    "link_state": _is_link_state,
+    "plug": _is_vector,
 }
