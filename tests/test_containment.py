@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -22,7 +23,8 @@ Payload = Callable[[str], Vif]
 AGENT = str(Path(sys.executable).parent / "vif-agent")
 LIMIT = 1.0  # [plugins] timeout
 SOURCE = """
-import os, time
+import os, subprocess, threading, time
+from vif_agent.errors import BindingRefused, InvalidRequest
 
 class Good(Plugin):
     contract = "1.0"
@@ -59,6 +61,38 @@ class Leaves(Good):
 class Hogs(Good):
     def answer(self, vif, name):
         hoard = [bytes(1 << 28) for _ in range(100)]
+
+class Chatty(Good):
+    def answer(self, vif, name):
+        raise BindingRefused("not here\\nnor \\udcff there, " + "and so on " * 1_000_000)
+
+class OwnProblem(Good):
+    def answer(self, vif, name):
+        class Mine(InvalidRequest):
+            problem = "hello"
+        raise Mine("vif.id", 1, "two")
+
+class Cries(Good):
+    def answer(self, vif, name):
+        raise KeyError("no " * 10_000_000)
+
+class Forks(Good):
+    def answer(self, vif, name):
+        subprocess.run(["sleep", "86399"])
+
+class Threads(Good):
+    def answer(self, vif, name):
+        threading.Thread(target=time.sleep, args=(86399,)).start()
+        return super().answer(vif, name)
+
+class Scribbles(Good):
+    def answer(self, vif, name):
+        for fd in range(3, 1000):
+            try:
+                os.write(fd, b"\\0\\0\\0\\4evil")
+            except OSError:
+                pass
+        return super().answer(vif, name)
 
 class Future(Good):
     contract = "9.9"
@@ -113,6 +147,11 @@ BAD = {
     "thousands": ("Thousands", "plugin_failed", "answered more than 100 resources"),
     "own_kind": ("OwnKind", "plugin_failed", "which is none of vif_agent.resources"),
     "twice": ("Twice", "plugin_failed", "answered two resources of one name: link tap"),
+    "chatty": ("Chatty", "binding_refused", r"not here\nnor \udcff there, and so on and"),
+    "own_problem": ("OwnProblem", "invalid_request", "vif.id: expected two, got 1"),
+    "cries": ("Cries", "plugin_failed", "plugin cries raised KeyError('no no no"),
+    "forks": ("Forks", "plugin_failed", "plugin forks did not answer within 1 s"),
+    "scribbles": ("Scribbles", "plugin_failed", "plugin scribbles said what is no answer: "),
     "loops": ("Loops", "plugin_failed", "plugin loops did not answer within 1 s"),
 }
 
@@ -125,7 +164,8 @@ def site(
 ) -> Iterator[Site]:
     installed = tmp_path_factory.mktemp("installed")
     plugins = {name: bad[0] for name, bad in BAD.items()}
-    foreign.package(installed, "bad-plugins", SOURCE, {**plugins, "good": "Good", "slow": "Slow"})
+    plugins |= {"good": "Good", "slow": "Slow", "threads": "Threads"}
+    foreign.package(installed, "bad-plugins", SOURCE, plugins)
     argv = ("env", f"PYTHONPATH={installed}", AGENT)
     options = {"plugins": {"timeout": LIMIT}}
     with nic("eth1"), Site(scratch_with_bus, request.param, options, argv=argv) as running:
@@ -165,6 +205,7 @@ def test_bad_plugin_fails_its_own_port_alone(
     wait_for(lambda: site.port(bad)["state"] == "error", "the failure")
     error = site.port(bad)["error"]
     assert (error["code"], words in error["message"]) == (code, True), error
+    assert len(error["message"]) < 1100
     assert site.host.links()["eth1"] == nic_before
     assert site.plug(port("good", 2))["state"] == "ready"
     site.unplug_all()
@@ -234,6 +275,7 @@ def test_process_of_a_plugin_holds_nothing_of_the_agents(site: Site) -> None:
 
 
 def test_processes_end_with_the_agent(site: Site, port: Callable[..., Vif]) -> None:
+    site.plug(port("threads", 701))
     site.plug(port("loops", 700), wait=None)
     wait_for(lambda: site.port(port("loops", 700))["state"] != "unknown", "the wish")
     pids = _plugins(site)
@@ -245,6 +287,26 @@ def test_processes_end_with_the_agent(site: Site, port: Callable[..., Vif]) -> N
     wait_for(lambda: not any(pid.exists() for pid in pids), "their end")
     site.daemon.start()
     site.unplug_all()
+
+
+def test_what_a_plugin_has_started_ends_with_it(site: Site, port: Callable[..., Vif]) -> None:
+    (plugin,) = [
+        pid for pid in _plugins(site) if (pid / "cmdline").read_text().endswith("\0forks\0")
+    ]
+    with pytest.raises(PlugFailed, match="did not answer"):
+        site.plug(port("forks", 800))
+    wait_for(lambda: int(plugin.name) not in _groups(), "their end")
+    site.unplug_all()
+
+
+def _groups() -> set[int]:
+    """Of all processes; zombies have ended."""
+    groups = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+            groups |= {int(group)} if state != "Z" else set()
+    return groups
 
 
 def _plugins(site: Site) -> list[Path]:

@@ -33,7 +33,10 @@ SHIPPED = {
     "mlnx_direct", "binding_failed", "unbound",
 }  # fmt: skip
 FOREIGN = """
-import sys
+import enum, sys
+
+class Names(enum.StrEnum):
+    FORMER = "once"
 
 class Good(Plugin):
     contract = "1.0"
@@ -46,6 +49,9 @@ class BadConf(Good):
     @classmethod
     def from_conf(cls, conf):
         raise KeyError("no such option")
+
+class Enumerated(Good):
+    aliases = {Names.FORMER: "3.0"}
 
 class Future(Good):
     contract = "1.1"
@@ -66,6 +72,7 @@ class NoPlugin:
 """
 PLUGINS = {
     "good": "Good",
+    "enumerated": "Enumerated",
     "bad_conf": "BadConf",
     "no_class": "Missing",
     "future": "Future",

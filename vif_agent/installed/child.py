@@ -7,6 +7,7 @@ plugin is run.
 
 import contextlib
 import ctypes
+import os
 import resource
 import signal
 import socket
@@ -28,6 +29,7 @@ from vif_agent.vif import Vif
 
 _NO_NEW_PRIVS = 38  # prctl(2)
 _GRACE = 1.0  # the agent, if it lives, ends us before
+_LONGEST_MESSAGE, _LONGEST_TRACE = 1000, 10_000
 #: of ``vif_agent.errors``; a plugin has no other word for a VIF that cannot be plugged
 _REFUSALS = ("invalid_request", "binding_refused", "no_plugin")
 
@@ -38,7 +40,7 @@ def main() -> None:
     order: Order = channel.receive()
     with _at_most(order.patience):
         plugin = _load(channel, order)
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):
         while plugin:
             vif = channel.receive()
             with _at_most(order.limit):
@@ -65,10 +67,11 @@ def _at_most(seconds: float) -> Iterator[None]:
 def _load(channel: Channel, order: Order) -> Plugin | None:
     try:
         plugin = making.plugin(_entry_point(order), _configuration(order), own=False)
-        told = Loaded(str(plugin.contract), dict(plugin.aliases))
+        aliases = {_plain(name): _plain(release) for name, release in plugin.aliases.items()}
+        told = Loaded(_plain(plugin.contract), aliases)
     except BaseException as error:
         text = str(error) if isinstance(error, making.NoGood) else brief(error)
-        channel.send(Answer(problem=Problem("no_plugin", text), trace=traceback.format_exc()))
+        channel.send(_problem("no_plugin", text, traceback.format_exc()))
         return None
     channel.send(told)
     return plugin
@@ -93,19 +96,29 @@ def _ask(plugin: Plugin, vif: Vif) -> Answer:
     try:
         return Answer(answers.checked(plugin.resources(vif)))
     except PluginFailed as error:
-        return Answer(problem=error.problem)
+        return _problem("plugin_failed", str(error))
     except VifAgentError as error:
         if error.code in _REFUSALS and not error.transient:
-            return Answer(problem=error.problem)
+            return _problem(error.code, str(error))
         return _failed(error)
     except BaseException as error:
         return _failed(error)
 
 
 def _failed(error: BaseException) -> Answer:
-    trace = traceback.format_exc()
-    return Answer(problem=Problem("plugin_failed", f"raised {brief(error)}"), trace=trace)
+    return _problem("plugin_failed", f"raised {brief(error)}", traceback.format_exc())
+
+
+def _problem(code: str, text: str, trace: str = "") -> Answer:
+    return Answer(problem=Problem(code, _plain(text)), trace=trace[-_LONGEST_TRACE:])
+
+
+def _plain(text: str) -> str:
+    """As a store, a log and a terminal take it: short, of one line, and no class of a plugin's."""
+    cut = text[:_LONGEST_MESSAGE] + "…" * (len(text) > _LONGEST_MESSAGE)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # a thread or an exit handler of the plugin's might never end

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 
-from vif_agent.errors import VifAgentError
+from vif_agent.errors import VifAgentError, brief
 from vif_agent.installed.wire import Answer, Channel, Loaded, Order
+from vif_agent.plugins import answers
 from vif_agent.vif import Vif
 
 _STDERR = 2
@@ -24,6 +26,7 @@ class PluginProcess:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._order = order
+        self._ended = False
         with theirs:
             fd = theirs.fileno()
             self._process = subprocess.Popen(
@@ -42,31 +45,40 @@ class PluginProcess:
 
     def load(self) -> Loaded | Answer:
         """What was loaded, or the problem; Gone."""
-        told = self._converse(self._order, self._order.patience, "load")
-        assert isinstance(told, Loaded | Answer)
-        return told
+        return self._converse(self._order, self._order.patience, "load")
 
     def ask(self, vif: Vif) -> Answer:
-        """Gone if it hangs or ends meanwhile."""
+        """Gone if it hangs or ends meanwhile; PluginFailed for what could break a round."""
         told = self._converse(vif, self._order.limit, "answer")
-        assert isinstance(told, Answer)
+        if not isinstance(told, Answer):
+            raise Gone(f"said what is no answer: {brief(told)}")
+        answers.checked(told.resources)  # there too, but it is a stranger's process
         return told
 
     def end(self) -> int:
-        """SIGKILL, for it may hang; answers the exit status."""
+        """SIGKILL, for it may hang, and so may what it has started; answers the exit status."""
         self._channel.close()
-        self._process.kill()
+        if not self._ended:  # once: the number may be another group's later
+            self._ended = True
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
 
-    def _converse(self, said: object, seconds: float, what: str) -> object:
+    def _converse(self, said: object, seconds: float, what: str) -> Loaded | Answer:
         try:
             self._channel.send(said)
-            return self._channel.receive(seconds)
+            told = self._channel.receive(seconds)
+            if not isinstance(told, Loaded | Answer):
+                raise TypeError(type(told))
+            return told
         except TimeoutError:
             self.end()
             raise Gone(f"did not {what} within {seconds:g} s") from None
         except (EOFError, OSError):
             raise Gone(f"ended instead of {what}ing ({self._how()})") from None
+        except Exception as error:  # unpickling raises anything
+            self.end()
+            raise Gone(f"said what is no answer: {brief(error)}") from None
 
     def _how(self) -> str:
         """It closes its end a moment before it can be waited for."""

@@ -55,14 +55,11 @@ class Turns:
             if self._process is None and not isinstance(self._begin(), Loaded):
                 raise Gone("does not load any more")
             assert self._process
-            answer = self._process.ask(vif)
-        except Exception as error:  # what cannot be unpickled, too
+            answer = self._signed(self._process.ask(vif))
+        except Exception as error:  # it is closed meanwhile, or what it has sent is nonsense
             self._lie_down(vif, str(error))
             return self._problem(PluginFailed(str(error)))
         self._in_a_row = 0
-        if answer.problem and answer.problem.code == PluginFailed.code:
-            return Answer(problem=self._named(PluginFailed(answer.problem.message)).problem,
-                          trace=answer.trace)  # fmt: skip
         return answer
 
     def close(self) -> None:
@@ -90,6 +87,12 @@ class Turns:
         self._why = f"{why} on port {vif.port_id}"
         if not self._closed:
             LOG.error("Plugin %s %s; it rests for %g s", self._order.name, self._why, pause)
+
+    def _signed(self, answer: Answer) -> Answer:
+        if answer.problem and answer.problem.code == PluginFailed.code:
+            named = self._named(PluginFailed(answer.problem.message))
+            return Answer(problem=named.problem, trace=answer.trace)
+        return answer
 
     def _named(self, error: VifAgentError) -> VifAgentError:
         return type(error)(f"plugin {self._order.name} {error}")
