@@ -9,7 +9,7 @@ from pathlib import Path
 
 HEAD = """
 from vif_agent.plugins.base import Plugin
-from vif_agent.resources import Bridge, Device, OvsPort, Tap
+from vif_agent.resources import Bridge, Command, Device, OvsPort, Tap
 """
 
 

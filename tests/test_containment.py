@@ -99,11 +99,19 @@ class Future(Good):
 
 class Nic(Good):
     def answer(self, vif, name):
-        return [Bridge(name="eth1", mtu=vif.mtu)]
+        return [Bridge(name="eth1", shared=True, mtu=vif.mtu)]
 
 class NicInOvs(Good):
     def answer(self, vif, name):
-        return [OvsPort(name="eth1", bridge="br-int")]
+        return [OvsPort(name="eth1", shared=True, bridge="br-int")]
+
+class ForgetsShared(Good):
+    def answer(self, vif, name):
+        return [Bridge(name="brq-of-all"), Tap(name=name, master="brq-of-all")]
+
+class Vendor(Good):
+    def answer(self, vif, name):
+        return [Command(plug=("acme-ctl", "add", name))]
 
 class BorrowsNic(Good):
     def answer(self, vif, name):
@@ -141,6 +149,8 @@ BAD = {
     "future": ("Future", "no_plugin", "contract 9.9 is not known to this agent"),
     "nic": ("Nic", "conflict", "eth1 exists, is a veth and is not ours"),
     "nic_in_ovs": ("NicInOvs", "conflict", "eth1 exists, is a veth and is not ours"),
+    "forgets_shared": ("ForgetsShared", "conflict", "may not have brq-of-all for one port"),
+    "vendor": ("Vendor", "command_not_allowed", "[commands] allowed does not say where"),
     "borrows_nic": ("BorrowsNic", "conflict", "plugin borrows_nic may not borrow eth1"),
     "wrong_type": ("WrongType", "plugin_failed", "answered a Tap whose mtu is '1500'"),
     "bad_name": ("BadName", "plugin_failed", "answered a Tap whose name is 'a/b'"),

@@ -16,10 +16,10 @@ from vif_agent.errors import Conflict, Told, Unanswered
 from vif_agent.installed.offers import Offer
 from vif_agent.installed.turns import Turns
 from vif_agent.installed.wire import Answer, Order
-from vif_agent.ownership import is_named_after
+from vif_agent.ownership import TRUNK_BRIDGE
 from vif_agent.places import NETDEV, REPRESENTOR, of_pci
 from vif_agent.plugins.base import GROUP
-from vif_agent.resources import Resource
+from vif_agent.resources import COMMAND, Resource
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Apart:
             if answer.problem:
                 del self._known[_question(vif)]  # whoever asks again, asks anew
                 raise Told(answer.problem)
-            self._check_borrowed(vif, answer.resources)
+            self._check_own(vif, answer.resources)
             return answer.resources
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
@@ -87,15 +87,22 @@ class Apart:
             self._news.notify_all()
         self._turns.close()
 
-    def _check_borrowed(self, vif: Vif, answer: Sequence[Resource]) -> None:
-        """Else one mistaken name would take the host's own NIC off the network."""
-        for name in (resource.name for resource in answer if resource.borrowed):
-            if not _is_own(name, vif) and not any(
-                fnmatchcase(name, pattern) for pattern in self._borrow
-            ):
+    def _check_own(self, vif: Vif, answer: Sequence[Resource]) -> None:
+        """Else one mistaken name would take the host's own NIC off the network, or be in the way of
+        another plugin's ports. What programs a Command may run, ``[commands] allowed`` says."""
+        for resource in answer:
+            name = resource.name
+            if resource.space == COMMAND or _is_own(name, vif):
+                continue
+            if resource.borrowed and not any(fnmatchcase(name, p) for p in self._borrow):
                 raise Conflict(
                     f"plugin {self.name} may not borrow {name}: it is not the port's own, "
                     "and [plugins] borrow does not name it"
+                )
+            if not resource.borrowed and not resource.shared:
+                raise Conflict(
+                    f"plugin {self.name} may not have {name} for one port: it is not named after "
+                    f"the port ({vif.short_id}), nor shared"
                 )
 
     def _ask(self, vif: Vif) -> Answer | None:
@@ -151,7 +158,8 @@ def _question(vif: Vif) -> str:
 
 
 def _is_own(name: str, vif: Vif) -> bool:
-    """By its name, or by the PCI address that the sender gives."""
+    """By its name, or by the PCI address that is given. A trunk's bridge is its parent's."""
     slot = vif.pci_slot
     places = [slot, *(of_pci(slot, what) for what in (NETDEV, REPRESENTOR))] if slot else []
-    return name in (vif.devname, *places) or is_named_after(name, vif.port_id)
+    named = vif.port_id[:8] in name or name.startswith(TRUNK_BRIDGE)
+    return named or name in (vif.devname, *places)
