@@ -49,6 +49,7 @@ class Apart:
             )
         )
         self._asked: dict[str, Vif] = {}
+        self._curious: set[str] = set()  # ports that wait for its names
         self._known: dict[str, Answer] = {}  # by what was asked: see _question
         self._news = threading.Condition()
         self._tell: Callable[[Collection[str]], None] = lambda _: None
@@ -72,6 +73,13 @@ class Apart:
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
         """To be called with the ports that were told Unanswered."""
         self._tell = tell
+
+    def tells_when_loaded(self, port_id: str) -> bool:
+        """Has it yet to load? Then the port is told when it has, or cannot."""
+        with self._news:
+            if self.error == _LOADING:
+                self._curious.add(port_id)
+            return self.error == _LOADING
 
     def await_loaded(self, deadline: float) -> None:
         with self._news:
@@ -133,6 +141,7 @@ class Apart:
         with self._news:
             self.error, self.contract, self.aliases = error, contract, aliases
             self._news.notify_all()
+        self._tell(self._curious)
 
     def _next(self) -> Vif | None:
         with self._news:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from vif_agent.errors import NoPlugin, brief
+from vif_agent.errors import NoPlugin, Unanswered, brief
 from vif_agent.installed.apart import Apart
 from vif_agent.installed.direct import Direct
 from vif_agent.plugins.base import Plugin
@@ -37,6 +37,7 @@ class Plugins:
         """
         plugin = self.of_type(vif.vif_type)
         if plugin is None:
+            self._await_names(vif)
             raise NoPlugin(f"vif.type: {self._expected(vif.vif_type)}")
         return plugin.resources(vif)
 
@@ -89,6 +90,12 @@ class Plugins:
 
     def _apart(self) -> list[Apart]:
         return [plugin for plugin in self.installed.values() if isinstance(plugin, Apart)]
+
+    def _await_names(self, vif: Vif) -> None:
+        """Unanswered while the type may be the former name of a plugin that has yet to load."""
+        for plugin in self._apart():
+            if plugin.tells_when_loaded(vif.port_id):
+                raise Unanswered(f"vif.type: plugin {plugin.name} has not loaded yet")
 
     def _expected(self, vif_type: str) -> str:
         known = ", ".join(sorted(name for name, p in self.installed.items() if not p.error))
