@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -14,10 +15,13 @@ from oslo_config import cfg
 
 from tests.examples import INSTANCE
 from vif_agent import config
-from vif_agent.errors import InvalidRequest, NoPlugin, NotConfigured
+from vif_agent.errors import InvalidRequest, NoPlugin, NotConfigured, PluginFailed
+from vif_agent.installed.plugins import Plugins
+from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.resources import Nic, Resource, Vlan, Vxlan
 from vif_agent.segments import loader
 from vif_agent.segments.base import GROUP, TypeDriver
+from vif_agent.segments.local import LocalDriver
 from vif_agent.segments.vlan import device_name
 from vif_agent.vif import Vif, parse
 
@@ -272,13 +276,56 @@ class OfNoContract(Tunnels):
     contract = ""
 
 
+class Raises(Tunnels):
+    @classmethod
+    def from_conf(cls, conf: Any) -> Raises:
+        raise KeyError("no such option")
+
+
+class Leaves(Tunnels):
+    @classmethod
+    def from_conf(cls, conf: Any) -> Leaves:
+        sys.exit("had enough")
+
+
+class Makes(Tunnels):
+    @classmethod
+    def from_conf(cls, conf: Any) -> Any:
+        return 7
+
+
+class Late(Tunnels):
+    """Goes wrong with each VIF."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyError("gone"), SystemExit(3), RecursionError()])
+def test_type_driver_that_raises_fails_its_own_networks_and_is_named(
+    vif: Vif, error: BaseException
+) -> None:
+    segments = loader.Segments({"gre": Late(error), "local": LocalDriver()})
+    plugins = Plugins({"bridge": BridgePlugin(segments=segments)})
+    words = f"plugin bridge met type driver gre, which raised {error!r}"
+    with pytest.raises(PluginFailed, match=re.escape(words)):
+        plugins.resources(dataclasses.replace(vif, network_type="gre"))
+    assert plugins.resources(vif)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("OfTheFuture", "type_drivers: gre: contract 2.0 is not known to this agent"),
         ("OfNoContract", "type_drivers: gre: contract: expected a version such as '1.0'"),
         ("vlan_device", "type_drivers: gre does not load: AttributeError"),
-        ("device_name", "type_drivers: gre is no subclass of vif_agent.segments.base.TypeDriver"),
+        ("device_name", "device_name is no subclass of vif_agent.segments.base.TypeDriver"),
+        ("Raises", "type_drivers: gre does not load: KeyError('no such option')"),
+        ("Leaves", "type_drivers: gre does not load: SystemExit('had enough')"),
+        ("Makes", "type_drivers: gre: tests.test_segments:Makes.from_conf answered 7"),
     ],
 )
 def test_type_driver_of_another_package_that_cannot_be_used(

@@ -36,7 +36,6 @@ from vif_agent.installed.plugins import Plugins
 from vif_agent.operations import Operations, unplugs_of
 from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
-from vif_agent.segments import loader as segments
 from vif_agent.store import PLUG, Port, Store
 
 LOG = logging.getLogger(__name__)
@@ -85,7 +84,6 @@ class Agent:
     def __init__(self, conf: Any) -> None:
         self._conf = conf
         self._store = Store(store_path(conf))
-        segments.load(conf)  # raises: a host must not silently lack a network type
         self._plugins = loader.load(conf)
         self._host, self._engine = host_and_engine(conf, self._store, self._plugins)
         self._engine_lock = threading.Lock()

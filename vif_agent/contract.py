@@ -6,9 +6,9 @@ What the contract says of plugins stands in ``vif_agent.plugins.base``, of type 
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
-from vif_agent.errors import brief
+from vif_agent.errors import VifAgentError, brief
 
 CONTRACT = "1.0"
 
@@ -22,8 +22,9 @@ class Extension:
     """What a package may add to the agent, by an entry point.
 
     ``contract``: the version that its author wrote it for, such as "1.0"; what is of the agent's
-    own package is of the agent's version. ``aliases``: former names of its entry point, each with
-    the release of its package in which that goes. They work like the name, with a warning.
+    own package is of the agent's version. ``aliases``, of plugins: former names of the entry point,
+    each with the release of its package in which that goes. They work like the name, with a
+    warning.
     """
 
     contract: ClassVar[str] = ""
@@ -36,6 +37,34 @@ class Extension:
         ``conf`` has the agent's options; ``conf.register_opts(...)`` adds its own.
         """
         return cls()
+
+
+_E = TypeVar("_E", bound=Extension)
+
+
+class NoGood(VifAgentError):
+    """What an entry point names cannot be used."""
+
+
+def make(kind: object, value: str, conf: Any, own: bool, base: type[_E]) -> _E:
+    """Of ``kind``, which the entry point's ``value`` names, with its configuration; NoGood, or what
+    its ``from_conf`` raises."""
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise NoGood(f"{value} is no subclass of {base.__module__}.{base.__qualname__}")
+    if reason := why_not(kind.contract or (CONTRACT if own else "")):
+        raise NoGood(reason)
+    _check_aliases(kind.aliases)
+    made = kind.from_conf(conf)
+    if not isinstance(made, base):
+        raise NoGood(f"{value}.from_conf answered {brief(made)}")
+    return made
+
+
+def _check_aliases(aliases: object) -> None:
+    if not isinstance(aliases, dict) or not all(
+        isinstance(word, str) for pair in aliases.items() for word in pair
+    ):
+        raise NoGood(f"aliases: expected {{former name: release}}, got {brief(aliases)}")
 
 
 def why_not(contract: object, spoken: Mapping[int, int] = SPOKEN) -> str:

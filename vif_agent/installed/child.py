@@ -70,8 +70,7 @@ def _load(channel: Channel, order: Order) -> Plugin | None:
         aliases = {_plain(name): _plain(release) for name, release in plugin.aliases.items()}
         told = Loaded(_plain(plugin.contract), aliases)
     except BaseException as error:
-        text = str(error) if isinstance(error, making.NoGood) else brief(error)
-        channel.send(_problem("no_plugin", text, traceback.format_exc()))
+        channel.send(_problem("no_plugin", making.reason(error), traceback.format_exc()))
         return None
     channel.send(told)
     return plugin

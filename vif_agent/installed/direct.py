@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vif_agent.contract import CONTRACT
-from vif_agent.errors import NoPlugin, PluginFailed, VifAgentError, brief
+from vif_agent.errors import NoPlugin, NotConfigured, PluginFailed, VifAgentError, brief
 from vif_agent.installed import making
 from vif_agent.installed.offers import Offer
 from vif_agent.plugins.answers import checked
@@ -41,6 +41,8 @@ class Direct:
         try:
             return checked(self.plugin.resources(vif))
         except PluginFailed as error:
+            if error.__cause__:  # a type driver's
+                LOG.exception("Plugin %s failed on port %s", self.name, vif.port_id)
             raise PluginFailed(f"plugin {self.name} {error}") from error
         except VifAgentError:
             raise
@@ -50,10 +52,15 @@ class Direct:
 
 
 def load(offer: Offer, conf: Any) -> Direct:
-    """One that does not load is told once, here, and answers with the reason from then on."""
+    """One that does not load is told once, here, and answers with the reason from then on.
+
+    NotConfigured goes on: a host must not silently lack a network type.
+    """
     try:
         return Direct(offer.name, making.plugin(offer.entry_point, conf, True), offer.package)
+    except NotConfigured:
+        raise
     except Exception as error:
-        reason = str(error) if isinstance(error, making.NoGood) else brief(error)
+        reason = making.reason(error)
         LOG.error("Plugin %s cannot be used: %s", offer, reason)
         return Direct(offer.name, None, offer.package, reason)

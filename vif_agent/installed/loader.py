@@ -16,7 +16,8 @@ _PATIENCE = 40.0  # its process is given 30 to load
 
 
 def load(conf: Any) -> Plugins:
-    """InvalidConfiguration for an override that cannot be honoured."""
+    """InvalidConfiguration for an override that cannot be honoured, NotConfigured for settings of
+    networks or type drivers that cannot be used: the agent must not start."""
     found = offers.find(GROUP)
     plugins = Plugins({name: _load(offer, conf) for name, offer in found.items()})
     given = conf.plugins.override

@@ -1,7 +1,9 @@
 """The contract of type drivers, version 1.0: that of plugins, for one part of the answer.
 
 A driver is named by an entry point in the group ``vif_agent.type_drivers``; the entry point's name
-is Neutron's network type. Like a plugin it is pure: the same Vif gives the same answer.
+is Neutron's network type, and there are no former names. Like a plugin it is pure: the same Vif
+gives the same answer. It runs in the agent's own process, also one of another package: one that
+hangs stops the agent.
 """
 
 import abc

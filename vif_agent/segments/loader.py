@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from vif_agent.contract import CONTRACT, why_not
-from vif_agent.errors import NoPlugin, NotConfigured, brief
+from vif_agent.contract import NoGood, make
+from vif_agent.errors import NoPlugin, NotConfigured, PluginFailed, VifAgentError, brief
 from vif_agent.resources import Resource
 from vif_agent.segments.base import GROUP, TypeDriver
 from vif_agent.segments.flat import FlatDriver
@@ -36,12 +36,18 @@ class Segments:
     bridges: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __call__(self, vif: Vif, bridge: str) -> Sequence[Resource]:
-        """Raises a VifAgentError: InvalidRequest, NoPlugin, NotConfigured."""
+        """Raises a VifAgentError: InvalidRequest, NoPlugin, NotConfigured; PluginFailed for what
+        the driver should not have raised."""
         kind = network_type(vif)
         if kind not in self.drivers:
             known = ", ".join(sorted(self.drivers))
             raise NoPlugin(f"vif.network.meta.network_type: expected {known}, got {brief(kind)}")
-        return self.drivers[kind].segment(vif, bridge)
+        try:
+            return tuple(self.drivers[kind].segment(vif, bridge))
+        except VifAgentError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PluginFailed(f"met type driver {kind}, which raised {brief(error)}") from error
 
     def operators(self, vif: Vif) -> str | None:
         """The operator's bridge that is the VIF's network: what is untagged there."""
@@ -70,12 +76,12 @@ def made(offered: Mapping[str, EntryPoint], name: str, conf: Any) -> TypeDriver:
         known = ", ".join(sorted(offered)) or "none"
         raise NotConfigured(f"{option} is not installed; there are {known}")
     try:
-        kind = offered[name].load()
-    except Exception as error:
+        kind, value = offered[name].load(), offered[name].value
+        own = value.startswith(f"{__package__}.")
+        return make(kind, value, conf, own, TypeDriver)  # type: ignore[type-abstract]
+    except NotConfigured:
+        raise
+    except NoGood as error:
+        raise NotConfigured(f"{option}: {error}") from error
+    except (Exception, SystemExit) as error:
         raise NotConfigured(f"{option} does not load: {brief(error)}") from error
-    if not (isinstance(kind, type) and issubclass(kind, TypeDriver)):
-        raise NotConfigured(f"{option} is no subclass of {TypeDriver.__module__}.TypeDriver")
-    own = kind.__module__.startswith(f"{__package__}.")
-    if reason := why_not(kind.contract or (CONTRACT if own else "")):
-        raise NotConfigured(f"{option}: {reason}")
-    return kind.from_conf(conf)
