@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +104,21 @@ from vif_agent.testing.conformance import PluginConformance
 class Test(PluginConformance):
     plugin, payloads = "{name}", "*.json"
 """
+BARE = {
+    "id": "7e0c5a52-64f4-4b2e-9d3c-0f6a1b2c3d4e", "type": "good", "address": "fa:16:3e:11:22:33",
+}  # fmt: skip
+
+
+def _run(directory: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (sys.executable, "-m", "pytest", "-q", "-rf", "-pno:cacheprovider", "-knot plug_and"),
+        cwd=directory,
+        env=foreign.environment(directory),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +129,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     (directory / "tap.json").write_text((PAYLOADS / "tap.json").read_text())
     for name in BAD:
         (directory / f"test_{name}.py").write_text(SUITE.format(name=name))
-    done = subprocess.run(
-        (sys.executable, "-m", "pytest", "-q", "-rf", "-pno:cacheprovider", "-knot plug_and"),
-        cwd=directory,
-        env=foreign.environment(directory),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    done = _run(directory)
     found: dict[str, set[str]] = {name: set() for name in BAD}
     for name, test in re.findall(r"^FAILED test_(\w+)\.py::Test::(\w+)", done.stdout, re.MULTILINE):
         found[name].add(test)
@@ -131,3 +140,21 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 @pytest.mark.parametrize("name", BAD)
 def test_breach_of_the_contract_fails_the_suite(failed: dict[str, set[str]], name: str) -> None:
     assert failed[name] == BAD[name][1]
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (json.dumps(BARE), "5 passed"),
+        (json.dumps({**BARE, "network": None, "details": None}), "5 passed"),
+        (json.dumps({**BARE, "id": "x"}), "vif.json: vif.id: expected a UUID, got 'x'"),
+        ('{"id": 7', "vif.json: Expecting ',' delimiter"),
+    ],
+)
+def test_payload_says_little_or_is_none(tmp_path: Path, payload: str, said: str) -> None:
+    foreign.package(tmp_path, "good-plugin", SOURCE, {"good": "Good"})
+    (tmp_path / "test_good.py").write_text(SUITE.format(name="good"))
+    (tmp_path / "vif.json").write_text(payload)
+    done = _run(tmp_path)
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout

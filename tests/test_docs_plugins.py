@@ -67,6 +67,7 @@ def test_reader_gets_from_nothing_to_a_tested_plugin(
     tested = said["python -m pytest"]
     assert re.search(r"\d+ passed", tested)
     assert "skipped" not in tested
+    assert "1 passed" in said["python -m pytest test_host.py"]
     (line,) = [x for x in said["vif-agentctl plugin list"].splitlines() if "| lan " in x]
     assert "lan-vif 1.0" in line
     assert said["vif-agentctl plan plug payloads/lan.json"].splitlines() == [

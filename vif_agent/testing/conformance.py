@@ -66,7 +66,7 @@ class PluginConformance:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "raw" in metafunc.fixturenames:
             files = _files(type(self))
-            vifs = [json.loads(path.read_text()) for path in files]
+            vifs = [_read(path) for path in files]
             metafunc.parametrize("raw", vifs, ids=[path.stem for path in files])
 
     @pytest.fixture(scope="class")
@@ -182,6 +182,16 @@ def _files(kind: type[PluginConformance]) -> Sequence[Path]:
     return files
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """What the agent refuses at the door never reaches the plugin."""
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text())
+        parse(INSTANCE, raw)
+    except (ValueError, InvalidRequest) as error:
+        raise pytest.Collector.CollectError(f"{path}: {error}") from None
+    return raw
+
+
 def _answer(plugin: Asked, vif: Vif) -> tuple[Resource, ...] | str:
     """Or how the VIF is refused; anything else that is raised is a bug of the plugin."""
     try:
@@ -206,6 +216,8 @@ def _other(raw: dict[str, Any], number: int) -> dict[str, Any]:
 def _varied(data: st.DataObject, raw: dict[str, Any]) -> Vif:
     """What else Neutron may say of such a port."""
     vif = _other(copy.deepcopy(raw), data.draw(st.integers(0, 65535)))
+    network, vif["details"] = vif.get("network") or {}, vif.get("details") or {}
+    vif["network"] = {**network, "meta": network.get("meta") or {}}
     vif["devname"] = data.draw(st.sampled_from([vif["devname"], None]))
     vif["vnic_type"] = data.draw(st.sampled_from([vif.get("vnic_type"), "normal", "direct"]))
     vif["network"]["meta"]["mtu"] = data.draw(st.none() | st.integers(68, 65521))
