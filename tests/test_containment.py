@@ -54,6 +54,20 @@ class Dies(Good):
     def answer(self, vif, name):
         os._exit(7)
 
+class Once(Good):
+    # as if its package were broken by an upgrade
+    upgraded = __file__ + ".upgraded"
+
+    @classmethod
+    def from_conf(cls, conf):
+        if os.path.exists(cls.upgraded):
+            raise KeyError("no such option")
+        return cls()
+
+    def answer(self, vif, name):
+        open(self.upgraded, "w").close()
+        os._exit(7)
+
 class Leaves(Good):
     def answer(self, vif, name):
         raise SystemExit
@@ -174,7 +188,7 @@ def site(
 ) -> Iterator[Site]:
     installed = tmp_path_factory.mktemp("installed")
     plugins = {name: bad[0] for name, bad in BAD.items()}
-    plugins |= {"good": "Good", "slow": "Slow", "threads": "Threads"}
+    plugins |= {"good": "Good", "slow": "Slow", "threads": "Threads", "once": "Once"}
     foreign.package(installed, "bad-plugins", SOURCE, plugins)
     argv = ("env", f"PYTHONPATH={installed}", AGENT)
     options = {"plugins": {"timeout": LIMIT}}
@@ -261,6 +275,17 @@ def test_ports_of_a_plugin_that_hung_fail_at_once_and_are_plugged_after_its_rest
     assert f"rests for a while: it did not answer within 1 s on port {culprit['id']}" in str(error)
     wait_for(lambda: {site.port(vif)["state"] for vif in others} == {"ready"}, "the ports", 60)
     assert site.port(culprit)["state"] == "error"
+    site.unplug_all()
+
+
+def test_plugin_that_does_not_load_any_more_says_why(site: Site, port: Callable[..., Vif]) -> None:
+    with pytest.raises(PlugFailed, match="exit status 7"):
+        site.plug(port("once", 520))
+    site.plug(port("once", 521), wait=None)
+    wait_for(lambda: site.port(port("once", 521))["state"] == "error", "the end of its rest", 60)
+    error = site.port(port("once", 521))["error"]
+    words = "plugin once does not load any more: KeyError('no such option')"
+    assert (error["code"], error["message"]) == ("plugin_failed", words)
     site.unplug_all()
 
 

@@ -52,8 +52,8 @@ class Turns:
         if time.monotonic() < self._rests_until:
             return self._problem(PluginResting(f"rests for a while: it {self._why}"))
         try:
-            if self._process is None and not isinstance(self._begin(), Loaded):
-                raise Gone("does not load any more")
+            if self._process is None:
+                self._begin_again()
             assert self._process
             answer = self._signed(self._process.ask(vif))
         except Exception as error:  # it is closed meanwhile, or what it has sent is nonsense
@@ -72,6 +72,12 @@ class Turns:
             self._end()
             raise Gone("the agent ends")
         return self._process.load()
+
+    def _begin_again(self) -> None:
+        """Its package may be another by now."""
+        told = self._begin()
+        if isinstance(told, Answer) and told.problem:
+            raise Gone(f"does not load any more: {told.problem.message}")
 
     def _end(self) -> None:
         process, self._process = self._process, None
