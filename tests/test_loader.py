@@ -263,6 +263,20 @@ def test_plugin_that_raises_or_answers_nonsense_has_failed(
     assert said in str(failed.value)
 
 
+def test_former_name_of_two_plugins_is_neithers(payload: Payload) -> None:
+    """Else it would be whose name comes first, or who loads first."""
+    one, two = Answering(list), Answering(list)
+    one.aliases = two.aliases = {"former": "2.0", "one": "3.0"}  # type: ignore[misc]
+    plugins = Plugins({"one": Direct("one", one, "a 1.0"), "two": Direct("two", two, "b 2.0")})
+    why = "a former name of one and two: uninstall all but one"
+    with pytest.raises(NoPlugin, match=why):
+        plugins.resources(parse(INSTANCE, {**payload("tap"), "type": "former"}))
+    assert plugins.why_not("former") == why
+    (line,) = [line for line in plugins.listed() if line["vif_type"] == "former"]
+    assert (line["package"], line["error"]) == ("a 1.0 and b 2.0", why)
+    assert plugins.named("one") == plugins.installed["one"]
+
+
 def test_refusal_of_a_plugin_is_passed_on(payload: Payload) -> None:
     plugins = Plugins({"tap": Answering(lambda: _raise(BindingRefused("no")))})
     with pytest.raises(BindingRefused, match=r"^no$"):

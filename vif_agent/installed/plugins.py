@@ -46,13 +46,10 @@ class Plugins:
         return self.named(self.override.get(vif_type, vif_type))
 
     def named(self, name: str) -> Installed | None:
-        if name in self.installed:
-            return self.installed[name]
-        for plugin in self.installed.values():
-            if name in plugin.aliases:
-                self._warn(name, plugin)
-                return plugin
-        return None
+        plugin = self._named(name)
+        if plugin and plugin.name != name:
+            self._warn(name, plugin)
+        return plugin
 
     def why_not(self, vif_type: str) -> str:
         """Why ports of this type cannot be plugged; empty if they can."""
@@ -97,6 +94,17 @@ class Plugins:
             if plugin.tells_when_loaded(vif.port_id):
                 raise Unanswered(f"vif.type: plugin {plugin.name} has not loaded yet")
 
+    def _named(self, name: str) -> Installed | None:
+        """Of two that had this name once neither is taken, as of two that have one name."""
+        if name in self.installed:
+            return self.installed[name]
+        claims = [plugin for plugin in self.installed.values() if name in plugin.aliases]
+        if len(claims) < 2:
+            return claims[0] if claims else None
+        names = " and ".join(plugin.name for plugin in claims)
+        packages = " and ".join(plugin.package for plugin in claims)
+        return Direct(name, None, packages, f"a former name of {names}: uninstall all but one")
+
     def _expected(self, vif_type: str) -> str:
         known = ", ".join(sorted(name for name, p in self.installed.items() if not p.error))
         return f"expected one of {known}, got {brief(vif_type)}"
@@ -111,9 +119,8 @@ class Plugins:
 
     def _line(self, vif_type: str) -> dict[str, Any]:
         name = self.override.get(vif_type, vif_type)
-        plugin = self.installed.get(name) or next(
-            p for p in self.installed.values() if name in p.aliases
-        )
+        plugin = self._named(name)
+        assert plugin
         return {
             "vif_type": vif_type,
             "plugin": plugin.name,
