@@ -35,6 +35,13 @@ FORMS = {
 VERBS = ("plug", "unplug", "check")
 
 
+class Lasting(Plugin):
+    """There is nothing by which its command could be undone."""
+
+    def resources(self, vif: Parsed) -> Sequence[Resource]:
+        return (Command(plug=("checked", "plug", vif.port_id)),)
+
+
 class Checked(Plugin):
     """Its command has a check."""
 
@@ -63,7 +70,8 @@ def ports(scratch: ScratchHost, standins: Standins, store: Store) -> Iterator[Po
 
 
 def _ports(host: RealHost, store: Store) -> Ports:
-    return Ports(host, store, {**all_plugins(), "checked": Checked(), "made": Made()})
+    others = {"checked": Checked(), "made": Made(), "lasting": Lasting()}
+    return Ports(host, store, {**all_plugins(), **others})
 
 
 def _states(told: Sequence[Port]) -> list[str]:
@@ -87,6 +95,31 @@ def test_command_is_run_once_and_undone_once(
         assert _states(ports.unplug(vif)) == ["unplugged"]
         assert standins.ran() == expected
     assert everything(ovs) == before
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_wish_that_changes_nothing_of_a_command_runs_nothing(
+    name: str, ports: Ports, standins: Standins, payload: Load
+) -> None:
+    """nova says ``active`` of a port only when its guest runs: at its own start it says it again,
+    and differently. And the next look, whatever brings it, runs nothing either."""
+    vif = payload(name)
+    ports.plug(vif)
+    standins.ran()
+    assert _states(ports.plug({**vif, "active": not vif["active"]})) == ["ready"]
+    ports.look({vif["id"]})
+    assert standins.ran() == []
+
+
+def test_command_that_cannot_be_undone_is_run_again_by_the_next_plug(
+    ports: Ports, standins: Standins, payload: Load
+) -> None:
+    vif = {**payload("tap"), "type": "lasting"}
+    for _ in range(2):
+        assert _states(ports.plug(vif)) == ["ready"]
+        assert standins.ran() == [f"checked plug {vif['id']}"]
+        assert _states(ports.unplug(vif)) == ["unplugged"]
+        assert standins.ran() == []
 
 
 class TestCheck:

@@ -274,8 +274,9 @@ class Engine:
         before, state = entry.port, _state(entry.port.verb, problem)
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
+            left = entry.held.union(r.key for r in entry.returns)
+            self._host.commands.forget(key for key in left if not self._wishes.claimed(key))
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
-            self._host.commands.forget(r.key for r in entry.returns)
             entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
