@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,10 @@ class Rig:
 
     def settle(self, *port_ids: str, everywhere: bool = False) -> frozenset[str]:
         """Look until nothing is to be done at once; the ports to be tried again later."""
-        again, retry = frozenset(port_ids), frozenset[str]()
+        return self.settle_in_order(frozenset(port_ids), everywhere)
+
+    def settle_in_order(self, again: Collection[str], everywhere: bool = False) -> frozenset[str]:
+        retry = frozenset[str]()
         for _ in range(10):
             outcome = self.engine.look(again, everywhere=everywhere)
             self.told += outcome.finished

@@ -150,6 +150,19 @@ def _of_neutron(vif: Vif) -> Vif:
     return {**vif, "meta": meta}
 
 
+def _forgets_neutrons() -> Scenario:
+    """The next wish says less of the VF than the one before."""
+    return Scenario(
+        lambda rig, payload: rig.plug(_of_neutron(payload("hw_veb_direct"))),
+        lambda rig, payload: [rig.wish(PLUG, payload("hw_veb_direct"))],
+    )
+
+
+def _macvtap_on_the_nic(vif: Vif) -> Vif:
+    details = {"physical_interface": "eth1", "macvtap_source": "eth1"}
+    return {**vif, "type": "macvtap", "details": details}
+
+
 def _of_another_vf(vif: Vif) -> Vif:
     return {**vif, "profile": {**vif["profile"], "pci_slot": "0000:05:08.1"}}
 
@@ -201,12 +214,14 @@ SCENARIOS = {
     "plug after drift, VF": _drifts("hw_veb_direct", _vf_drift),
     "plug after drift, representor": _drifts("ovs_direct", _representor_drift),
     "all that Neutron says of a VF": _becomes("hw_veb_direct", _of_neutron),
+    "no longer what Neutron says of a VF": _forgets_neutrons(),
     "to another VF": _becomes("hw_veb_macvtap", _of_another_vf),
     "to another representor": _becomes("ovs_direct", _of_another_vf),
     "plug after drift, flat": _drifts("bridge_flat", _flat_drift),
     "plug after drift, vxlan": _drifts("bridge_vxlan", _vxlan_drift),
     "vxlan of another network": _becomes("bridge_vxlan", _to_another_vni),
     "flat to hybrid": _becomes("bridge_flat", _hybrid),
+    "flat to macvtap": _becomes("bridge_flat", _macvtap_on_the_nic),
     "complete set": _complete_set(),
     "command with another argument": _becomes("ib_hostdev", _with_mac),
     "command for another device": _becomes("iovisor", _with_devname),

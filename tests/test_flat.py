@@ -394,3 +394,18 @@ def test_bridge_that_is_mapped_is_neither_made_nor_removed(
         assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
     assert links()["br-ex"]["ifindex"] == there
     assert {vif["devname"], bridge(vif)}.isdisjoint(links())
+
+
+@pytest.mark.usefixtures("furnished")
+def test_port_that_becomes_a_macvtap_on_the_nic_gives_its_addresses_back(
+    ports: Ports, vif: Vif, payload: Load
+) -> None:
+    before = belongings(NIC)
+    ports.plug(vif)
+    details = {"physical_interface": NIC, "macvtap_source": NIC}
+    macvtap = {**payload("macvtap"), "id": vif["id"], "details": details}
+    assert [port.state for port in ports.plug(macvtap)] == [READY]
+    assert belongings(NIC) == before
+    assert bridge(vif) not in links()
+    ports.unplug(macvtap)
+    assert belongings(NIC) == before

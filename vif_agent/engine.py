@@ -183,14 +183,16 @@ class Engine:
         wants = wishes.of(ids)
         said = {port_id: wishes[port_id].port.seq for port_id in wants}
         wanted, problems = planning.merge(wants, said)
-        wanted |= wishes.returns(ids)
-        keys = planning.keys_to_read(wanted.values(), surplus := wishes.surplus(ids))
+        returns = wishes.returns(ids, wanted)
+        concerned = (*wanted.values(), *(way for ways in returns.values() for way in ways))
+        keys = planning.keys_to_read(concerned, surplus := wishes.surplus(ids))
         if everywhere:
             actual = self._host.read_all(keys)
             wishes.recall(actual)
             surplus = wishes.surplus(ids)
         else:
             actual = self._host.read(keys, surplus)
+        wanted = planning.with_returns(wanted, returns, actual)
         if commands := [w.resource for w in wanted.values() if isinstance(w.resource, Command)]:
             asked = self._host.commands.ask(commands, wishes.commands_in_doubt(ids))
             actual = dataclasses.replace(actual, found={**actual.found, **asked})
@@ -274,8 +276,7 @@ class Engine:
         before, state = entry.port, _state(entry.port.verb, problem)
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
-            left = entry.held.union(r.key for r in entry.returns)
-            self._host.commands.forget(key for key in left if not self._wishes.claimed(key))
+            self._host.commands.forget(key for key in entry.former if not self._wishes.claimed(key))
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
             entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
         if state == UNPLUGGED:

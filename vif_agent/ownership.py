@@ -119,7 +119,7 @@ def taken(nic: Nic, found: Found) -> str:
     return f"in the bridge {bridge}" if foreign else ""
 
 
-def keeps_addresses(bridge: Found, moving: Collection[str]) -> bool:
-    """It has the host's own addresses, and none of these that leave it takes them back."""
+def keeps_addresses(bridge: Found, nics: Collection[str]) -> bool:
+    """It has the host's own addresses, and none of these NICs, which leave it, takes them back."""
     addressed = getattr(bridge.resource, "addressed", None) == bridge.resource.name
-    return addressed and bridge.members.isdisjoint(moving)
+    return addressed and bridge.members.isdisjoint(nics)

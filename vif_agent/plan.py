@@ -28,6 +28,7 @@ from vif_agent.resources import (
     Resource,
     Vlan,
 )
+from vif_agent.returns import is_in_effect, with_returns
 from vif_agent.steps import (
     CHANGE,
     MAKE,
@@ -44,7 +45,7 @@ from vif_agent.steps import (
 
 __all__ = [
     "CHANGE", "MAKE", "REMAKE", "REMOVE", "RUN", "Actual", "Difference", "Plan", "Step", "Want",
-    "diff", "keys_to_read", "merge",
+    "diff", "keys_to_read", "merge", "with_returns",
 ]  # fmt: skip
 
 
@@ -101,7 +102,7 @@ def diff(
     """
     problems = _problems(wanted, actual)
     steps = list(_steps(wanted, actual, problems))
-    moving = {s.key.name for s in steps if any(d.field == "master" for d in s.differences)}
+    moving = {s.key.name: s for s in steps if any(d.field == "master" for d in s.differences)}
     removals = _removals(surplus, actual, moving, _being_undone(wanted, actual))
     return in_phases(steps, removals, problems)
 
@@ -258,7 +259,7 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     owner = want.owner
     if found is None:
         return None if want.resource.borrowed else Step(MAKE, want.resource, owner, want.ports)
-    if not _is_ours_to_change(want, found):
+    if not is_in_effect(want, found):
         return None
     if isinstance(want.resource, Command):
         return _run(want, found, new_device)
@@ -291,16 +292,6 @@ def _run(want: Want, found: Found, new_device: bool) -> Step | None:
     if not found.ready:
         return None
     return Step(RUN, want.resource, want.owner, want.ports, (difference,), found)
-
-
-def _is_ours_to_change(want: Want, found: Found) -> bool:
-    if want.back and found.stamp is not None:
-        return False
-    facts = {"in_shared": found.in_shared}
-    return all(
-        facts.get(field, getattr(found.resource, field, None)) == value
-        for field, value in want.resource.only_if
-    )
 
 
 def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
@@ -340,7 +331,7 @@ def _same(is_map: bool, want: object, have: object) -> bool:
 def _removals(
     surplus: Mapping[Key, Collection[str]],
     actual: Actual,
-    moving: Collection[str],
+    moving: Mapping[str, Step],
     undone: Collection[str],
 ) -> tuple[Step, ...]:
     """Steps for what is there, is stamped with one of its owners, and no port wants.
@@ -358,9 +349,9 @@ def _removals(
         if (found := actual.found.get(key)) and found.stamp in {*owners} - (blind - {SHARED})
     }
     leaving = {*moving, *(key.name for key in going)}
+    nics = {name for name, step in moving.items() if isinstance(step.resource, Nic)}
     return tuple(
         Step(REMOVE, found.resource, str(found.stamp), found=found)
         for found in going.values()
-        if found.stamp != SHARED
-        or (found.members <= leaving and not keeps_addresses(found, moving))
+        if found.stamp != SHARED or (found.members <= leaving and not keeps_addresses(found, nics))
     )

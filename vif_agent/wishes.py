@@ -12,7 +12,7 @@ from vif_agent.errors import HostRefused, NotYet, Problem, Unanswered, VifAgentE
 from vif_agent.ownership import SHARED
 from vif_agent.places import Find, has_place, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
-from vif_agent.resources import COMMAND, Key, OvsPort, Resource
+from vif_agent.resources import COMMAND, Key, OvsPort, Resource, Vf
 from vif_agent.store import ERROR, PLUG, Port
 
 LOG = logging.getLogger(__name__)
@@ -46,6 +46,11 @@ class Entry:
         """Keys this port keeps from being removed. A refused wish leaves things as they are."""
         keys = {resource.key for resource in self.wanted}
         return self.held | keys if self.refused else frozenset(keys)
+
+    @property
+    def former(self) -> frozenset[Key]:
+        """What was this port's for all that is known, or still is."""
+        return self.held.union(resource.key for resource in self.returns)
 
     @property
     def hopeless(self) -> bool:
@@ -172,30 +177,36 @@ class Wishes:
 
         Of the others two will do: the first keeps a name that both want, the last that was asked
         for says how a shared thing is. (A thousand ports share one integration bridge.) What these
-        ports no longer share counts too: one of them may have been the last.
+        ports no longer share counts too: one of them may have been the last. And a VF that they
+        have left to another goes on to it as it is.
         """
         own = set(ids)
         keys = {r.key for i in own for r in self._entries[i].wanted}
-        left = {key for i in own for key in self._entries[i].held} - keys
+        left = {key for i in own for key in self._entries[i].former} - keys
         sharing = {*own, *(port for key in keys | left for port in self._first_and_last(key))}
         entries = sorted((self._entries[i] for i in sharing), key=lambda e: _right(e.port))
         return {
             e.port.port_id: tuple(
                 r
                 for r in e.wanted
-                if e.port.port_id in own or r.key in keys or (r.shared and r.key in left)
+                if e.port.port_id in own or r.key in keys or (_passes_on(r) and r.key in left)
             )
             for e in entries
         }
 
-    def returns(self, ids: Iterable[str]) -> dict[Key, Want]:
-        """What these ports have borrowed and no port claims any longer."""
-        returns: dict[Key, Want] = {}
+    def returns(self, ids: Iterable[str], wanted: Collection[Key]) -> dict[Key, list[Want]]:
+        """What these ports have borrowed for earlier wishes, and how; ``wanted``: is looked at too.
+
+        What other ports claim stays as it is.
+        """
+        ways: dict[Resource, dict[str, None]] = {}
         for port_id in ids:
             for resource in self._entries[port_id].returns:
-                if not self.claimed(key := resource.key):
-                    before = returns[key].ports if key in returns else ()
-                    returns[key] = Want(resource, (*before, port_id), back=True)
+                if resource.key in wanted or not self.claimed(resource.key):
+                    ways.setdefault(resource, {})[port_id] = None
+        returns: dict[Key, list[Want]] = {}
+        for resource, ports in ways.items():
+            returns.setdefault(resource.key, []).append(Want(resource, tuple(ports), back=True))
         return returns
 
     def surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
@@ -299,6 +310,10 @@ def _right(port: Port) -> tuple[bool, bool, int]:
     is, a bad cast for it takes nothing from others.
     """
     return port.ready_at is None, port.state == ERROR, port.since
+
+
+def _passes_on(resource: Resource) -> bool:
+    return resource.shared or isinstance(resource, Vf)
 
 
 def _may_change(refused: Problem | None, anew: bool) -> bool:
