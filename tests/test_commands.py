@@ -17,7 +17,7 @@ from tests.vendors import IOVISOR, MIDONET, RUNS, VROUTER
 from vif_agent.errors import CommandNotAllowed
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.host.programs import Ended, Programs
-from vif_agent.resources import Command
+from vif_agent.resources import LINK, Command, Key
 from vif_agent.steps import RUN, Step
 from vif_agent.store import PLUG, UNPLUG, Port, Store
 from vif_agent.testing.host import ScratchHost
@@ -293,6 +293,8 @@ def test_program_that_is_not_allowed_is_a_clear_error_and_leaves_nothing(
         assert (port.state, code) == ("error", "command_not_allowed")
         assert message.endswith("mm-ctl: [commands] allowed does not say where this program is")
         assert everything(ovs) == before
+        gone = {Key(LINK, vif["devname"])}
+        assert ports.engine.ports_of(gone) == set(), "its tap's end would bring it back for ever"
         assert _states(ports.unplug(vif)) == ["unplugged"]
 
 

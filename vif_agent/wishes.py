@@ -8,7 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from vif_agent import vif as vifs
-from vif_agent.errors import HostRefused, NotYet, Problem, Unanswered, VifAgentError
+from vif_agent.errors import (
+    CommandNotAllowed,
+    HostRefused,
+    NotYet,
+    Problem,
+    Unanswered,
+    VifAgentError,
+)
 from vif_agent.ownership import SHARED
 from vif_agent.places import Find, has_place, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
@@ -16,6 +23,9 @@ from vif_agent.resources import COMMAND, Key, OvsPort, Resource, Vf
 from vif_agent.store import ERROR, PLUG, Port
 
 LOG = logging.getLogger(__name__)
+
+#: codes of what is found out only when some of a port is made already
+_UNDONE = (HostRefused.code, CommandNotAllowed.code)
 
 
 class Asked(Protocol):
@@ -56,7 +66,7 @@ class Entry:
     def hopeless(self) -> bool:
         """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
         problem = self.port.problem
-        return self.port.state == ERROR and bool(problem and problem.code == HostRefused.code)
+        return self.port.state == ERROR and bool(problem and problem.code in _UNDONE)
 
 
 class Wishes:
