@@ -89,11 +89,15 @@ class Engine:
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
         plan, actual = self._plan(self._wishes, ids, everywhere)
+        left = self._wishes.left(ids)
         if everywhere:
             self.orphans = None if actual.unknown else self._orphans(actual)
         failures = self.apply(plan)
         self._wishes.keep_leftovers(self._wishes.surplus(ids), plan, actual, failures)
-        return self._outcome([self._wishes[i] for i in ids], plan, actual, failures)
+        outcome = self._outcome([self._wishes[i] for i in ids], plan, actual, failures)
+        well = [port.port_id for port in outcome.finished if port.problem is None]
+        heirs = self._wishes.refused(key for port_id in well for key in left[port_id])
+        return dataclasses.replace(outcome, again=outcome.again | heirs)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""

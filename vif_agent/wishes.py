@@ -165,11 +165,22 @@ class Wishes:
     def ports_of(self, keys: Collection[Key]) -> set[str]:
         """The ports to look at when these links or OVS ports have changed.
 
-        Of those that share a thing any one will do: its look is a look at the thing.
+        Of those that share a thing any one will do: its look is a look at the thing. But what was
+        in the way may have gone: all that it was in the way of are told.
         """
         claimants = (self._claimants.get(key, ()) for key in keys)
         hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
-        return {min(ports) for ports in hopeful if ports}
+        return {min(ports) for ports in hopeful if ports} | self.refused(keys)
+
+    def left(self, ids: Iterable[str]) -> dict[str, frozenset[Key]]:
+        """What each of these ports leaves to others when it is well."""
+        return {i: self._entries[i].former - self._entries[i].claims for i in ids}
+
+    def refused(self, keys: Iterable[Key]) -> set[str]:
+        """The ports that may have been refused these things, for others had them."""
+        claimants = {i for key in keys for i in self._claimants.get(key, ())}
+        entries = [self._entries[port_id] for port_id in claimants]
+        return {e.port.port_id for e in entries if e.port.state == ERROR and not e.hopeless}
 
     def states(self) -> Counter[str]:
         """How many ports are in which state."""
@@ -220,12 +231,21 @@ class Wishes:
         return returns
 
     def surplus(self, ids: Iterable[str]) -> dict[Key, frozenset[str]]:
-        """What these ports held and no port claims any longer, with the ports that held it."""
+        """What these ports held and claim no longer, with whom its stamp may name."""
         holders: dict[Key, set[str]] = {key: {SHARED} for key in self.leftovers}
         for port_id in ids:
             for key in self._entries[port_id].held:
                 holders.setdefault(key, {SHARED}).add(port_id)
-        return {k: frozenset(who) for k, who in holders.items() if not self.claimed(k)}
+        return {key: left for key, who in holders.items() if (left := self._left(key, who))}
+
+    def _left(self, key: Key, holders: Collection[str]) -> frozenset[str]:
+        """A name of one port's own that another claims is kept from it by what still bears it."""
+        claimants = self._claimants.get(key, set())
+        left = frozenset(holders) - claimants - ({SHARED} if claimants else set())
+        shared = left and any(
+            r.shared for i in claimants for r in self._entries[i].wanted if r.key == key
+        )
+        return frozenset() if shared else left
 
     def recall(self, actual: Actual) -> None:
         """Read off the stamps what belongs to which port: the memory that outlives a crash."""
