@@ -210,6 +210,34 @@ def _as_ports(rig: Rig, verb: str, vif: dict[str, Any]) -> list[Port]:
     return rig.store.preview([wish])
 
 
+def test_check_tells_of_its_port_alone(rig: Rig, payload: Payload) -> None:
+    """Another that was refused what this one has is no fault of it."""
+    first = payload("tap")
+    rig.plug(first)
+    assert rig.plug(_sibling(first, same_names=True)).state == "error"
+    plan, unready = rig.engine.check(rig.stored(first))
+    assert (plan.render(), unready) == ("nothing to do", {})
+
+
+def test_check_misses_a_representor_that_has_no_name_any_longer(rig: Rig, payload: Payload) -> None:
+    vif = payload("ovs_direct")
+    rig.plug(vif)
+    rig.host.places.clear()
+    plan, _ = rig.engine.check(rig.stored(vif))
+    assert plan.problems.keys() == {vif["id"]}
+
+
+def test_dry_run_of_an_unplug_says_what_keeps_it(rig: Rig, payload: Payload) -> None:
+    vif = payload("ovs_hybrid")
+    rig.plug(vif)
+    rig.host.lose_ovsdb()
+    plan = rig.engine.dry_run(_as_ports(rig, UNPLUG, vif))
+    assert not plan
+    assert plan.problems[vif["id"]].code == "ovsdb_unavailable"
+    rig.unplug(vif)
+    assert rig.stored(vif).problem == plan.problems[vif["id"]]
+
+
 def test_drift_is_repaired_and_told_as_repair(rig: Rig, payload: Payload) -> None:
     vif = payload("ovs_hybrid")
     rig.plug(vif)

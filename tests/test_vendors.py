@@ -12,7 +12,7 @@ from tests.vendors import RUNS
 from vif_agent.host import RealHost
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Command, Device, OvsPort, Resource
-from vif_agent.store import Port, Store
+from vif_agent.store import PLUG, Port, Store
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
 from vif_agent.vif import Vif as Parsed
@@ -153,6 +153,20 @@ class TestCheck:
         assert standins.ran() == [f"checked {verb} {vif['id']}" for verb in ("check", "plug")]
         for _ in range(3):
             ports.plug(vif)
+        assert standins.ran() == []
+
+    def test_dry_run_says_what_is_to_be_run_and_runs_not_even_the_check(
+        self, doubting: Ports, standins: Standins, store: Store, vif: Vif
+    ) -> None:
+        doubting.wish(PLUG, vif)
+        (port,) = store.ports().values()
+        assert doubting.engine.dry_run([port]).render() == f"wire: run checked plug {vif['id']}"
+        assert standins.ran() == []
+        doubting.look({vif["id"]})
+        standins.ran()
+        (port,) = store.ports().values()
+        plan, unready = doubting.engine.check(port)
+        assert (plan.render(), unready) == ("nothing to do", {})
         assert standins.ran() == []
 
     def test_what_the_vendor_has_lost_is_run_again(

@@ -16,6 +16,7 @@ from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
 from vif_agent.orphans import Orphan
+from vif_agent.ownership import Found
 from vif_agent.plan import RUN, Actual, Plan
 from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key, OvsPort
 from vif_agent.steps import is_undoing
@@ -127,24 +128,23 @@ class Engine:
         return failures
 
     def dry_run(self, ports: Iterable[Port], *, everywhere: bool = False) -> Plan:
-        """What a round would do if these were the ports' wishes."""
-        tried, ids = self._wishes.copy(), []
-        for port in ports:
-            tried.enter(port)
-            ids.append(port.port_id)
-        plan = self._plan(tried, ids, everywhere)[0]
-        refused = {i: problem for i in ids if (problem := tried[i].refused)}
-        return dataclasses.replace(plan, problems={**plan.problems, **refused})
+        """What a round would do if these were the ports' wishes, and of which it would complain."""
+        return self._tried([*ports], everywhere)[1]
 
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
         """How the host differs from the port's wish, and what others have yet to do."""
-        tried = self._wishes.copy()
-        tried.enter(port)
-        plan, actual = self._plan(tried, [port.port_id], False)
-        entry = tried[port.port_id]
-        if entry.unanswered and entry.refused:
-            plan = dataclasses.replace(plan, problems={port.port_id: entry.refused})
+        (entry,), plan, actual = self._tried([port], everywhere=False)
         return plan, _unready(entry, actual)
+
+    def _tried(self, ports: Collection[Port], everywhere: bool) -> tuple[list[Entry], Plan, Actual]:
+        tried = self._wishes.copy()
+        for port in ports:
+            tried.enter(port)
+        entries = [tried[port.port_id] for port in ports]
+        plan, actual = self._plan(tried, [port.port_id for port in ports], everywhere)
+        told = {e.port.port_id: _problem(tried, e, plan, actual, {}) for e in entries}
+        problems = {port_id: problem for port_id, problem in told.items() if problem}
+        return entries, dataclasses.replace(plan, problems=problems), actual
 
     def find_orphans(self) -> tuple[Orphan, ...]:
         """Look at the host for what belongs to no wish; OvsdbUnavailable if it cannot be seen."""
@@ -198,10 +198,19 @@ class Engine:
             actual = self._host.read(keys, surplus)
         wanted = planning.with_returns(wanted, returns, actual)
         if commands := [w.resource for w in wanted.values() if isinstance(w.resource, Command)]:
-            asked = self._host.commands.ask(commands, wishes.commands_in_doubt(ids))
-            actual = dataclasses.replace(actual, found={**actual.found, **asked})
+            actual = dataclasses.replace(
+                actual, found={**actual.found, **self._asked(commands, wishes, ids)}
+            )
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
+
+    def _asked(
+        self, commands: Collection[Command], wishes: Wishes, ids: Iterable[str]
+    ) -> dict[Key, Found]:
+        """To try something out runs no program, not even a check."""
+        if wishes is not self._wishes:
+            return self._host.commands.known(commands)
+        return self._host.commands.ask(commands, wishes.commands_in_doubt(ids))
 
     def _orphans(self, actual: Actual) -> tuple[Orphan, ...]:
         stamps = {found.stamp for found in actual.found.values() if found.stamp}
@@ -229,7 +238,7 @@ class Engine:
             if entry.unanswered:
                 waiting[port_id] = frozenset()
                 continue
-            problem = self._problem(entry, plan, actual, failures)
+            problem = _problem(self._wishes, entry, plan, actual, failures)
             unready = _awaited(entry, actual)
             if port_id in busy:
                 entry.began = entry.began or time.time()
@@ -250,19 +259,6 @@ class Engine:
             told.append(self._finish(entry, problem, actual))
         finished = tuple(port for port in told if port)
         return Outcome(finished, frozenset(again), waiting, frozenset(retry))
-
-    def _problem(
-        self, entry: Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
-    ) -> Problem | None:
-        if entry.refused:
-            return entry.refused
-        if problem := plan.problems.get(entry.port.port_id):
-            return problem
-        mine = {r.key for r in (*entry.wanted, *entry.returns)}
-        mine |= {key for key in entry.held if not self._wishes.claimed(key)}  # else it is another's
-        failed = [failures[key] for key in sorted(mine) if key in failures]
-        unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
-        return next(iter((*failed, *unseen)), None)
 
     def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:
         unready = {key: why for key, why in unready.items() if key.space != COMMAND}
@@ -301,6 +297,20 @@ class Engine:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
         return True
+
+
+def _problem(
+    wishes: Wishes, entry: Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
+) -> Problem | None:
+    if entry.refused:
+        return entry.refused
+    if problem := plan.problems.get(entry.port.port_id):
+        return problem
+    mine = {r.key for r in (*entry.wanted, *entry.returns)}
+    mine |= {key for key in entry.held if not wishes.claimed(key)}  # else it is another's
+    failed = [failures[key] for key in sorted(mine) if key in failures]
+    unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
+    return next(iter((*failed, *unseen)), None)
 
 
 def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:

@@ -108,6 +108,13 @@ class Commands:
         for command in due:
             self._start(functools.partial(self._check, command))
         with self._lock:
+            for key in {command.key for command in commands} & self._states.keys():
+                self._states[key].fresh = False
+        return self.known(commands)
+
+    def known(self, commands: Collection[Command]) -> dict[Key, Found]:
+        """The same, as far as it is known without a check."""
+        with self._lock:
             return {command.key: self._found(command) for command in commands}
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
@@ -157,7 +164,6 @@ class Commands:
 
     def _found(self, command: Command) -> Found:
         state = self._states.get(command.key) or _State()
-        state.fresh = False
         actual = dataclasses.replace(command, done=state.done)
         return Found(actual, ready=not state.doing, error=state.doing)
 
