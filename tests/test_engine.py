@@ -10,6 +10,7 @@ import pytest
 
 from tests.examples import INSTANCE
 from tests.rig import PLUGGABLE, Rig
+from vif_agent.installed.plugins import Plugins
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
 from vif_agent.store import PLUG, UNPLUG, Port, Wish
 
@@ -236,6 +237,17 @@ def test_dry_run_of_an_unplug_says_what_keeps_it(rig: Rig, payload: Payload) -> 
     assert plan.problems[vif["id"]].code == "ovsdb_unavailable"
     rig.unplug(vif)
     assert rig.stored(vif).problem == plan.problems[vif["id"]]
+
+
+def test_start_without_the_plugin_forgets_no_command(rig: Rig, payload: Payload) -> None:
+    """Its package was not there for a while."""
+    vif, plugins = payload("midonet"), rig.plugins
+    rig.plug(vif)
+    rig.new_plans()
+    for rig.plugins, state in ((Plugins({}), "error"), (plugins, "ready")):
+        rig.settle(*rig.restart(), everywhere=True)
+        assert rig.stored(vif).state == state
+    assert rig.new_plans() == 0
 
 
 def test_drift_is_repaired_and_told_as_repair(rig: Rig, payload: Payload) -> None:

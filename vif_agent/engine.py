@@ -281,7 +281,7 @@ class Engine:
             entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
-        made = _surely_made(entry.held, actual)
+        made = _surely_made(entry, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)
         if same and (problem or entry.began is None):
             return None
@@ -351,10 +351,14 @@ def _restless(entry: Entry, plan: Plan) -> Problem | None:
     return NotYet(f"the host does not keep what is done: {undone}").problem
 
 
-def _surely_made(held: frozenset[Key], actual: Actual) -> frozenset[Key]:
-    """What may be on the host is looked at; of a command there is nothing to see."""
+def _surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:
+    """What may be on the host is looked at; of a command there is nothing to see.
+
+    Of one that nobody has asked about, for its port is refused, it stands what was stored.
+    """
     done = {key for key, found in actual.found.items() if getattr(found.resource, "done", False)}
-    return frozenset(key for key in held if key.space != COMMAND or key in done)
+    done |= entry.port.made - actual.found.keys()
+    return frozenset(key for key in entry.held if key.space != COMMAND or key in done)
 
 
 def _story(entry: Entry, state: str, problem: Problem | None, made: frozenset[Key]) -> Port:
