@@ -106,6 +106,22 @@ def test_nic_that_another_port_waits_for_is_given_back_first(rig: Rig, payload: 
     assert rig.stored(other).state == "ready"
 
 
+def test_nic_of_a_network_is_not_taken_from_it(rig: Rig, payload: Payload) -> None:
+    """By a port that is older than the network's, and wants the NIC since a moment ago."""
+    flat = payload("bridge_flat")
+    older = _other(payload("bridge"))
+    rig.plug(older)
+    rig.plug(flat)
+    nic = rig.host.snapshot()[NIC]
+    assert rig.plug(_macvtap_on_the_nic(older, payload)).state == "error"
+    rig.settle(flat["id"])
+    assert rig.host.snapshot()[NIC] == nic
+    rig.unplug(older)
+    assert (rig.stored(flat).state, rig.host.snapshot()[NIC]) == ("ready", nic)
+    rig.unplug(flat)
+    assert rig.host.snapshot() == rig.clean
+
+
 def test_what_a_vf_had_for_an_earlier_wish_is_not_left_to_the_next(
     rig: Rig, payload: Payload
 ) -> None:

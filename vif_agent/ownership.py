@@ -9,7 +9,7 @@ import dataclasses
 import enum
 from collections.abc import Collection
 
-from vif_agent.resources import LINK, OVS_BRIDGE, Link, Nic, Resource
+from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, Resource
 
 MARK = "vif-agent"
 SHARED = "shared"
@@ -110,13 +110,19 @@ def may_wire(device: Found, owner: str) -> bool:
     return is_named_after(device.resource.name, owner)
 
 
-def taken(nic: Nic, found: Found) -> str:
-    """Where others have put a NIC; "" if it is free, or in a bridge of ours, which lets it go."""
+def taken(device: Device, found: Found) -> str:
+    """Where others have put a NIC, or a network of ours has it; "" if it is free.
+
+    For another network a bridge of ours lets it go.
+    """
     bridge = found.resource.master if isinstance(found.resource, Link) else None
-    if found.part_of:
+    if not isinstance(device, Nic):
+        kept = device.shared and device.master is None and found.in_shared
+    elif found.part_of:
         return f"part of {found.part_of}"
-    foreign = bridge and bridge != nic.master and not found.in_shared
-    return f"in the bridge {bridge}" if foreign else ""
+    else:
+        kept = bool(bridge) and bridge != device.master and not found.in_shared
+    return f"in the bridge {bridge}" if kept else ""
 
 
 def keeps_addresses(bridge: Found, nics: Collection[str]) -> bool:

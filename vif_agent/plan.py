@@ -20,6 +20,7 @@ from vif_agent.resources import (
     LINK,
     OVS_PORT,
     Command,
+    Device,
     Key,
     Link,
     Nic,
@@ -158,11 +159,11 @@ def _another(wanted: Resource, found: Found) -> str:
 
 
 def _nic_refusal(want: Want, actual: Actual) -> Problem | None:
-    """What others have put somewhere is not taken from them."""
+    """What others have put somewhere is not taken from them, nor a NIC from its network."""
     nic, found = want.resource, actual.found.get(want.resource.key)
-    if want.back or found is None or not isinstance(nic, Nic):
+    if want.back or found is None or not isinstance(nic, Device):
         return None
-    on_ovs = Key(OVS_PORT, nic.name) in actual.found
+    on_ovs = isinstance(nic, Nic) and Key(OVS_PORT, nic.name) in actual.found
     where = "a port of Open vSwitch" if on_ovs else taken(nic, found)
     return Conflict(f"{nic.name} is {where} already").problem if where else None
 
