@@ -122,6 +122,20 @@ def test_nic_of_a_network_is_not_taken_from_it(rig: Rig, payload: Payload) -> No
     assert rig.host.snapshot() == rig.clean
 
 
+def test_device_that_a_command_has_made_makes_way_for_the_ports_own(
+    rig: Rig, payload: Payload
+) -> None:
+    """Both have the port's name, and what is in the way is another's until it is undone."""
+    vif = payload("vhostuser_fp_ovs")
+    rig.plug(vif)
+    tap = {**payload("ovs_create_tap"), "id": vif["id"], "devname": vif["devname"]}
+    rig.plug(tap)
+    rig.settle(*rig.engine.ports_of({Key(LINK, vif["devname"])}))
+    assert rig.stored(tap).state == "ready"
+    rig.unplug(tap)
+    assert rig.host.snapshot() == rig.clean
+
+
 def test_what_a_vf_had_for_an_earlier_wish_is_not_left_to_the_next(
     rig: Rig, payload: Payload
 ) -> None:

@@ -99,7 +99,8 @@ def diff(
     ``surplus``: keys no port wants any longer, with the owners whose stamp may be on them.
 
     A port one of whose resources is refused, or cannot be seen, gets no step for what it alone
-    wants: half a port is worth nothing.
+    wants: half a port is worth nothing. What it wants no longer goes all the same: it may be that
+    which is in the way.
     """
     problems = _problems(wanted, actual)
     steps = list(_steps(wanted, actual, problems))
@@ -233,7 +234,8 @@ def _steps(
     """Links first: an OVS port or a command must know whether its device is made anew."""
     made: set[Key | None] = set()
     for want in sorted(wanted.values(), key=lambda w: w.resource.space != LINK):
-        if all(port in problems for port in want.ports) or _waits(want, wanted, actual):
+        refused = not want.back and all(port in problems for port in want.ports)
+        if refused or _waits(want, wanted, actual):
             continue
         device = _device(want.resource)
         is_new = device in made or (device not in actual.found and _makes(want.resource))
