@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vif_agent.ports_file import PortsFile
-from vif_agent.store import Store
+from vif_agent.store import PLUG, UNPLUG, Store
 
 Vif = dict[str, Any]
 
@@ -50,6 +50,23 @@ def test_fifo_is_no_file(ports: PortsFile, path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.ERROR, "vif_agent.ports_file"):
         assert [ports.look() for _ in range(3)] == [None] * 3
     assert caplog.messages == [f"{path}: expected a regular file; its ports stay as they are"]
+
+
+def test_list_of_no_port_is_no_news_until_it_is_believed(
+    path: Path, ledger: Store, payload: Callable[[str], Vif], caplog: pytest.LogCaptureFixture
+) -> None:
+    """News is a look at the whole host: not one each second."""
+    vif = payload("tap")
+    patient, hasty = (PortsFile(str(path), ledger, interval) for interval in (60, 0))
+    path.write_text(json.dumps([vif]))
+    assert (patient.look(), hasty.look()) == ((), ())
+    path.write_text("[]")
+    with caplog.at_level(logging.ERROR, "vif_agent.ports_file"):
+        assert [patient.look() for _ in range(3)] == [None] * 3
+    assert caplog.messages == [f"{path}: no port in it: believed in 60 s"]
+    assert [port.verb for port in ledger.ports().values()] == [PLUG]
+    assert [hasty.look() for _ in range(3)] == [None, (), None]
+    assert [port.verb for port in ledger.ports().values()] == [UNPLUG]
 
 
 def test_port_that_is_in_it_twice_is_what_comes_first(

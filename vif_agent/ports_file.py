@@ -44,8 +44,9 @@ class PortsFile:
         except (OSError, ValueError, RecursionError, StoreUnavailable) as error:
             why: Exception = error
         else:
-            if full_set.deletes or not sync.whole:  # else it is looked at again, to be believed
-                self._seen, self._complaint = state, ""
+            if sync.whole and not full_set.deletes:  # empty: looked at again, to be believed
+                return None
+            self._seen, self._complaint = state, ""
             return sync.refusals
         # not in its handler, for there oslo.log says the error once more
         self._complain(f"{self._path}: {why}; its ports stay as they are")
