@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests import skips
 from tests.examples import PAYLOADS
@@ -31,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("untimed", deadline=None)  # one example may wait for a busy machine
+    settings.load_profile("untimed")
     config.stash[_FIGURES] = []
     if directory := config.getoption(OPTION):
         config.stash[_SHARE] = Share(directory)
