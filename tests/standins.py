@@ -25,6 +25,7 @@ class Standins:
 
     def __init__(self, directory: Path, *names: str) -> None:
         self.directory = directory
+        self._told = 0
         self.allowed = {name: str(self._install(name)) for name in names}
 
     def limits(self, timeout: float = 30, at_once: int = 8, check_lasts: float = 60) -> Limits:
@@ -34,10 +35,14 @@ class Standins:
         return ",".join(f"{name}:{path}" for name, path in self.allowed.items())
 
     def ran(self) -> list[str]:
-        """The command lines since the last time, in order."""
+        """The command lines since the last time, in order.
+
+        The record stays: one may be writing to it at this moment.
+        """
         record = self.directory / "ran"
-        lines = record.read_text().splitlines() if record.exists() else []
-        record.unlink(missing_ok=True)
+        said = record.read_text() if record.exists() else ""
+        whole = said[: said.rfind("\n") + 1].splitlines()
+        lines, self._told = whole[self._told :], len(whole)
         return lines
 
     def fail(self, words: str) -> None:

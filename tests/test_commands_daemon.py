@@ -36,7 +36,7 @@ def programs() -> Iterator[Standins]:
 def site(
     request: pytest.FixtureRequest, scratch_with_bus: ScratchHost, programs: Standins
 ) -> Iterator[Site]:
-    options = {"commands": {"allowed": programs.option(), "timeout": 3, "at_once": 4}}
+    options = {"commands": {"allowed": programs.option(), "timeout": 8, "at_once": 4}}
     running = Site(scratch_with_bus, request.param, options, argv=AS_NOBODY)
     os.chown(running.daemon.state_path, NOBODY, NOBODY)
     with running:

@@ -64,8 +64,7 @@ class Made(Plugin):
 
 @pytest.fixture
 def ports(scratch: ScratchHost, standins: Standins, store: Store) -> Iterator[Ports]:
-    """A command may take two seconds."""
-    with real_host(scratch, limits=standins.limits(timeout=2)) as host:
+    with real_host(scratch, limits=standins.limits()) as host:
         yield _ports(host, store)
 
 
