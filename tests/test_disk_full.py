@@ -18,14 +18,18 @@ MANY = 40  # casts: more than the store's slack takes
 
 @pytest.fixture
 def small_disk(scratch_with_bus: ScratchHost) -> Iterator[Path]:
-    """In the session's own mount namespace."""
+    """In the session's own mount namespace.
+
+    With room for the store's log, which grows to 4 MiB, when the ballast is gone.
+    """
     path = scratch_with_bus.directory / "disk"
     path.mkdir(exist_ok=True)
-    processes.run(("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)), os.environ)
+    processes.run(("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path)), os.environ)
     try:
         yield path
     finally:
-        processes.run(("umount", str(path)), os.environ)
+        # the helper, which holds the lock, may end after the agent
+        wait_for(lambda: not processes.run(("umount", str(path)), os.environ), "nobody on it")
 
 
 @pytest.fixture(params=MODES)
