@@ -77,13 +77,15 @@ class Daemon:
                 env={**os.environ, "NOTIFY_SOCKET": str(notify)},
             )
         arguments = (supervisor, self.process, self._told)
-        threading.Thread(target=_listen, args=arguments, daemon=True).start()
+        self._listener = threading.Thread(target=_listen, args=arguments, daemon=True)
+        self._listener.start()
 
     def wait_for_notice(self, wanted: str, timeout: float = 30) -> list[str]:
         """The lines told to systemd since the start, with the wanted one among them."""
         deadline = time.monotonic() + timeout
         while wanted not in (told := self.told()):
-            if time.monotonic() > deadline or not (self.alive() or wanted in self.told()):
+            over = time.monotonic() > deadline or not self._listener.is_alive()
+            if over and wanted not in self.told():
                 raise TimeoutError(f"no {wanted} from vif-agent; its log:\n{self.log()[-4000:]}")
             time.sleep(0.01)
         return told
@@ -101,7 +103,7 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """SIGTERM, SIGKILL if that does not help; answers the exit status."""
         assert self.process
         if self.alive():
@@ -123,12 +125,18 @@ class Daemon:
 
 
 def _listen(supervisor: socket.socket, process: subprocess.Popen[bytes], told: list[str]) -> None:
-    """As systemd does, at once and always: a dozen datagrams unread would block the agent."""
+    """As systemd does, at once and always: a dozen datagrams unread would block the agent.
+
+    When it has ended, what it said last may be unread yet.
+    """
     supervisor.settimeout(0.1)
+    ended = False
     with supervisor:
-        while process.poll() is None:
+        while not ended:
+            ended = process.poll() is not None
             with contextlib.suppress(TimeoutError):
-                told += supervisor.recv(4096).decode().splitlines()
+                while True:
+                    told += supervisor.recv(4096).decode().splitlines()
 
 
 def sender(url: str) -> VifAgentAPI:
