@@ -5,6 +5,7 @@ A veth stands for the representor: to the kernel and to Open vSwitch it is a dev
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,25 @@ def test_representor_is_wired_and_let_go(
     for _again in range(2):
         assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
         assert "UP" not in links()[representor]["flags"]
+    ip("link", "set", representor, "mtu", "1400")
+    assert everything(ovs) == before
+
+
+def test_representor_goes_down_though_open_vswitch_lags(
+    ports: Ports, payload: Load, ovs: PrivateOvs, representor: str
+) -> None:
+    """When it gives up a device it writes the flags that it has read last, if it has set one."""
+    vif = payload("ovs_direct")
+    before = everything(ovs)
+    ports.plug(vif)
+    assert ovs.vswitchd
+    ovs.vswitchd.send_signal(signal.SIGSTOP)
+    try:
+        assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
+    finally:
+        ovs.vswitchd.send_signal(signal.SIGCONT)
+    ovs.sync()
+    assert "UP" not in links()[representor]["flags"]
     ip("link", "set", representor, "mtu", "1400")
     assert everything(ovs) == before
 

@@ -29,7 +29,9 @@ AS_NEUTRON_SAYS: dict[str, Any] = {
     "spoof_check": True, "link_state": "enable", "min_tx_rate": 100, "max_tx_rate": 1000,
 }  # fmt: skip
 SWITCH = OvsBridge(name="br-int", shared=True, datapath_type="system")
-REPRESENTOR = Device(name="<representor of 0000:81:00.2>", up=True, mtu=1450, lowered=True)
+REPRESENTOR = Device(
+    name="<representor of 0000:81:00.2>", up=True, promisc=True, mtu=1450, lowered=True
+)
 
 
 def _answer(
@@ -106,7 +108,7 @@ def test_vf_is_given_back_as_far_as_it_was_wanted(wanted: Vf, back: Vf) -> None:
 )
 def test_vfs_device_is_given_back_down(up: bool | None, back: Device) -> None:
     assert dataclasses.replace(NETDEV, up=up).given_back() == back
-    assert REPRESENTOR.given_back() == Device(name=REPRESENTOR.name, up=False)
+    assert REPRESENTOR.given_back() == Device(name=REPRESENTOR.name, up=False, promisc=False)
 
 
 def _port(name: str, port_id: str, mac: str, **fields: Any) -> OvsPort:

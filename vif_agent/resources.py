@@ -167,7 +167,8 @@ class Vxlan(Link):
 class Device(Link):
     """A device of any kind that others make. It leaves the bridge that we have put it into.
 
-    ``lowered``: and it goes down when no port wants it any longer, if its MAC is still the same.
+    ``lowered``: and it goes down when no port wants it any longer, if its MAC is still the same; it
+    is no more promiscuous then.
     """
 
     kind: ClassVar[str] = "device"
@@ -186,6 +187,7 @@ class Device(Link):
             shared=self.shared,
             master="" if self.master else None,
             up=False if self.lowered else None,
+            promisc=False if self.lowered and self.promisc else None,
             only_if=tuple((field, value) for field, value in still.items() if value),
         )
 

@@ -22,7 +22,8 @@ def represented(vif: Vif, port: OvsPort) -> Sequence[Resource]:
     if vif.datapath_type == "netdev":
         return (_dpdk_port(vif, port),)
     name = of_pci(pci_slot(vif), REPRESENTOR)
-    device = Device(name=name, up=True, mtu=vif.mtu, lowered=True)
+    # ovs-vswitchd sets "promisc" else, and when it takes that back it writes "up" as it was before
+    device = Device(name=name, up=True, promisc=True, mtu=vif.mtu, lowered=True)
     return (device, dataclasses.replace(port, name=name))
 
 
