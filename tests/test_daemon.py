@@ -11,6 +11,7 @@ import pytest
 
 from tests.casting import CONTEXT, GOOD, MODES, Notices, Site, Vif, nic, numbered, wait_for
 from tests.examples import INSTANCE
+from tests.operating import frozen
 from vif_agent.bus.api import PlugFailed
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST
@@ -175,6 +176,8 @@ def test_log_says_one_line_a_port(site: Site, payload: Payload) -> None:
     vif = payload("ovs_hybrid")
     for act in (site.plug, site.unplug):
         act(vif)
+    # who asks in the moment between the store and the log is answered before the line is there
+    wait_for(lambda: site.daemon.log()[before:].count("\n") >= 2, "both lines")
     lines = site.daemon.log()[before:].splitlines()
     assert len(lines) == 2, lines
     for line, verb, state in zip(
@@ -246,11 +249,15 @@ def test_ovsdb_away_holds_up_ovs_ports_only(site: Site, payload: Payload) -> Non
 
 
 def test_burst_is_few_rounds(site: Site, payload: Payload) -> None:
-    """A transaction a round: the OVSDB's own count of them (next_cfg) tells."""
+    """A transaction a round: the OVSDB's own count of them (next_cfg) tells.
+
+    The agent stands still until all are sent: a slow sender is no burst.
+    """
     vifs = [numbered(payload("ovs_create_tap"), 1000 + n) for n in range(100)]
     before = _next_cfg(site)
-    for vif in vifs:
-        site.plug(vif, wait=None)
+    with frozen(site.daemon):
+        for vif in vifs:
+            site.plug(vif, wait=None)
     site.settled()
     rounds = _next_cfg(site) - before
     assert {v["devname"] for v in vifs} <= site.ovs_ports()

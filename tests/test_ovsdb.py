@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.casting import wait_for
 from tests.real_host import OTHER, PORT, row, rows, sweep
 from vif_agent.errors import OvsdbUnavailable, Problem
 from vif_agent.host.ovsdb import Ovsdb
@@ -107,7 +108,8 @@ def test_connect_to_a_server_that_starts_later(namespace: None, tmp_path: Path) 
         ovs.start_ovsdb()
         assert client.connects()
         ovs.vsctl("--no-wait", "add-br", "br-late")
-        assert client.ovsdb.read([Key("ovs-bridge", "br-late")])
+        late = [Key("ovs-bridge", "br-late")]
+        wait_for(lambda: client.ovsdb.read(late), "the bridge in the replica")
     finally:
         client.ovsdb.stop()
         ovs.stop()

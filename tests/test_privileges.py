@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -39,11 +40,12 @@ def test_bus_process_has_no_capability_in_any_thread(
     site.plug(payload("ovs_hybrid"))  # all threads have been started by now
     assert site.daemon.process
     threads = list(Path(f"/proc/{site.daemon.process.pid}/task").iterdir())
-    assert len(threads) > (2 if site.concurrency == "threading" else 0)
-    for thread in threads:
-        assert set(_status(thread)["Uid"].split()) == {str(NOBODY)}
+    found = [status for thread in threads if (status := _status_of_living(thread))]
+    assert len(found) > (2 if site.concurrency == "threading" else 0)
+    for status in found:
+        assert set(status["Uid"].split()) == {str(NOBODY)}
         for which in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
-            assert int(_status(thread)[which], 16) == 0, (thread, which)
+            assert int(status[which], 16) == 0, (status, which)
     site.unplug(payload("ovs_hybrid"))
 
 
@@ -113,6 +115,13 @@ def test_agent_killed_takes_its_helper_along(site: Site) -> None:
 
 def _criticals(site: Site) -> str:
     return "".join(line for line in site.daemon.log().splitlines() if " CRITICAL " in line)
+
+
+def _status_of_living(thread: Path) -> dict[str, str] | None:
+    """One that answered a call may have ended since it was listed."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return _status(thread)
+    return None
 
 
 def _status(process: Path) -> dict[str, str]:

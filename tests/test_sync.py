@@ -11,6 +11,7 @@ import pytest
 
 from tests.casting import CONTEXT, MODES, Notices, Site, Vif, numbered, wait_for
 from tests.examples import INSTANCE
+from tests.operating import frozen
 from tests.real_host import TUN, ip
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.frames import TapEnd
@@ -120,8 +121,9 @@ def test_empty_set_unplugs_nothing_until_it_is_said_again_an_interval_later(
 ) -> None:
     for vif in vifs[:2]:
         site.plug(vif)
-    for _ in range(3):
-        sync(site)
+    with frozen(site.daemon):  # so that they come within the interval
+        for _ in range(3):
+            sync(site)
     taken_in(site, payload)
     assert plugged(site) == ids(*vifs[:2])
     assert "nothing is unplugged, unless this is said again" in site.daemon.log()
@@ -226,13 +228,20 @@ def test_orphans_are_listed_and_clean_up_refuses_unless_enabled(
     site: Site, left: str, stranger: str
 ) -> None:
     site.api.repair(CONTEXT, HOST)
-    (orphan,) = wait_for(lambda: site.api.list_orphans(CONTEXT, HOST), "the orphan")
-    assert (orphan["port_id"], orphan["devices"]) == (stranger, [left])
+    wait_for(lambda: stranger in {o["port_id"] for o in _orphans(site)}, "the orphan")
+    (orphan,) = _orphans(site)
+    assert orphan["devices"] == [left]
     assert site.api.get_status(CONTEXT, HOST)["orphans"] == 1
     said = site.api.cleanup(CONTEXT, HOST)
     assert "[cleanup] enabled" in said["text"]
     assert left in site.host.links()
     ip("link", "del", left)
+
+
+def _orphans(site: Site) -> list[dict[str, Any]]:
+    """As the last look at everything found them: some that are gone may be among them yet."""
+    listed: list[dict[str, Any]] = site.api.list_orphans(CONTEXT, HOST)
+    return listed
 
 
 def test_check_tells_what_differs(site: Site, vifs: list[Vif], stranger: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 
+from tests.casting import wait_for
 from vif_agent.testing.frames import PacketEnd, TapEnd, crosses, frame, stops_crossing
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.netns import fresh_netns
@@ -201,10 +202,10 @@ def test_a_durable_queue_outlives_the_broker(rabbit: PrivateRabbit) -> None:
 
 
 def test_rabbit_leaves_no_process(host: ScratchHost, rabbit: PrivateRabbit) -> None:
-    """The last test of the broker: it is stopped after this."""
+    """The last test of the broker: it is stopped after this. Its children end after it."""
     assert processes_in(rabbit.directory)
     rabbit.stop()
-    assert not processes_in(rabbit.directory)
+    wait_for(lambda: not processes_in(rabbit.directory), "the end of its children")
 
 
 # The witness of writes
