@@ -81,10 +81,10 @@ class Site:
                 self.transport.cleanup()
                 shutil.rmtree(self.daemon.state_path, ignore_errors=True)
 
-    def plug(self, vif: Vif, wait: float | None = 30, **more: Any) -> dict[str, Any]:
+    def plug(self, vif: Vif, wait: float | None = 60, **more: Any) -> dict[str, Any]:
         return self.api.plug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
 
-    def unplug(self, vif: Vif, wait: float | None = 30, **more: Any) -> dict[str, Any]:
+    def unplug(self, vif: Vif, wait: float | None = 60, **more: Any) -> dict[str, Any]:
         return self.api.unplug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
 
     def cast(self, method: str, **arguments: object) -> None:
@@ -162,7 +162,7 @@ class Notices:
         self._seen.put(("error", event, payload))
 
     def next(
-        self, matches: Callable[[dict[str, Any]], bool], timeout: float = 20
+        self, matches: Callable[[dict[str, Any]], bool], timeout: float = 60
     ) -> tuple[str, str, dict[str, Any]]:
         """The next one whose payload matches; those before it are passed over."""
         deadline = time.monotonic() + timeout
@@ -183,7 +183,7 @@ def nic(name: str) -> Iterator[None]:
         processes.run(("ip", "link", "del", name), os.environ)
 
 
-def wait_for(look: Callable[[], _T], what: str, timeout: float = 30) -> _T:
+def wait_for(look: Callable[[], _T], what: str, timeout: float = 60) -> _T:
     """The first true answer; looks that raise are looks too early."""
     deadline, answer = time.monotonic() + timeout, None
     while time.monotonic() < deadline:

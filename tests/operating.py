@@ -47,7 +47,7 @@ def ctl(config: Path, *arguments: str, stdin: object = None, under: Sequence[str
         input=stdin if isinstance(stdin, str) else json.dumps(stdin),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     return Said(done, time.monotonic() - began)

@@ -68,7 +68,7 @@ _WRONG_CONFIGURATION = 2
 
 def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        (AGENT, *arguments), capture_output=True, text=True, timeout=10, check=False, env=env
+        (AGENT, *arguments), capture_output=True, text=True, timeout=60, check=False, env=env
     )
 
 

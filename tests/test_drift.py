@@ -134,9 +134,9 @@ def repairs(site: Site) -> int:
 def test_drift_pauses_grow_with_repairs_only() -> None:
     drift = Drift()
     drift.noticed({"calm", "fought"})
-    wait_for(lambda: drift.take() == {"calm", "fought"}, "both, after the gathering pause", 5)
+    wait_for(lambda: drift.take() == {"calm", "fought"}, "both, after the gathering pause")
     for _ in range(12):
         drift.repaired("fought")
     drift.noticed({"calm", "fought"})
-    wait_for(lambda: drift.take() == {"calm"}, "the calm one alone", 5)
+    wait_for(lambda: drift.take() == {"calm"}, "the calm one alone")
     assert drift.next_due() > time.monotonic() + 30

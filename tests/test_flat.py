@@ -165,7 +165,7 @@ def test_address_that_a_dhcp_client_puts_back_moves_again(
     told = threading.Event()
     host.on_change(lambda keys: told.set() if keys and Key(LINK, NIC) in keys else None)
     ip(family, "address", "add", address, "dev", NIC)
-    assert told.wait(5)
+    assert told.wait(30)
     assert ports.look({port.port_id})[port.port_id].repaired
     plain = address.split("/")[0]
     assert plain in {a["local"] for a in links()[bridge(vif)]["addr_info"]}

@@ -161,7 +161,7 @@ def test_message_that_comes_twice_is_acknowledged_twice(
     for _ in range(2):
         _publish(site, body, "application/json")
         wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
-        wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "an empty queue", 10)
+        wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "an empty queue")
     site.unplug(vif)
 
 

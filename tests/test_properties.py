@@ -287,7 +287,7 @@ class History(RuleBasedStateMachine):
 
         ``everywhere``: no event tells of what has now another name.
         """
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while self.alive and (everywhere or self._differences()):
             ids = self._awakened()
             assert ids or time.monotonic() < deadline, f"no event of {key}: {self._differences()}"
@@ -321,7 +321,7 @@ class History(RuleBasedStateMachine):
         And when it gives up a device it writes back the flags that it has read before, in two
         calls: "up" set in between is lost. The kernel tells, and that event is the remedy.
         """
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (told := self._differences()) and time.monotonic() < deadline:
             if all(": up is" in text or ": promisc is" in text for text in told):
                 self.site.counts["flags lost"] += 1

@@ -94,7 +94,7 @@ def test_second_agent_on_the_state_is_refused(site: Site) -> None:
     with pytest.raises(BlockingIOError):
         service.lock(site.daemon.state_path / "lock", timeout=0.2)
     site.daemon.stop()
-    service.lock(site.daemon.state_path / "lock", timeout=5).close()
+    service.lock(site.daemon.state_path / "lock", timeout=30).close()
 
 
 def test_unit_is_clean_to_systemd(tmp_path: Path) -> None:

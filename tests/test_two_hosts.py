@@ -104,7 +104,7 @@ def heard(sender: End, source: str, target: str, listener: End) -> list[bytes]:
     for number in range(FRAMES):
         sender.send(frame(source, target, mark + number.to_bytes(2, "big")))
     arrived: list[bytes] = []
-    while got := listener.receive(mark, 2 if len(arrived) < FRAMES else 0.2):
+    while got := listener.receive(mark, 10 if len(arrived) < FRAMES else 0.2):
         arrived.append(got)
     return arrived
 

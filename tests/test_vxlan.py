@@ -218,7 +218,7 @@ def test_change_of_the_device_wakes_its_port(start: Start, host: RealHost, vif: 
     told = threading.Event()
     host.on_change(lambda keys: told.set() if keys and ports.engine.ports_of(keys) else None)
     ip("link", "set", DEVICE, "down")
-    assert told.wait(5)
+    assert told.wait(30)
     assert ports.look({port.port_id})[port.port_id].repaired
 
 

@@ -152,7 +152,7 @@ class PacketEnd(End):
 
 
 def crosses(
-    a: End, b: End, timeout: float = 3, source_mac: str = "02:00:00:00:00:01", again: float = 0.05
+    a: End, b: End, timeout: float = 20, source_mac: str = "02:00:00:00:00:01", again: float = 0.05
 ) -> bool:
     """Whether a broadcast sent at `a` arrives at `b`; sent anew every `again` seconds, for a port
     just plugged may need a moment, or be still down. A False costs the whole `timeout`.
@@ -169,7 +169,7 @@ def crosses(
     return False
 
 
-def stops_crossing(a: End, b: End, timeout: float = 3) -> bool:
+def stops_crossing(a: End, b: End, timeout: float = 20) -> bool:
     """Whether `b` comes to hear nothing of `a`.
 
     Open vSwitch forwards by its flow cache for a moment after a port has changed (seen: 3 ms;

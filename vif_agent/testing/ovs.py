@@ -90,12 +90,12 @@ class PrivateOvs:
 
     def vsctl(self, *args: str) -> str:
         """ovs-vsctl as an operator would use it: waits for ovs-vswitchd unless told --no-wait."""
-        return self._run("ovs-vsctl", f"--db={self.connection}", "--timeout=10", *args)
+        return self._run("ovs-vsctl", f"--db={self.connection}", "--timeout=30", *args)
 
     def add_bridge(self, name: str) -> None:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
 
-    def sync(self, timeout: float = 10) -> None:
+    def sync(self, timeout: float = 30) -> None:
         """Wait until ovs-vswitchd has seen all that is in the database now.
 
         Adds one to next_cfg (a write, to a WriteWatch) and does so in the server, for a number

@@ -30,7 +30,7 @@ def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
         )
 
 
-def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 30) -> str:
+def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str:
     """What a command printed; its stderr is in the error, which check=True would hide."""
     done = subprocess.run(
         argv,
@@ -51,7 +51,7 @@ def alive(process: Process | None) -> bool:
 
 
 def wait_until(
-    ready: Callable[[], bool], what: str, process: Process | None = None, timeout: float = 10
+    ready: Callable[[], bool], what: str, process: Process | None = None, timeout: float = 30
 ) -> None:
     """Look until `ready`, at most `timeout` seconds and only while `process`, if given, lives."""
     deadline = time.monotonic() + timeout

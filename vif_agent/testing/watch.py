@@ -52,7 +52,7 @@ class WriteWatch:
         self._seen.clear()
         return seen
 
-    def settle(self, quiet: float = 0.5, timeout: float = 10) -> list[str]:
+    def settle(self, quiet: float = 0.5, timeout: float = 30) -> list[str]:
         """Wait until nothing was written for `quiet` seconds and no IPv6 address is still being
         checked for duplicates; then forget, and return, what was written."""
         deadline = time.monotonic() + timeout
