@@ -102,6 +102,13 @@ class Site:
         wait_for(lambda: self.rabbit.queue_length(QUEUE) == 0, "an empty queue", timeout)
         wait_for(lambda: not self.states() & {"pending", "retrying"}, "settled ports", timeout)
 
+    def rejoined(self) -> None:
+        """Wait until a broker that was killed has the agent's queue again, if it is not durable.
+
+        It drops a cast that comes before; an answer proves nothing, for calls have their own queue.
+        """
+        wait_for(lambda: self.rabbit.queue_length(QUEUE) == 0, "the agent's queue")
+
     def unplug_all(self) -> None:
         for port in self.api.list_vifs(CONTEXT, HOST):
             self.unplug({"id": port["port_id"]}, wait=None)

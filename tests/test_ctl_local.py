@@ -200,6 +200,7 @@ def test_bus_killed(site: Site, plugged: Vif) -> None:
     assert said.err.startswith(f"vif-agentctl: {bus}: [Errno 111]")
     other.refused(bus)
     wait_for(lambda: run(site, "list").err == "", "the agent on the bus again", 60)
+    site.rejoined()
 
 
 def test_dead_and_silent_brokers_are_given_up_in_time(site: Site, tmp_path: Path) -> None:

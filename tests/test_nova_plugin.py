@@ -182,6 +182,7 @@ def test_broker_killed_between_cast_and_answer(
         site.rabbit.start()
         assert nova.answer() < 90
         assert "qvo" + vif["id"][:11] in site.ovs_ports()
+        site.rejoined()
         nova.unplug(OF_EXAMPLES["ovs_hybrid"](vif))
 
 

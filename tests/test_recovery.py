@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.casting import CONTEXT, QUEUE, Site, Vif, numbered, wait_for
+from tests.casting import CONTEXT, Site, Vif, numbered, wait_for
 from tests.real_host import ip, sweep
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
@@ -70,7 +70,7 @@ def test_broker_gone_and_back(site: Site, payload: Payload) -> None:
     ip("link", "del", "qvo" + hybrid["id"][:11])
     wait_for(lambda: "qvo" + hybrid["id"][:11] in site.host.links(), "a repair without a bus")
     site.rabbit.start()
-    wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "the agent's queue", 60)
+    site.rejoined()
     site.plug(late)
     assert whole(site, hybrid, late)
 
