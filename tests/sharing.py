@@ -14,7 +14,10 @@ import pytest
 OPTION = "--share"
 
 #: so that neither run is left alone with one of them at the end
-LONGEST = ("test_kill_matrix", "test_storm", "test_ctl_local", "test_daemon")
+LONGEST = (
+    *("test_kill_matrix", "test_nova_plugin", "test_containment"),
+    *("test_storm", "test_ctl_local", "test_daemon"),
+)
 
 
 def by_length(items: list[pytest.Item]) -> list[pytest.Item]:
