@@ -12,7 +12,7 @@ import pytest
 
 from tests import peers
 from tests.casting import Site
-from tests.real_host import TUN, Vif, links, new_vif, row, sweep
+from tests.real_host import TUN, Vif, ip, links, new_vif, row, sweep
 from tests.traffic import Traffic
 from vif_agent.testing.frames import TapEnd
 from vif_agent.testing.host import ScratchHost
@@ -120,6 +120,7 @@ def test_ports_of_others_are_taken_over_without_a_lost_frame(
     vifs = [new_vif(payload(peer.payload), number) for number in (1, 2)]
     for vif in vifs:
         peer.make(clean.ovs, vif)
+        ip("link", "set", vif["devname"], "txqueuelen", "10000")  # a reader may be late
     before = {link: facts["ifindex"] for link, facts in links().items()}
     a, b = vifs
     with TapEnd(a["devname"], TUN) as guest, TapEnd(b["devname"], TUN) as other:
