@@ -223,8 +223,8 @@ def test_dead_and_silent_brokers_are_given_up_in_time(site: Site, tmp_path: Path
     file.write_text("[DEFAULT]\ntransport_url = nonsense://x\n")
     ctl(file, "status").refused("transport_url: ")
     file.write_text("[DEFAULT]\ntransport_url = rabbit://g:pass/word@h/\n")
-    said = ctl(file, "status").refused("[DEFAULT] transport_url: expected rabbit://USER:PASSWORD@")
-    assert not {"'pass'", "pass", "word"} & set(said.split())  # nothing of the password
+    line = ctl(file, "status").refused("[DEFAULT] transport_url: expected rabbit://USER:PASSWORD@")
+    assert not {"'pass'", "pass", "word"} & set(line.split())  # nothing of the password
     file.write_text("[ovs]\novsdb_timeout = -1\n")
     ctl(file, "status").refused("ovsdb_timeout")
 
