@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -151,6 +152,34 @@ def test_server_that_restarts_again_and_again_is_found_soon_each_time(tmp_path: 
     finally:
         client.ovsdb.stop()
         ovs.stop()
+
+
+def test_call_that_was_given_up_is_not_carried_out_later(ovs: PrivateOvs) -> None:
+    """The port may be unplugged by then."""
+    busy, free = threading.Event(), threading.Event()
+    free.set()
+
+    def hold(_: object) -> None:
+        busy.set()
+        free.wait()
+
+    ovsdb = Ovsdb(ovs.connection, 1, hold)
+    ovsdb.start()
+    try:
+        wait_for(busy.is_set, "the connection")
+        wire = diff(merge({PORT: [internal()]})[0], {}, Actual(ovsdb.read([]))).wire
+        free.clear()
+        busy.clear()
+        as_internal = ("--", "set", "interface", "in1", "type=internal")
+        ovs.vsctl("--no-wait", "add-port", "br-int", "in1", *as_internal)
+        wait_for(busy.is_set, "an event that holds up the thread")
+        with pytest.raises(OvsdbUnavailable, match="no answer from the OVSDB thread"):
+            ovsdb.apply(wire)
+        free.set()
+        assert ovsdb.read([key(), key("in1")]).keys() == {key("in1")}  # its turn came later
+    finally:
+        free.set()
+        ovsdb.stop()
 
 
 def test_stop_while_the_server_is_away(tmp_path: Path) -> None:

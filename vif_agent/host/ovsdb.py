@@ -130,6 +130,7 @@ class Ovsdb:
         try:
             return future.result(self._timeout * 2)
         except FutureTimeout:
+            future.cancel()  # nobody knows of what is done later
             raise OvsdbUnavailable("ovsdb: no answer from the OVSDB thread") from None
 
     def _wake(self) -> None:
