@@ -192,6 +192,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed
 
 
+@pytest.fixture
+def upgraded(installed: Path) -> Iterator[Path]:
+    """Of plugin ``once``: the next agent finds it as it was."""
+    mark = installed / "bad_plugins.py.upgraded"
+    yield mark
+    mark.unlink()
+
+
 @pytest.fixture(scope="module", params=MODES)
 def site(
     request: pytest.FixtureRequest, scratch_with_bus: ScratchHost, installed: Path
@@ -290,9 +298,12 @@ def test_ports_of_a_plugin_that_hung_fail_at_once_and_are_plugged_after_its_rest
     site.unplug_all()
 
 
-def test_plugin_that_does_not_load_any_more_says_why(site: Site, port: Callable[..., Vif]) -> None:
+def test_plugin_that_does_not_load_any_more_says_why(
+    site: Site, port: Callable[..., Vif], upgraded: Path
+) -> None:
     with pytest.raises(PlugFailed, match="exit status 7"):
         site.plug(port("once", 520))
+    assert upgraded.exists()
     site.plug(port("once", 521), wait=None)
     wait_for(lambda: site.port(port("once", 521))["state"] == "error", "the end of its rest", 60)
     error = site.port(port("once", 521))["error"]

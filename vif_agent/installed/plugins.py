@@ -47,7 +47,7 @@ class Plugins:
 
     def named(self, name: str) -> Installed | None:
         plugin = self._named(name)
-        if plugin and plugin.name != name:
+        if plugin and name not in self.installed and name in plugin.aliases:
             self._warn(name, plugin)
         return plugin
 
