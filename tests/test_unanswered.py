@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.rig import PLUGINS, Rig
-from vif_agent.errors import Unanswered
+from vif_agent.errors import PluginResting, Unanswered
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.tap import TapPlugin
@@ -26,11 +26,12 @@ class Later:
 
     def __init__(self) -> None:
         self.awake = True
+        self.resting = False
         self.tap: Plugin = TapPlugin()
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         if not self.awake:
-            raise Unanswered("not yet")
+            raise PluginResting("not yet") if self.resting else Unanswered("not yet")
         return self.tap.resources(vif) if vif.vif_type == "tap" else PLUGINS.resources(vif)
 
 
@@ -98,3 +99,33 @@ def test_unplug_waits_for_what_the_port_had_borrowed(
     assert rig.made() == {Key(LINK, vif["devname"])}
     device = rig.host.snapshot()[Key(LINK, vif["devname"])]
     assert not getattr(device.resource, "master", None)
+
+
+@pytest.mark.parametrize("resting", [False, True])
+def test_unplug_of_what_was_never_answered_waits_for_nobody(
+    rig: Rig, later: Later, payload: Payload, resting: bool
+) -> None:
+    """A plugin that hangs is asked once a rest: many such ports would take hours to go."""
+    vif, later.tap = payload("tap"), TapPlugin(BridgePlugin())
+    rig.host.add_link(OtherLink(name=vif["devname"]))
+    later.awake, later.resting = False, resting
+    rig.engine.look([rig.wish(PLUG, vif)])
+    rig.engine.look([rig.wish(PLUG, {**vif, "active": not vif["active"]})])
+    rig.settle(rig.wish(UNPLUG, vif))
+    assert rig.stored(vif).state == UNPLUGGED
+
+
+def test_what_an_earlier_process_may_have_borrowed_is_asked_for(
+    rig: Rig, later: Later, payload: Payload
+) -> None:
+    vif, later.tap = payload("tap"), TapPlugin(BridgePlugin())
+    rig.host.add_link(OtherLink(name=vif["devname"]))
+    later.awake = False
+    rig.engine.look([rig.wish(PLUG, vif)])
+    rig.restart()
+    rig.settle(vif["id"])
+    rig.settle(rig.wish(UNPLUG, vif))
+    assert rig.stored(vif).state != UNPLUGGED
+    later.awake = True
+    rig.settle(vif["id"])
+    assert rig.stored(vif).state == UNPLUGGED

@@ -58,6 +58,12 @@ class Entry:
         return self.held | keys if self.refused else frozenset(keys)
 
     @property
+    def untouched(self) -> bool:
+        """Was nothing done for its wish, nor is for earlier ones left to do?"""
+        perhaps = self.held or self.wanted or self.in_doubt or self.port.formers
+        return self.refused is not None and not perhaps
+
+    @property
     def former(self) -> frozenset[Key]:
         """What was this port's for all that is known, or still is."""
         return self.held.union(resource.key for resource in self.returns)
@@ -102,6 +108,8 @@ class Wishes:
     def enter(self, port: Port, stored: bool = False) -> None:
         """Take in a new port, or the new wish of a known one; ``stored``: by an earlier process."""
         known = self._entries.get(port.port_id)
+        if known and known.untouched:  # whoever does not say what it would borrow need not be asked
+            port = dataclasses.replace(port, formers=())
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
         entry.in_doubt = known.in_doubt if known else stored
