@@ -147,7 +147,7 @@ def test_plug_of_a_macvtap_port(ports: Ports, payload: Load, ovs: PrivateOvs) ->
 
 def test_plug_of_a_vlan_bridge(ports: Ports, payload: Load, ovs: PrivateOvs) -> None:
     """This kernel may lack 8021q: then the error says so and unplug still cleans up."""
-    ip("link", "add", "eth1", "type", "veth", "peer", "name", "far")
+    ip("link", "add", "eth1", "up", "type", "veth", "peer", "name", "far")
     before, vif = everything(ovs), payload("bridge_vlan")
     (port,) = ports.plug(vif)
     if port.problem:
