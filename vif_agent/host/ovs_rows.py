@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from vif_agent.errors import NotYet
+from vif_agent.host.ovs_refusals import Overtaken
 from vif_agent.ownership import MARK, Found
 from vif_agent.plan import CHANGE, MAKE, REMOVE, Step
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
@@ -20,10 +20,6 @@ DEAD_VLAN = 4095
 _OFPORTS = (32768, 65280)
 #: on a QoS row of ours, beside the stamp: the name of the port it is part of
 _QOS_OF = f"{MARK}-port"
-
-
-class Overtaken(NotYet):
-    """Somebody else has made or taken a row under the plan: look again."""
 
 
 class Rows:

@@ -23,7 +23,8 @@ from ovs.stream import Stream
 
 from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host import ovs_schema
-from vif_agent.host.ovs_rows import Overtaken, Rows, Writer
+from vif_agent.host.ovs_refusals import Overtaken, refusal
+from vif_agent.host.ovs_rows import Rows, Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
 from vif_agent.resources import OVS_PORT, Key
@@ -243,7 +244,7 @@ class Ovsdb:
         if status == txn.TRY_AGAIN:
             raise NotYet("ovsdb: the database has changed meanwhile")
         if status not in (txn.SUCCESS, txn.UNCHANGED):
-            raise _refusal(str(txn.get_error()))
+            raise refusal(str(txn.get_error()))
         self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
 
     def _finish(self, txn: Any) -> Any:
@@ -268,12 +269,6 @@ class Ovsdb:
         self._cfg = {name: c for name, c in self._cfg.items() if c > cur_cfg}
         if cfg is not None:
             self._cfg |= {s.key.name: cfg for s in steps if s.key.space == OVS_PORT}
-
-
-def _refusal(said: str) -> HostRefused | Overtaken:
-    """A name that is in the database by now was added since we looked (by libvirt, say)."""
-    taken = "for index on column" in said
-    return Overtaken(f"ovsdb: {said}") if taken else HostRefused(f"ovsdb: {said}")
 
 
 def _complete(future: Future[_T], function: Callable[[], _T]) -> None:

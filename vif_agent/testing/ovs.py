@@ -92,6 +92,9 @@ class PrivateOvs:
         """ovs-vsctl as an operator would use it: waits for ovs-vswitchd unless told --no-wait."""
         return self._run("ovs-vsctl", f"--db={self.connection}", "--timeout=30", *args)
 
+    def appctl(self, daemon: str, *args: str) -> str:
+        return self._run("ovs-appctl", "--timeout=5", "-t", f"{self.directory / daemon}.ctl", *args)
+
     def add_bridge(self, name: str) -> None:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
 
@@ -119,9 +122,8 @@ class PrivateOvs:
     def _exit_cleanly(self) -> None:
         """A plain SIGTERM leaves the bridges' devices behind: they are persistent taps."""
         assert self.vswitchd is not None
-        control = str(self.directory / "ovs-vswitchd.ctl")
         with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
-            self._run("ovs-appctl", "--timeout=5", "-t", control, "exit", "--cleanup")
+            self.appctl("ovs-vswitchd", "exit", "--cleanup")
             processes.ended(self.vswitchd, timeout=5)
 
     def _daemon(self, program: str, *args: str) -> Process:
