@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.real_host import TUN, Ports, Vif, new_vif
-from vif_agent.engine import Outcome
 from vif_agent.host import RealHost
+from vif_agent.outcome import Outcome
 from vif_agent.resources import LINK, OVS_PORT, Key
 from vif_agent.store import READY, Store
 from vif_agent.testing.host import ScratchHost

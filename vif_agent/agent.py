@@ -1,18 +1,15 @@
 """The loop: wake, gather, run a round, back off, tell.
 
-Bus, OVSDB and timers only take note here and wake the loop; the loop's thread alone changes the
-host. While a round runs, wishes gather, and the next round takes them all.
+The loop's thread alone changes the host. All others only take note, and wake it (``notes``).
 """
 
 import contextlib
-import dataclasses
 import logging
-import random
 import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,7 @@ from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import Report
 from vif_agent.cleanup import Cleanup
 from vif_agent.drift import Drift
-from vif_agent.engine import Engine, Outcome
+from vif_agent.engine import Engine
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
@@ -33,9 +30,12 @@ from vif_agent.host.ovsdb import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.installed import loader
 from vif_agent.installed.plugins import Plugins
+from vif_agent.notes import Notes
 from vif_agent.operations import Operations, unplugs_of
+from vif_agent.outcome import Outcome
 from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
+from vif_agent.retries import Retries
 from vif_agent.store import PLUG, Port, Store
 
 LOG = logging.getLogger(__name__)
@@ -46,18 +46,6 @@ _FORGET_SECONDS = 3600.0
 _PORTS_FILE_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
 _CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 64
-
-
-@dataclasses.dataclass
-class _Notes:
-    """What was noted for the next round, under the loop's lock."""
-
-    wished: set[str] = dataclasses.field(default_factory=set)  # by a cast or an operator
-    again: set[str] = dataclasses.field(default_factory=set)  # something was done for them
-    everywhere: bool = False
-    changed: set[Key] = dataclasses.field(default_factory=set)  # links and OVS ports
-    complete: bool = False  # a complete set of ports was cast: what is in no wish is to go
-    doubted: set[str | None] = dataclasses.field(default_factory=set)  # by an operator; None: all
 
 
 def store_path(conf: Any) -> Path:
@@ -87,6 +75,7 @@ class Agent:
         self._plugins = loader.load(conf)
         self._host, self._engine = host_and_engine(conf, self._store, self._plugins)
         self._engine_lock = threading.Lock()
+        self._notes = Notes()
         self._cleanup = Cleanup(self._engine, conf.cleanup)
         self._notifications = Notifications(conf, conf.host)
         self._report = Report(self._store, self._notifications, conf.host)
@@ -95,20 +84,17 @@ class Agent:
             self._messaging,
             conf.host,
             self._store,
-            self.wake,
+            self._notes.wake,
             self._report.refused,
-            self.set_taken,
+            self._notes.set_taken,
             conf.cleanup.interval,
         )
         self._admin = admin.server(self._messaging, conf.host, self._calls())
-        self._news = threading.Condition()
-        self._notes = _Notes()
+        self._retries = Retries(conf.vif_agent.retry_min, conf.vif_agent.retry_max)
         self._complete = False  # is what belongs to no wish to go, at the next look at everything?
         self._stopping = False
         self._joined = threading.Event()
         self._failure: Exception | None = None
-        self._retries: dict[str, float] = {}
-        self._attempts: Counter[str] = Counter()
         self._waiting: dict[str, frozenset[Key]] = {}
         self._unsaved: dict[str, Port] = {}
         path = conf.vif_agent.ports_file
@@ -123,71 +109,29 @@ class Agent:
             self._conf.host, self._store, self._engine, self._engine_lock, self._plugins,
             self._cleanup,
         )  # fmt: skip
-        return admin.Calls(operations, self.repair, self._store, self._report)
-
-    # -- for the bus and for signals: take note, wake the loop -------------------------------
-
-    def wake(self, port_ids: Iterable[str]) -> None:
-        with self._news:
-            self._notes.wished.update(port_ids)
-            self._news.notify()
-
-    def set_taken(self, complete: bool) -> None:
-        """A set of this host's ports is in the store; ``complete``: nothing else is to be here."""
-        with self._news:
-            self._notes.complete |= complete
-            self._notes.everywhere = True
-            self._news.notify()
+        return admin.Calls(operations, self._notes.repair, self._store, self._report)
 
     def stop(self, *_: object) -> None:
         """End the loop after the round that runs. A signal handler: takes no lock."""
         self._stopping = True
 
-    def repair(self, port_id: str | None) -> None:
-        """Look at this port again, or at the whole host; what cannot be seen is done again."""
-        with self._news:
-            self._notes.doubted.add(port_id)
-        if port_id is None:
-            self._everything()
-        else:
-            self.wake({port_id})
-
-    def _answered(self, port_ids: Collection[str]) -> None:
-        """Their plugin has, in its own process."""
-        with self._news:
-            self._notes.again.update(port_ids)
-            self._news.notify()
-
-    def _host_changed(self, keys: frozenset[Key] | None) -> None:
-        if keys is None:
-            self._everything()
-            return
-        with self._news:
-            self._notes.changed.update(keys)
-            self._news.notify()
-
-    def _everything(self) -> None:
-        with self._news:
-            self._notes.everywhere = True
-            self._news.notify()
-
     # -- the loop ----------------------------------------------------------------------------
 
     def run(self) -> None:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
-        self._host.on_change(self._host_changed)
+        self._host.on_change(self._notes.host_changed)
         self._host.start()
-        self._plugins.on_answer(self._answered)
-        self._notes.again |= self._engine.load()
-        self._notes.everywhere = True
-        LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host,
-                 len(self._notes.again))  # fmt: skip
+        self._plugins.on_answer(self._notes.again)
+        known = self._engine.load()
+        self._notes.again(known)
+        self._notes.everything()
+        LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host, len(known))
         self._tell_missing()
         try:
             self._turn()
             threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
             while not (self._stopping or self._failure):
-                self._wait()
+                self._notes.wait(self._pause())
                 self._turn()
         finally:
             self._end()
@@ -234,24 +178,17 @@ class Agent:
             self._admin.wait()
         self._notifications.stop()
 
-    def _wait(self) -> None:
-        with self._news:
-            if self._notes == _Notes():
-                self._news.wait(self._pause())
-
     def _pause(self) -> float:
-        next_retry = min(self._retries.values(), default=float("inf"))
-        due = min(next_retry, self._drift.next_due()) - time.monotonic()
+        due = min(self._retries.next_due(), self._drift.next_due()) - time.monotonic()
         return max(0.0, min(due, _TICK_SECONDS))
 
     def _turn(self) -> None:
-        with self._news:
-            notes, self._notes = self._notes, _Notes()
+        notes = self._notes.take()
         self._complete |= notes.complete  # before the look: it must know the set
         self._forgive(notes.wished)
         for port_id in notes.doubted:
             self._engine.doubt(port_id)
-        ports = notes.wished | notes.again | self._due() | self._awaiting(notes.changed)
+        ports = notes.wished | notes.again | self._retries.take() | self._awaiting(notes.changed)
         ports |= self._drift.take()
         self._drift.noticed(self._engine.ports_of(notes.changed) - ports)
         if notes.everywhere:
@@ -274,7 +211,7 @@ class Agent:
         if self._complete and (unplugs := unplugs_of(there)):
             try:
                 self._store.put(unplugs)
-                self._everything()
+                self._notes.everything()
             except StoreUnavailable as error:
                 LOG.warning("Cannot store what a complete set of ports leaves out: %s", error)
                 return
@@ -285,15 +222,8 @@ class Agent:
     def _forgive(self, port_ids: Collection[str]) -> None:
         """A new wish, or an operator's: whatever went wrong before is over."""
         for port_id in port_ids:
-            self._attempts.pop(port_id, None)
+            self._retries.forgive(port_id)
             self._drift.forgive(port_id)
-
-    def _due(self) -> set[str]:
-        now = time.monotonic()
-        due = {port_id for port_id, when in self._retries.items() if when <= now}
-        for port_id in due:
-            del self._retries[port_id]
-        return due
 
     def _awaiting(self, keys: Collection[Key]) -> set[str]:
         return {port for port, waits in self._waiting.items() if not waits.isdisjoint(keys)}
@@ -325,28 +255,22 @@ class Agent:
     def _take(self, ports: Collection[str], outcome: Outcome) -> None:
         for port_id in ports:
             self._waiting.pop(port_id, None)
-            self._retries.pop(port_id, None)
+            self._retries.looked_at(port_id)
         self._waiting.update(outcome.waiting)
         for port_id in outcome.waiting.keys() - outcome.retry:
-            self._retries[port_id] = time.monotonic() + self._conf.ovs.ovsdb_timeout
+            self._retries.after(port_id, self._conf.ovs.ovsdb_timeout)
         for port_id in outcome.retry:
-            self._retries[port_id] = time.monotonic() + self._backoff(port_id)
+            self._retries.failed(port_id)
         for port in outcome.finished:
             if port.problem is None:
-                self._attempts.pop(port.port_id, None)
+                self._retries.forgive(port.port_id)
             if port.repaired:
                 self._drift.repaired(port.port_id)
             self._unsaved[port.port_id] = port
-        with self._news:  # what OVS told of during the round was not awaited yet
-            self._notes.again |= outcome.again | self._awaiting(self._notes.changed)
+        # what OVS told of during the round was not awaited yet
+        self._notes.again(outcome.again | self._awaiting(self._notes.changed()))
         self._save()
         self._report.finished(outcome.finished)
-
-    def _backoff(self, port_id: str) -> float:
-        options = self._conf.vif_agent
-        pause = options.retry_min * 2 ** min(self._attempts[port_id], 20)
-        self._attempts[port_id] += 1
-        return float(min(pause, options.retry_max) * random.uniform(0.8, 1.2))
 
     def _save(self) -> None:
         if self._unsaved and self._engine.save(self._unsaved.values()):
@@ -363,14 +287,14 @@ class Agent:
         first = not self._chores[self._check]
         self._chores[self._check] = time.monotonic() + (interval or float("inf"))
         if interval and not first:  # the start has just looked
-            self._everything()
+            self._notes.everything()
 
     def _read_ports_file(self) -> None:
         self._chores[self._read_ports_file] = time.monotonic() + _PORTS_FILE_SECONDS
         refusals = self._ports_file.look() if self._ports_file else None
         if refusals is not None:
             self._report.refused(refusals)
-            self.set_taken(complete=False)
+            self._notes.set_taken(complete=False)
 
     def _forget(self) -> None:
         self._chores[self._forget] = time.monotonic() + _FORGET_SECONDS

@@ -16,31 +16,24 @@ from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
 from vif_agent.orphans import Orphan
+from vif_agent.outcome import (
+    Outcome,
+    awaited_of,
+    problem_of,
+    restless,
+    state_of,
+    story_of,
+    surely_made,
+    unready_of,
+)
 from vif_agent.ownership import Found
 from vif_agent.plan import RUN, Actual, Plan
-from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key, OvsPort
+from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key
 from vif_agent.steps import is_undoing
-from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store
+from vif_agent.store import UNPLUGGED, Port, Store
 from vif_agent.wishes import Asked, Entry, Wishes
 
 LOG = logging.getLogger(__name__)
-
-#: a plug takes one round to do and one to see it done; more may be needed when others interfere
-_ROUNDS_IN_A_ROW = 5
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
-    """``finished``: ports whose story changed, to be told; the others are to be looked at again.
-
-    ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
-    speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
-    """
-
-    finished: tuple[Port, ...] = ()
-    again: frozenset[str] = frozenset()
-    waiting: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
-    retry: frozenset[str] = frozenset()
 
 
 class Engine:
@@ -134,7 +127,7 @@ class Engine:
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
         """How the host differs from the port's wish, and what others have yet to do."""
         (entry,), plan, actual = self._tried([port], everywhere=False)
-        return plan, _unready(entry, actual)
+        return plan, unready_of(entry, actual)
 
     def _tried(self, ports: Collection[Port], everywhere: bool) -> tuple[list[Entry], Plan, Actual]:
         tried = self._wishes.copy()
@@ -142,7 +135,7 @@ class Engine:
             tried.enter(port)
         entries = [tried[port.port_id] for port in ports]
         plan, actual = self._plan(tried, [port.port_id for port in ports], everywhere)
-        told = {e.port.port_id: _problem(tried, e, plan, actual, {}) for e in entries}
+        told = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in entries}
         problems = {port_id: problem for port_id, problem in told.items() if problem}
         return entries, dataclasses.replace(plan, problems=problems), actual
 
@@ -238,13 +231,13 @@ class Engine:
             if entry.unanswered:
                 waiting[port_id] = frozenset()
                 continue
-            problem = _problem(self._wishes, entry, plan, actual, failures)
-            unready = _awaited(entry, actual)
+            problem = problem_of(self._wishes, entry, plan, actual, failures)
+            unready = awaited_of(entry, actual)
             if port_id in busy:
                 entry.began = entry.began or time.time()
                 entry.held |= frozenset(r.key for r in entry.wanted)
             if problem is None and port_id in busy:
-                problem = _restless(entry, plan)
+                problem = restless(entry, plan)
                 if problem is None:
                     again.add(port_id)
                     continue
@@ -273,7 +266,7 @@ class Engine:
 
     def _finish(self, entry: Entry, problem: Problem | None, actual: Actual) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
-        before, state = entry.port, _state(entry.port.verb, problem)
+        before, state = entry.port, state_of(entry.port.verb, problem)
         if problem is None:
             self._waiting_since.pop(before.port_id, None)
             self._host.commands.forget(key for key in entry.former if not self._wishes.claimed(key))
@@ -281,11 +274,11 @@ class Engine:
             entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
         if state == UNPLUGGED:
             self._wishes.forget(before.port_id)
-        made = _surely_made(entry, actual)
+        made = surely_made(entry, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)
         if same and (problem or entry.began is None):
             return None
-        entry.port = _story(entry, state, problem, made)
+        entry.port = story_of(entry, state, problem, made)
         entry.began = None if problem is None else entry.began
         return entry.port
 
@@ -297,94 +290,3 @@ class Engine:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
         return True
-
-
-def _problem(
-    wishes: Wishes, entry: Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
-) -> Problem | None:
-    if entry.refused:
-        return entry.refused
-    if problem := plan.problems.get(entry.port.port_id):
-        return problem
-    mine = {r.key for r in (*entry.wanted, *entry.returns)}
-    mine |= {key for key in entry.held if not wishes.claimed(key)}  # else it is another's
-    failed = [failures[key] for key in sorted(mine) if key in failures]
-    unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
-    return next(iter((*failed, *unseen)), None)
-
-
-def _unready(entry: Entry, actual: Actual) -> dict[Key, str]:
-    """What others have yet to do for this port, and what is known of it."""
-    unready: dict[Key, str] = {}
-    for resource in entry.wanted:
-        key, found = resource.key, actual.found.get(resource.key)
-        if found is None and resource.borrowed:
-            unready[key] = resource.absent
-        elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
-            said = f": {found.error}" if found.error else ""
-            unready[key] = f"Open vSwitch has given it no ofport{said}"
-    return unready | _running(entry, actual)
-
-
-def _running(entry: Entry, actual: Actual) -> dict[Key, str]:
-    keys = [r.key for r in (*entry.wanted, *entry.returns) if r.space == COMMAND]
-    return {k: found.error for k in keys if (found := actual.found.get(k)) and not found.ready}
-
-
-def _awaited(entry: Entry, actual: Actual) -> dict[Key, str]:
-    """The same without what Open vSwitch has refused, and may. It is warned of, but once."""
-    refusable = [r.key for r in entry.wanted if isinstance(r, OvsPort) and r.refusable]
-    found = {key: actual.found[key] for key in refusable if key in actual.found}
-    refused = {key: thing.error for key, thing in found.items() if thing.error}
-    for key, error in refused.items() - entry.refusals.items():
-        LOG.warning("Open vSwitch refuses %s of port %s: %s", key.name, entry.port.port_id, error)
-    entry.refusals = refused
-    return {key: why for key, why in _unready(entry, actual).items() if key not in refused}
-
-
-def _restless(entry: Entry, plan: Plan) -> Problem | None:
-    """Something was done for the port, round after round: the host does not keep it."""
-    entry.rounds += 1
-    if entry.rounds < _ROUNDS_IN_A_ROW:
-        return None
-    undone = "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
-    return NotYet(f"the host does not keep what is done: {undone}").problem
-
-
-def _surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:
-    """What may be on the host is looked at; of a command there is nothing to see.
-
-    Of one that nobody has asked about, for its port is refused, it stands what was stored.
-    """
-    done = {key for key, found in actual.found.items() if getattr(found.resource, "done", False)}
-    done |= entry.port.made - actual.found.keys()
-    return frozenset(key for key in entry.held if key.space != COMMAND or key in done)
-
-
-def _story(entry: Entry, state: str, problem: Problem | None, made: frozenset[Key]) -> Port:
-    """A port that was ready before, under this same wish, was repaired: timed from the finding."""
-    before, now = entry.port, time.time()
-    repaired = before.ready_at is not None
-    start = (entry.began or now) if repaired else before.received_at
-    return dataclasses.replace(
-        before,
-        formers=before.formers if problem else (),
-        state=state,
-        problem=problem,
-        made=made,
-        devices=_devices(entry) or before.devices,
-        done_at=now,
-        ready_at=before.ready_at or (now if state == READY else None),
-        elapsed_ms=max(0.0, now - start) * 1000,
-        repaired=repaired,
-    )
-
-
-def _devices(entry: Entry) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(r.name for r in entry.wanted if r.space != COMMAND))
-
-
-def _state(verb: str, problem: Problem | None) -> str:
-    if problem is None:
-        return UNPLUGGED if verb == UNPLUG else READY
-    return RETRYING if problem.transient else ERROR

@@ -1,0 +1,122 @@
+"""What a round comes to for each port, in words and states. Nothing is done here."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping
+
+from vif_agent.errors import NotYet, Problem
+from vif_agent.plan import Actual, Plan
+from vif_agent.resources import COMMAND, Key, OvsPort
+from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port
+from vif_agent.wishes import Entry, Wishes
+
+LOG = logging.getLogger(__name__)
+
+#: a plug takes one round to do and one to see it done; more may be needed when others interfere
+_ROUNDS_IN_A_ROW = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """``finished``: ports whose story changed, to be told; the others are to be looked at again.
+
+    ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
+    speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
+    """
+
+    finished: tuple[Port, ...] = ()
+    again: frozenset[str] = frozenset()
+    waiting: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
+    retry: frozenset[str] = frozenset()
+
+
+def problem_of(
+    wishes: Wishes, entry: Entry, plan: Plan, actual: Actual, failures: Mapping[Key, Problem]
+) -> Problem | None:
+    if entry.refused:
+        return entry.refused
+    if problem := plan.problems.get(entry.port.port_id):
+        return problem
+    mine = {r.key for r in (*entry.wanted, *entry.returns)}
+    mine |= {key for key in entry.held if not wishes.claimed(key)}  # else it is another's
+    failed = [failures[key] for key in sorted(mine) if key in failures]
+    unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
+    return next(iter((*failed, *unseen)), None)
+
+
+def unready_of(entry: Entry, actual: Actual) -> dict[Key, str]:
+    """What others have yet to do for this port, and what is known of it."""
+    unready: dict[Key, str] = {}
+    for resource in entry.wanted:
+        key, found = resource.key, actual.found.get(resource.key)
+        if found is None and resource.borrowed:
+            unready[key] = resource.absent
+        elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
+            said = f": {found.error}" if found.error else ""
+            unready[key] = f"Open vSwitch has given it no ofport{said}"
+    return unready | _running(entry, actual)
+
+
+def _running(entry: Entry, actual: Actual) -> dict[Key, str]:
+    keys = [r.key for r in (*entry.wanted, *entry.returns) if r.space == COMMAND]
+    return {k: found.error for k in keys if (found := actual.found.get(k)) and not found.ready}
+
+
+def awaited_of(entry: Entry, actual: Actual) -> dict[Key, str]:
+    """The same without what Open vSwitch has refused, and may. It is warned of, but once."""
+    refusable = [r.key for r in entry.wanted if isinstance(r, OvsPort) and r.refusable]
+    found = {key: actual.found[key] for key in refusable if key in actual.found}
+    refused = {key: thing.error for key, thing in found.items() if thing.error}
+    for key, error in refused.items() - entry.refusals.items():
+        LOG.warning("Open vSwitch refuses %s of port %s: %s", key.name, entry.port.port_id, error)
+    entry.refusals = refused
+    return {key: why for key, why in unready_of(entry, actual).items() if key not in refused}
+
+
+def restless(entry: Entry, plan: Plan) -> Problem | None:
+    """Something was done for the port, round after round: the host does not keep it."""
+    entry.rounds += 1
+    if entry.rounds < _ROUNDS_IN_A_ROW:
+        return None
+    undone = "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
+    return NotYet(f"the host does not keep what is done: {undone}").problem
+
+
+def surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:
+    """What may be on the host is looked at; of a command there is nothing to see.
+
+    Of one that nobody has asked about, for its port is refused, it stands what was stored.
+    """
+    done = {key for key, found in actual.found.items() if getattr(found.resource, "done", False)}
+    done |= entry.port.made - actual.found.keys()
+    return frozenset(key for key in entry.held if key.space != COMMAND or key in done)
+
+
+def story_of(entry: Entry, state: str, problem: Problem | None, made: frozenset[Key]) -> Port:
+    """A port that was ready before, under this same wish, was repaired: timed from the finding."""
+    before, now = entry.port, time.time()
+    repaired = before.ready_at is not None
+    start = (entry.began or now) if repaired else before.received_at
+    return dataclasses.replace(
+        before,
+        formers=before.formers if problem else (),
+        state=state,
+        problem=problem,
+        made=made,
+        devices=_devices(entry) or before.devices,
+        done_at=now,
+        ready_at=before.ready_at or (now if state == READY else None),
+        elapsed_ms=max(0.0, now - start) * 1000,
+        repaired=repaired,
+    )
+
+
+def _devices(entry: Entry) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(r.name for r in entry.wanted if r.space != COMMAND))
+
+
+def state_of(verb: str, problem: Problem | None) -> str:
+    if problem is None:
+        return UNPLUGGED if verb == UNPLUG else READY
+    return RETRYING if problem.transient else ERROR
