@@ -22,9 +22,10 @@ import ovs.vlog
 from ovs.stream import Stream
 
 from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailable, Problem
-from vif_agent.host import ovs_schema
 from vif_agent.host.ovs_refusals import Overtaken, refusal
-from vif_agent.host.ovs_rows import Rows, Writer
+from vif_agent.host.ovs_replica import Replica
+from vif_agent.host.ovs_rows import Rows
+from vif_agent.host.ovs_writer import Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
 from vif_agent.resources import OVS_PORT, Key
@@ -43,9 +44,6 @@ _CERTIFICATES = {
     "ssl_cert_file": Stream.ssl_set_certificate_file,
     "ssl_ca_cert_file": Stream.ssl_set_ca_cert_file,
 }
-
-#: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
-_RECONNECT_MILLISECONDS = 1000
 
 
 def use_certificates(options: Any) -> None:
@@ -94,7 +92,7 @@ class Ovsdb:
         self._stopping = False
         self._was_connected = False
         self._cfg: dict[str, int] = {}
-        self._idl = _Replica(connection)
+        self._idl = Replica(connection)
         self._rows = Rows(self._idl)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
@@ -278,35 +276,3 @@ def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
         future.set_result(function())
     except Exception as error:
         future.set_exception(error)
-
-
-class _Replica(ovs.db.idl.Idl):  # type: ignore[misc]
-    """python-ovs's IDL on our part of the schema, with what has changed since last asked."""
-
-    def __init__(self, connection: str) -> None:
-        self.changed: set[str] = set()
-        self.wired = 0
-        helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
-        for table, columns in ovs_schema.columns().items():
-            helper.register_columns(table, columns)
-        super().__init__(connection, helper, leader_only=False)
-        self._session.reconnect.set_backoff(_RECONNECT_MILLISECONDS, _RECONNECT_MILLISECONDS)
-        for table in ovs_schema.NAMED_TABLES:
-            self.index_create(table, "by_name").add_column("name")
-
-    @property
-    def connected(self) -> bool:
-        """Is the replica whole and of this connection? (python-ovs keeps the old rows.)"""
-        return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
-
-    def notify(self, event: str, row: Any, updates: Any = None) -> None:
-        """Take note of ports that have changed, and of ovs-vswitchd's progress ("").
-
-        A bridge's own row changes with every port of it: what matters shows in the ports.
-        """
-        table = row._table.name
-        self.wired += table in ("Bridge", "QoS")
-        if table in ("Interface", "Port"):
-            self.changed.add(row.name)
-        elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
-            self.changed.add("")

@@ -1,0 +1,42 @@
+"""python-ovs's IDL on our part of the schema."""
+
+from typing import Any
+
+import ovs.db.idl
+
+from vif_agent.host import ovs_schema
+
+#: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
+_RECONNECT_MILLISECONDS = 1000
+
+
+class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
+    """With what has changed since last asked."""
+
+    def __init__(self, connection: str) -> None:
+        self.changed: set[str] = set()
+        self.wired = 0
+        helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
+        for table, columns in ovs_schema.columns().items():
+            helper.register_columns(table, columns)
+        super().__init__(connection, helper, leader_only=False)
+        self._session.reconnect.set_backoff(_RECONNECT_MILLISECONDS, _RECONNECT_MILLISECONDS)
+        for table in ovs_schema.NAMED_TABLES:
+            self.index_create(table, "by_name").add_column("name")
+
+    @property
+    def connected(self) -> bool:
+        """Is the replica whole and of this connection? (python-ovs keeps the old rows.)"""
+        return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
+
+    def notify(self, event: str, row: Any, updates: Any = None) -> None:
+        """Take note of ports that have changed, and of ovs-vswitchd's progress ("").
+
+        A bridge's own row changes with every port of it: what matters shows in the ports.
+        """
+        table = row._table.name
+        self.wired += table in ("Bridge", "QoS")
+        if table in ("Interface", "Port"):
+            self.changed.add(row.name)
+        elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
+            self.changed.add("")
