@@ -23,7 +23,7 @@ Payload = Callable[[str], Vif]
 AGENT = str(Path(sys.executable).parent / "vif-agent")
 LIMIT = 5  # seconds, [plugins] timeout: nobody else may take so long
 SOURCE = """
-import os, subprocess, threading, time
+import os, subprocess, sys, threading, time
 from vif_agent.errors import BindingRefused, InvalidRequest
 
 class Good(Plugin):
@@ -111,6 +111,27 @@ class Scribbles(Good):
                 pass
         return super().answer(vif, name)
 
+class Drips(Good):
+    # a byte now and then is no answer
+    def answer(self, vif, name):
+        os.write(int(sys.argv[1]), b"\\0\\0\\1\\0")
+        while True:
+            os.write(int(sys.argv[1]), b" ")
+            time.sleep(0.2)
+
+class Peeks(Good):
+    # the agent's memory has the broker's password in it, the helper's a way to change links
+    def answer(self, vif, name):
+        children = open(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read().split()
+        said = set()
+        for pid in [os.getppid(), children[0]]:
+            try:
+                open(f"/proc/{pid}/mem", "rb").close()
+                said.add("open")
+            except OSError as error:
+                said.add(error.strerror)
+        raise BindingRefused(f"memory: {said}")
+
 class Future(Good):
     contract = "9.9"
 
@@ -179,6 +200,8 @@ BAD = {
     "cries": ("Cries", "plugin_failed", "plugin cries raised KeyError('no no no"),
     "forks": ("Forks", "plugin_failed", f"plugin forks did not answer within {LIMIT} s"),
     "scribbles": ("Scribbles", "plugin_failed", "plugin scribbles said what is no answer: "),
+    "drips": ("Drips", "plugin_failed", f"plugin drips did not answer within {LIMIT} s"),
+    "peeks": ("Peeks", "binding_refused", "memory: {'Permission denied'}"),
     "loops": ("Loops", "plugin_failed", f"plugin loops did not answer within {LIMIT} s"),
 }
 

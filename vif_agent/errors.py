@@ -149,3 +149,10 @@ def brief(value: object, limit: int = 80) -> str:
     except (RecursionError, ValueError):  # nested too deep; an int of more than 4,300 digits
         text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def plain(text: str, limit: int = 1000) -> str:
+    """What others have said, as a store, a log and a terminal take it: short, of one line, with no
+    character that controls anything. Made anew, so that a class of theirs does not come along."""
+    cut = text[:limit] + "…" * (len(text) > limit)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

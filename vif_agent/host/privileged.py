@@ -7,6 +7,7 @@ to the bus keeps no capability. What crosses the channel is plain data.
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import random
@@ -53,6 +54,7 @@ context = priv_context.PrivContext(
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
 
+_SET_DUMPABLE = 4  # prctl(2)
 _GONE_AT_ONCE = 32
 #: done, or already gone: the device (moving it) or all of the group (removing it)
 _WELL_GONE = (0, errno.ENODEV)
@@ -68,12 +70,20 @@ def start() -> None:
     The fork hook drops them before oslo.privsep starts its reader thread here: capabilities
     belong to threads, and a thread keeps those it was born with.
     """
+    _keep_memory_private()
     os.register_at_fork(
         after_in_parent=lambda: capabilities.drop_all_caps_except([], [], []),
         after_in_child=_leave_signals_to_the_agent,
     )
     context.start(priv_context.Method.FORK)
     threading.Thread(target=_fail_calls_of_the_dead, name="helper-watch", daemon=True).start()
+
+
+def _keep_memory_private() -> None:
+    """Of both processes: others of this account (a plugin's process, a vendor's program) can
+    neither trace them nor read what they hold, such as the broker's password. It passes to a fork
+    and not to what is executed."""
+    ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _fail_calls_of_the_dead() -> None:

@@ -20,29 +20,26 @@ from oslo_config import cfg
 from oslo_privsep import capabilities
 
 from vif_agent import config
-from vif_agent.errors import PluginFailed, Problem, VifAgentError, brief
+from vif_agent.errors import PluginFailed, Problem, VifAgentError, brief, plain
 from vif_agent.installed import making
-from vif_agent.installed.wire import Answer, Channel, Loaded, Order
+from vif_agent.installed.wire import LONGEST_TRACE, REFUSALS, Answer, Channel, Loaded, Order
 from vif_agent.plugins import answers
 from vif_agent.plugins.base import MEMORY, Plugin
 from vif_agent.vif import Vif
 
 _NO_NEW_PRIVS = 38  # prctl(2)
 _GRACE = 1.0  # the agent, if it lives, ends us before
-_LONGEST_MESSAGE, _LONGEST_TRACE = 1000, 10_000
-#: of ``vif_agent.errors``; a plugin has no other word for a VIF that cannot be plugged
-_REFUSALS = ("invalid_request", "binding_refused", "no_plugin")
 
 
 def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     _confine()
-    order: Order = channel.receive()
+    order: Order = channel.receive(Order)
     with _at_most(order.patience):
         plugin = _load(channel, order)
     with contextlib.suppress(EOFError, ConnectionError):
         while plugin:
-            vif = channel.receive()
+            vif: Vif = channel.receive(Vif)
             with _at_most(order.limit):
                 answer = _ask(plugin, vif)
             channel.send(answer)
@@ -67,8 +64,8 @@ def _at_most(seconds: float) -> Iterator[None]:
 def _load(channel: Channel, order: Order) -> Plugin | None:
     try:
         plugin = making.plugin(_entry_point(order), _configuration(order), own=False)
-        aliases = {_plain(name): _plain(release) for name, release in plugin.aliases.items()}
-        told = Loaded(_plain(plugin.contract), aliases)
+        aliases = {plain(name): plain(release) for name, release in plugin.aliases.items()}
+        told = Loaded(plain(plugin.contract), aliases)
     except BaseException as error:
         channel.send(_problem("no_plugin", making.reason(error), traceback.format_exc()))
         return None
@@ -97,7 +94,7 @@ def _ask(plugin: Plugin, vif: Vif) -> Answer:
     except PluginFailed as error:
         return _problem("plugin_failed", str(error))
     except VifAgentError as error:
-        if error.code in _REFUSALS and not error.transient:
+        if error.code in REFUSALS and not error.transient:
             return _problem(error.code, str(error))
         return _failed(error)
     except BaseException as error:
@@ -109,13 +106,7 @@ def _failed(error: BaseException) -> Answer:
 
 
 def _problem(code: str, text: str, trace: str = "") -> Answer:
-    return Answer(problem=Problem(code, _plain(text)), trace=trace[-_LONGEST_TRACE:])
-
-
-def _plain(text: str) -> str:
-    """As a store, a log and a terminal take it: short, of one line, and no class of a plugin's."""
-    cut = text[:_LONGEST_MESSAGE] + "…" * (len(text) > _LONGEST_MESSAGE)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return Answer(problem=Problem(code, plain(text)), trace=trace[-LONGEST_TRACE:])
 
 
 if __name__ == "__main__":

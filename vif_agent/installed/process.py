@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from typing import Any
 
-from vif_agent.errors import VifAgentError, brief
-from vif_agent.installed.wire import Answer, Channel, Loaded, Order
+from vif_agent.errors import Problem, VifAgentError, brief, plain
+from vif_agent.installed.wire import CODES, LONGEST_TRACE, Answer, Channel, Loaded, Order
 from vif_agent.plugins import answers
 from vif_agent.vif import Vif
 
@@ -45,13 +47,13 @@ class PluginProcess:
 
     def load(self) -> Loaded | Answer:
         """What was loaded, or the problem; Gone."""
-        return self._converse(self._order, self._order.patience, "load")
+        order = self._order
+        told: Loaded | Answer = self._converse(order, Loaded | Answer, order.patience, "load")
+        return told
 
     def ask(self, vif: Vif) -> Answer:
         """Gone if it hangs or ends meanwhile; PluginFailed for what could break a round."""
-        told = self._converse(vif, self._order.limit, "answer")
-        if not isinstance(told, Answer):
-            raise Gone(f"said what is no answer: {brief(told)}")
+        told: Answer = self._converse(vif, Answer, self._order.limit, "answer")
         answers.checked(told.resources)  # there too, but it is a stranger's process
         return told
 
@@ -64,19 +66,18 @@ class PluginProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
 
-    def _converse(self, said: object, seconds: float, what: str) -> Loaded | Answer:
+    def _converse(self, said: object, expected: object, seconds: float, what: str) -> Any:
+        """The time is for all of it: also for being heard, and for the last byte of the answer."""
+        until = time.monotonic() + seconds
         try:
-            self._channel.send(said)
-            told = self._channel.receive(seconds)
-            if not isinstance(told, Loaded | Answer):
-                raise TypeError(type(told))
-            return told
+            self._channel.send(said, until)
+            return _of_a_stranger(self._channel.receive(expected, until))
         except TimeoutError:
             self.end()
             raise Gone(f"did not {what} within {seconds:g} s") from None
         except (EOFError, OSError):
             raise Gone(f"ended instead of {what}ing ({self._how()})") from None
-        except Exception as error:  # unpickling raises anything
+        except Exception as error:
             self.end()
             raise Gone(f"said what is no answer: {brief(error)}") from None
 
@@ -86,3 +87,19 @@ class PluginProcess:
             self._process.wait(1)
         status = self.end()
         return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _of_a_stranger(told: Loaded | Answer) -> Loaded | Answer:
+    """What is stored, logged and shown of it; its resources are checked by their meanings."""
+    if isinstance(told, Loaded):
+        aliases = {plain(name): plain(release) for name, release in told.aliases.items()}
+        return Loaded(plain(told.contract), aliases)
+    problem = told.problem
+    if problem and (problem.code not in CODES or problem.transient):
+        raise ValueError(f"a plugin has no {problem.code}")
+    lines = told.trace[-LONGEST_TRACE:].splitlines()
+    return Answer(
+        told.resources,
+        problem and Problem(problem.code, plain(problem.message)),
+        "\n".join(map(plain, lines)),
+    )

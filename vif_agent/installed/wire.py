@@ -1,28 +1,27 @@
-"""What goes between the agent and a plugin's process: pickles with their length before them."""
+"""What goes between the agent and a plugin's process: JSON with its length before it.
 
-import copyreg
+Who reads says what it expects. The values are made by the declarations of the classes below and in
+``vif_agent.resources``: whatever the other side sends, nothing else comes of it and no code is run.
+"""
+
 import dataclasses
-import io
-import pickle
+import json
 import socket
 import struct
-from types import MappingProxyType
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from vif_agent.errors import Problem
+from vif_agent.installed import declared
 from vif_agent.resources import Resource
 
 _LENGTH = struct.Struct("!I")
-_LONGEST = 1 << 24
-_ROOMS = {__name__, "vif_agent.errors", "vif_agent.resources", "vif_agent.vif"}
-
-
-def _frozen(items: dict[str, object]) -> MappingProxyType[str, object]:
-    return MappingProxyType(items)
-
-
-# ``Vif.details`` is one, and pickle cannot find the class by its name
-copyreg.pickle(MappingProxyType, lambda frozen: (_frozen, (dict(frozen),)))
+_LONGEST = 1 << 22  # bytes
+LONGEST_TRACE = 10_000
+#: of ``vif_agent.errors``; a plugin has no other word for a VIF that cannot be plugged
+REFUSALS = ("invalid_request", "binding_refused", "no_plugin")
+CODES = (*REFUSALS, "plugin_failed")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Order:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
     contract: str
-    aliases: dict[str, str]
+    aliases: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,39 +52,39 @@ class Answer:
     trace: str = ""
 
 
-class _Reader(pickle.Unpickler):
-    """Reads words of this conversation alone: what is a plugin's is not imported by reading it."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module not in _ROOMS:
-            raise pickle.UnpicklingError(f"{module}.{name} is none of the agent's words")
-        return super().find_class(module, name)
-
-
 class Channel:
+    """All limits are moments of ``time.monotonic``, for all of a message: TimeoutError then."""
+
     def __init__(self, end: socket.socket) -> None:
         self._end = end
 
-    def send(self, item: object) -> None:
-        data = pickle.dumps(item)
+    def send(self, item: object, until: float | None = None) -> None:
+        data = json.dumps(item, default=declared.as_data).encode()
+        self._be_done(until)
         self._end.sendall(_LENGTH.pack(len(data)) + data)
 
-    def receive(self, timeout: float | None = None) -> Any:
-        """EOFError when the other side is gone, TimeoutError after that many seconds of silence."""
-        self._end.settimeout(timeout)
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+    def receive(self, expected: object, until: float | None = None) -> Any:
+        """EOFError when the other side is gone, ValueError or TypeError for what is unexpected."""
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size, until))
         if length > _LONGEST:
-            raise EOFError(f"a message of {length} bytes")
-        return _Reader(io.BytesIO(self._exactly(length))).load()
+            raise ValueError(f"a message of {length} bytes")
+        return declared.read(expected, json.loads(self._exactly(length, until)))
 
-    def _exactly(self, count: int) -> bytes:
-        data = b""
+    def _exactly(self, count: int, until: float | None) -> bytes:
+        data = bytearray()
         while len(data) < count:
+            self._be_done(until)
             some = self._end.recv(count - len(data))
             if not some:
                 raise EOFError("the other side has ended")
             data += some
-        return data
+        return bytes(data)
+
+    def _be_done(self, until: float | None) -> None:
+        left = None if until is None else until - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self._end.settimeout(left)
 
     def close(self) -> None:
         self._end.close()

@@ -10,7 +10,7 @@ import itertools
 import re
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from vif_agent import resources
@@ -53,6 +53,11 @@ def _check(item: object) -> None:
         if not field.takes(value) or not field.means(item, value):
             kind = type(item).__name__
             raise PluginFailed(f"answered a {kind} whose {field.name} is {brief(value)}")
+
+
+def kinds() -> Collection[type[Resource]]:
+    """The classes that may be answered."""
+    return _vocabulary().keys()
 
 
 class _Field(NamedTuple):
