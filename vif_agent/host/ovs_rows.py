@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from vif_agent.host.ovs_qos import PORT, is_ours
 from vif_agent.ownership import MARK, Found
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 Row = Any  # ovs.db.idl.Row has no types
-
-#: on a QoS row of ours, beside the stamp: the name of the port it is part of
-QOS_OF = f"{MARK}-port"
 
 
 class Rows:
@@ -76,7 +74,7 @@ class Rows:
         bridges = self._idl.tables["Bridge"].rows.values()
         self._holders = {port.uuid: bridge for bridge in bridges for port in bridge.ports}
         all_qos = self._idl.tables["QoS"].rows.values()
-        self._qos = {q.external_ids[QOS_OF]: q for q in all_qos if QOS_OF in q.external_ids}
+        self._qos = {q.external_ids[PORT]: q for q in all_qos if PORT in q.external_ids}
         self._as_of = self._idl.wired
 
     def _remains(self, name: str) -> Found | None:
@@ -123,8 +121,3 @@ def _bridge(row: Row) -> Found:
         return Found(resource)
     members = frozenset(port.name for port in row.ports) - {row.name}
     return Found(resource, stamp=stamp, members=members)
-
-
-def is_ours(qos: Row) -> bool:
-    """Made by us, or by os-vif (its rows carry ``_type``); Neutron's QoS rows are Neutron's."""
-    return MARK in qos.external_ids or "_type" in qos.external_ids

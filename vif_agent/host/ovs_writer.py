@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from vif_agent.host.ovs_qos import PORT, QosRows, is_ours
 from vif_agent.host.ovs_refusals import Overtaken
-from vif_agent.host.ovs_rows import QOS_OF, Row, Rows, is_ours
+from vif_agent.host.ovs_rows import Row, Rows
 from vif_agent.ownership import MARK
 from vif_agent.plan import CHANGE, MAKE, REMOVE, Step
 from vif_agent.resources import OvsBridge, OvsPort
@@ -21,6 +22,7 @@ class Writer:
     def __init__(self, rows: Rows, txn: Any) -> None:
         self._rows = rows
         self._txn = txn
+        self._qos = QosRows(rows.table("Port").rows.values())
         self._new_bridges: dict[str, Row] = {}
 
     def write(self, steps: Sequence[Step]) -> None:
@@ -83,7 +85,7 @@ class Writer:
         self._bridge_row(port.bridge).addvalue("ports", row)
 
     def _make_qos(self, step: Step, port: OvsPort) -> Row:
-        ids = {MARK: step.owner, QOS_OF: port.name}
+        ids = {MARK: step.owner, PORT: port.name}
         return self._insert("QoS", type=port.qos_type, external_ids=ids)
 
     def _change_port(self, step: Step, port: OvsPort) -> None:
@@ -116,23 +118,20 @@ class Writer:
 
     def _change_qos(self, step: Step, port: OvsPort) -> None:
         """A row of ours that was taken off the port is still there, and is taken again."""
-        row, remains = self._living("Port", port.name), self._rows.qos_of(port.name)
-        if row.qos:
-            row.qos[0].type = port.qos_type
-        elif remains is not None:
-            remains.type, row.qos = port.qos_type, remains
-        else:
-            row.qos = self._make_qos(step, port)
+        row = self._living("Port", port.name)
+        qos = row.qos[0] if row.qos else self._rows.qos_of(port.name)
+        if qos is None or not self._qos.take(qos, port.name, port.qos_type, step.owner):
+            qos = self._make_qos(step, port)
+        row.qos = qos
 
     def _remove_port(self, name: str) -> None:
-        """QoS rows are roots: OVSDB does not collect them with their port."""
         port, remains = self._rows.named("Port", name), self._rows.qos_of(name)
         doomed = {} if remains is None else {remains.uuid: remains}
         if port is not None:
             doomed |= {qos.uuid: qos for qos in port.qos if is_ours(qos)}
             self._take_off(port)
         for qos in doomed.values():
-            qos.delete()
+            self._qos.let_go(qos, name)
 
     def _take_off(self, port: Row) -> None:
         bridge = self._rows.bridge_of(port)
