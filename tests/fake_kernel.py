@@ -24,13 +24,13 @@ def grow(things: Things, faults: Faults, steps: Sequence[Step]) -> dict[Key, Pro
 
 
 def shrink(things: Things, faults: Faults, steps: Sequence[Step]) -> dict[Key, Problem]:
-    """One message: a failure is everybody's."""
+    """One message; where the kernel refuses one device, each goes by itself."""
     if not steps:
         return {}
     faults.piece()
     met = faults.of(steps)
-    remove_found(things, [s for s in steps if not met or (s.key in met and met[s.key].half)])
-    return {s.key: fault.problem for fault in list(met.values())[:1] for s in steps}
+    remove_found(things, [s for s in steps if s.key not in met or met[s.key].half])
+    return {key: fault.problem for key, fault in met.items()}
 
 
 def remove_found(things: Things, steps: Iterable[Step]) -> None:

@@ -49,8 +49,8 @@ class Faults:
         """The next step that matches is done by half, and told as failed.
 
         As the real host can: a device that is made and stamped, and refuses its settings; one that
-        is removed, and not made anew; some of the settings that differ; of removals this one and
-        no other. A transaction is done whole or not at all, but its answer may be lost.
+        is removed, and not made anew; some of the settings that differ; a removal of which
+        nobody hears. A transaction is done whole or not at all, but its answer may be lost.
         """
         self._faults.append(Fault(match, problem, half=True))
 

@@ -16,6 +16,7 @@ from tests.real_host import PORT, TUN, bridge_fdb, ip, links, set_sysctl, sysctl
 from vif_agent.host import links as host_links
 from vif_agent.host import privileged
 from vif_agent.ownership import Found
+from vif_agent.plan import REMAKE, REMOVE, Step
 from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vxlan
 from vif_agent.testing.frames import TapEnd
 
@@ -293,3 +294,27 @@ with taps.making({TUN!r}, "tap-a", multi_queue=False):
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert "tap-a" not in links()
+
+
+def test_device_that_the_kernel_does_not_remove_keeps_no_other() -> None:
+    """It refuses all of a link group for the sake of one; the loopback is such a one."""
+    names = ["lo", *(f"br-{n}" for n in range(40))]
+    for name in names[1:]:
+        ip("link", "add", name, "type", "bridge")
+    steps = [Step(REMOVE, (there := found(name)).resource, PORT, found=there) for name in names]
+    failures = host_links.shrink(steps)
+    assert {key.name: p.code for key, p in failures.items()} == {"lo": "host_refused"}
+    assert "ENOTSUP" in failures[Key(LINK, "lo")].message
+    assert links().keys() == {"lo"}
+
+
+def test_device_that_cannot_be_made_anew_keeps_no_other() -> None:
+    ip("link", "add", "br-a", "type", "bridge")
+    steps = [
+        Step(REMAKE, Bridge(name=name, up=True), PORT, found=found(name)) for name in ("lo", "br-a")
+    ]
+    before = found("br-a").index
+    failures = host_links.grow(steps, TUN)
+    assert "ENOTSUP" in failures.pop(Key(LINK, "lo")).message
+    assert failures == {}
+    assert found("br-a").index != before

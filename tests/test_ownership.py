@@ -49,6 +49,7 @@ def test_alias_of_somebody_else_names_no_owner(text: str | None) -> None:
         (TAP, Found(TAP), A, Verdict.ADOPTABLE),
         (TAP, Found(VETH), A, Verdict.FOREIGN),
         (TAP, Found(OtherLink(name=NAME)), A, Verdict.FOREIGN),
+        (TAP, Found(OtherLink(name=NAME), stamp=A), A, Verdict.FOREIGN),
         (TAP, Found(TAP), B, Verdict.FOREIGN),
         (Tap(name="vnet7"), Found(Tap(name="vnet7")), A, Verdict.FOREIGN),
         (BRQ, Found(BRQ, stamp=SHARED), SHARED, Verdict.OURS),

@@ -209,6 +209,14 @@ def test_diff_removes_what_is_stamped_and_a_shared_bridge_when_empty(
     assert _steps(_plan(found=found, surplus=surplus)) == [*expected, (REMOVE, TAP.name)]
 
 
+def test_diff_never_removes_what_is_of_a_kind_that_we_do_not_make() -> None:
+    """Its stamp somebody else has written. The kernel removes no NIC, nor anything beside it."""
+    nic = Found(OtherLink(name="tap1", described="network card"), stamp=A)
+    assert not _plan(found=[nic], surplus={nic.resource.key: [A]})
+    (problem,) = _plan(Tap(name="tap1"), found=[nic]).problems.values()
+    assert problem.message == "tap1 exists, is a network card and is not ours"
+
+
 def test_diff_unwires_before_it_removes_the_device() -> None:
     found = [Found(TAP, stamp=A), Found(PORT, stamp=A)]
     plan = _plan(found=found, surplus={TAP.key: [A], PORT.key: [A]})

@@ -8,9 +8,9 @@ without stamp or iface-id, never on a bridge that is not ours to look after, nev
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
 
-from vif_agent.ownership import SHARED, Found, iface_id
+from vif_agent.ownership import SHARED, Found, iface_id, is_of_another_kind
 from vif_agent.plan import REMOVE, Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OtherLink, OvsBridge, OvsPort
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OvsBridge, OvsPort
 
 STAMPED = "carries our stamp, and no wish is known for its port"
 DEAD = "an OVS port without a device, and no wish is known that wants it"
@@ -60,7 +60,7 @@ def find(
     heaps: dict[tuple[str, str], list[Found]] = {}
     for key, found in sorted(actual.found.items()):
         if found.stamp and found.stamp != SHARED:
-            if found.stamp not in known and not isinstance(found.resource, OtherLink):
+            if found.stamp not in known and not is_of_another_kind(found):
                 heaps.setdefault((found.stamp, STAMPED), []).append(found)
         elif not found.stamp and _is_dead(found, actual, bridges) and not claimed(key):
             heaps.setdefault((iface_id(found.resource), DEAD), []).append(found)

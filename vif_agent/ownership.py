@@ -9,7 +9,7 @@ import dataclasses
 import enum
 from collections.abc import Collection
 
-from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, Resource
+from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource
 
 MARK = "vif-agent"
 SHARED = "shared"
@@ -65,6 +65,8 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     """May ``owner`` change ``found`` into ``wanted``?"""
     if wanted.borrowed and found.stamp is None:
         return Verdict.OURS
+    if not wanted.borrowed and is_of_another_kind(found):
+        return Verdict.FOREIGN
     if is_trunk_bridge(wanted) and found.stamp == SHARED:  # as they were stamped once
         return Verdict.ADOPTABLE
     if found.stamp is not None:
@@ -72,6 +74,11 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     if _is_ports_own(wanted, found, owner):
         return Verdict.ADOPTABLE
     return Verdict.FOREIGN
+
+
+def is_of_another_kind(found: Found) -> bool:
+    """We have not made it, whatever it carries: a stamp can be written by anybody."""
+    return isinstance(found.resource, OtherLink)
 
 
 def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:

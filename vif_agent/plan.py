@@ -11,6 +11,7 @@ from vif_agent.ownership import (
     SHARED,
     Found,
     Verdict,
+    is_of_another_kind,
     keeps_addresses,
     may_wire,
     taken,
@@ -143,7 +144,8 @@ def _refusal(want: Want, found: Found | None) -> Problem | None:
     wanted, actual = want.resource, found.resource
     judgement = verdict(wanted, found, want.owner)
     if judgement is Verdict.FOREIGN and not (wanted.shared and wanted.kind == actual.kind):
-        whose = f"belongs to {found.stamp}" if found.stamp else "is not ours"
+        theirs = found.stamp is None or is_of_another_kind(found)
+        whose = "is not ours" if theirs else f"belongs to {found.stamp}"
         described = getattr(actual, "described", "") or actual.kind
         return Conflict(f"{wanted.name} exists, is a {described} and {whose}").problem
     if judgement is Verdict.FOREIGN and (other := _another(wanted, found)):
@@ -349,7 +351,9 @@ def _removals(
     going = {
         key: found
         for key, owners in sorted(surplus.items())
-        if (found := actual.found.get(key)) and found.stamp in {*owners} - (blind - {SHARED})
+        if (found := actual.found.get(key))
+        and found.stamp in {*owners} - (blind - {SHARED})
+        and not is_of_another_kind(found)
     }
     leaving = {*moving, *(key.name for key in going)}
     nics = {name for name, step in moving.items() if isinstance(step.resource, Nic)}

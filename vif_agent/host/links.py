@@ -46,12 +46,13 @@ def grow(steps: Sequence[Step], tun_device: str) -> dict[Key, Problem]:
 
 
 def shrink(steps: Sequence[Step]) -> dict[Key, Problem]:
-    """Remove links; a failure is everybody's, since they go in one message."""
-    if not steps:
+    """Remove links; what stays, by key."""
+    keys = {step.found.index: step.key for step in steps if step.found}
+    if not keys:
         return {}
     with privileged.helper():
-        code, text = privileged.shrink([step.found.index for step in steps if step.found])
-    return {step.key: problem(step.key.name, code, text) for step in steps} if code else {}
+        failures = privileged.shrink(list(keys))
+    return {keys[index]: problem(keys[index].name, *told) for index, told in failures.items()}
 
 
 def problem(name: str, code: int, text: str) -> Problem:

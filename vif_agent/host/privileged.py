@@ -14,6 +14,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     failures: Failures = {}
     with Socket() as netlink:
         orders = _with_homes(netlink, _with_masters(orders, failures), failures)
-        _remove(netlink, [o["index"] for o in orders if o["verb"] == "remake"])
+        _unmake(netlink, [o for o in orders if o["verb"] == "remake"], failures)
+        orders = [order for order in orders if order["name"] not in failures]
         _make_taps(netlink, orders, tun_device, failures)
         indexes = indexes_of(orders, failures)
         _send(netlink, configuration(orders, indexes), failures)
@@ -163,11 +165,10 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
 
 
 @context.entrypoint
-def shrink(indexes: Sequence[int]) -> tuple[int, str]:
-    """Remove links by index (a name may have a new bearer by now). Answers (errno, text)."""
+def shrink(indexes: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """Remove links by index (a name may have a new bearer by now). Those that stay: why."""
     with Socket() as netlink:
-        answer = _remove(netlink, indexes)
-    return (answer.errno, answer.text)
+        return _remove(netlink, indexes)
 
 
 @context.entrypoint
@@ -233,19 +234,36 @@ def _members(netlink: Socket, index: int) -> Iterator[read.Raw]:
         yield from (link for link in stacked if link["link"] == index)
 
 
-def _remove(netlink: Socket, indexes: Sequence[int]) -> Answer:
+def _remove(netlink: Socket, indexes: Sequence[int]) -> dict[int, tuple[int, str]]:
     """Devices put into one link group go with one message, 3 to 100 times faster than singly.
 
-    Some at a time: the kernel holds its one lock for links meanwhile, 19 ms for each bridge. The
-    group is a random number, so that nobody else's device is in it.
+    Some at a time: the kernel holds its one lock for links meanwhile, 19 ms for each bridge. If it
+    refuses one device of a group, none goes: then one by one. Those that stay: why.
     """
-    requests: list[LinkRequest] = []
-    for start in range(0, len(indexes), _GONE_AT_ONCE):
-        group = number(iflink.GROUP, random.randrange(1 << 24, 1 << 31))
-        some = indexes[start : start + _GONE_AT_ONCE]
-        requests += [*(LinkRequest(SET, group, i) for i in some), LinkRequest(DELETE, group)]
-    answers = netlink.ask(requests)
-    return next((a for a in answers if a.errno not in _WELL_GONE), Answer())
+    groups = [indexes[i : i + _GONE_AT_ONCE] for i in range(0, len(indexes), _GONE_AT_ONCE)]
+    answers = iter(netlink.ask([r for group in groups for r in _removal_of(group)]))
+    staying = [i for group in groups for i in _staying(group, islice(answers, len(group) + 1))]
+    told = zip(staying, netlink.ask([LinkRequest(DELETE, index=i) for i in staying]), strict=True)
+    return {i: (answer.errno, answer.text) for i, answer in told if answer.errno not in _WELL_GONE}
+
+
+def _removal_of(indexes: Sequence[int]) -> Iterator[LinkRequest]:
+    """The group is a random number, so that nobody else's device is in it."""
+    group = number(iflink.GROUP, random.randrange(1 << 24, 1 << 31))
+    yield from (LinkRequest(SET, group, i) for i in indexes)
+    yield LinkRequest(DELETE, group)
+
+
+def _staying(indexes: Sequence[int], answers: Iterable[Answer]) -> Iterable[int]:
+    *joined, removed = answers
+    if removed.errno not in _WELL_GONE:
+        return indexes
+    return [i for i, a in zip(indexes, joined, strict=True) if a.errno not in _WELL_GONE]
+
+
+def _unmake(netlink: Socket, orders: Sequence[Order], failures: Failures) -> None:
+    names = {order["index"]: order["name"] for order in orders}
+    failures |= {names[index]: told for index, told in _remove(netlink, list(names)).items()}
 
 
 def _make_taps(
