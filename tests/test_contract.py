@@ -25,6 +25,7 @@ from vif_agent.store import PLUG, UNPLUG, Wish
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
+pytestmark = pytest.mark.broker
 RECORDED = Path(__file__).parent / "recorded" / "1.0"
 ELSEWHERE = "elsewhere"
 

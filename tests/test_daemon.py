@@ -18,6 +18,7 @@ from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
 Payload = Callable[[str], Vif]
+pytestmark = pytest.mark.broker
 
 #: the kernel's devices and the OVS port of each payload
 DEVICES = {

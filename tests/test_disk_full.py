@@ -12,6 +12,7 @@ from tests.casting import MODES, QUEUE, Site, Vif, numbered, wait_for
 from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
 
+pytestmark = pytest.mark.broker
 COMPLAINT = "Casts wait unacknowledged until there is room"
 MANY = 40  # casts: more than the store's slack takes
 

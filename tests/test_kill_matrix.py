@@ -79,7 +79,10 @@ def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
         yield running
 
 
-@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(v, marks=[pytest.mark.broker] if v == "rabbitmq" else []) for v in VICTIMS],
+)
 def test_storm_with_kills_loses_nothing(
     site: Site, payload: Callable[[str], Vif], figures: Callable[[str], None], name: str
 ) -> None:

@@ -12,6 +12,7 @@ from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
 Payload = Callable[[str], Vif]
+pytestmark = pytest.mark.broker
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from vif_agent.testing.host import ScratchHost
 
 UNIT = Path(__file__).parent.parent / "systemd" / "vif-agent.service"
 AGENT = Path(sys.executable).parent / "vif-agent"
+pytestmark = pytest.mark.broker
 READY, STOPPING = "READY=1", "STOPPING=1"
 
 

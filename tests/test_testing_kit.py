@@ -189,6 +189,7 @@ def amqp(rabbit: PrivateRabbit) -> Any:
     return connect(url, transport_options={"confirm_publish": True})
 
 
+@pytest.mark.broker
 def test_a_durable_queue_outlives_the_broker(rabbit: PrivateRabbit) -> None:
     with amqp(rabbit) as connection, connection.SimpleQueue("kit") as queue:
         for number in range(3):
@@ -201,6 +202,7 @@ def test_a_durable_queue_outlives_the_broker(rabbit: PrivateRabbit) -> None:
         rabbit.queue_length("none")
 
 
+@pytest.mark.broker
 def test_rabbit_leaves_no_process(host: ScratchHost, rabbit: PrivateRabbit) -> None:
     """The last test of the broker: it is stopped after this. Its children end after it."""
     assert processes_in(rabbit.directory)

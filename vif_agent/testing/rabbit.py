@@ -1,10 +1,16 @@
-"""A real RabbitMQ of one's own, as PrivateOvs is a real Open vSwitch."""
+"""A real RabbitMQ of one's own, as PrivateOvs is a real Open vSwitch.
+
+With VIF_AGENT_RABBIT in the environment, the directory in which another Debian's packages are
+unpacked, that one's: its processes see that directory's /usr as theirs, with its Erlang and its C
+library. ``scripts/test-rabbit4`` makes and names one.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +19,8 @@ from vif_agent.testing.processes import Process
 
 # Debian's /usr/sbin wrappers change to the user rabbitmq, who cannot write to our directory.
 SERVER = "usr/lib/rabbitmq/lib/rabbitmq_server-*"
+ROOT = Path(os.environ.get("VIF_AGENT_RABBIT", "/"))
+_IN_ROOT = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0/usr" /usr && exec "$@"', str(ROOT))
 NODE = "rabbit@localhost"  # "localhost" resolves where the machine's own name may not
 _ERLANG = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
 _PROTOCOL = b"AMQP\x00\x00\x09\x01"
@@ -32,13 +40,16 @@ class PrivateRabbit:
     """Data, logs and cookie are in `directory`; it listens on 127.0.0.1 only, as does its epmd.
 
     A boot costs about two seconds: launch() begins it, and wait_ready() can come after other work.
-    Ports and data survive stop() and kill().
+    Ports and data survive stop() and kill(). ``settings`` are rabbitmq.conf's.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, settings: Mapping[str, object] | None = None
+    ) -> None:
         spare, self._epmd_port, self._node_port = free_ports(3)
         self.directory = directory
         self.port = port or spare
+        self.settings = dict(settings or {})
         self.url = f"rabbit://guest:guest@127.0.0.1:{self.port}/"
         self.epmd: Process | None = None
         self.broker: Process | None = None
@@ -56,10 +67,10 @@ class PrivateRabbit:
         """Returns while the broker is still booting."""
         self._write_files()
         if not processes.alive(self.epmd):
-            self.epmd = processes.start(("epmd",), self._env, self.directory / "epmd.out")
+            self.epmd = processes.start(_argv("epmd"), self._env, self.directory / "epmd.out")
             processes.wait_until(lambda: _accepts(self._epmd_port), "epmd", self.epmd)
         self.broker = processes.start(
-            (_program("rabbitmq-server"),), self._env, self.directory / "broker.out"
+            _argv(_program("rabbitmq-server")), self._env, self.directory / "broker.out"
         )
 
     def wait_ready(self, timeout: float = 60) -> None:
@@ -78,7 +89,7 @@ class PrivateRabbit:
 
     def ctl(self, *args: str) -> str:
         """rabbitmqctl; half a second each."""
-        return processes.run((_program("rabbitmqctl"), *args), self._env)
+        return processes.run(_argv(_program("rabbitmqctl"), *args), self._env)
 
     def queue_length(self, name: str) -> int:
         """Messages ready and delivered but not acknowledged; LookupError if no such queue."""
@@ -94,6 +105,9 @@ class PrivateRabbit:
         self.directory.joinpath("advanced.config").write_text(
             "[{rabbit, [{disk_free_limit, 1000000}]}].\n"
         )
+        self.directory.joinpath("rabbitmq.conf").write_text(
+            "".join(f"{name} = {value}\n" for name, value in self.settings.items())
+        )
         cookie = self.directory / ".erlang.cookie"
         if not cookie.exists():
             cookie.touch(mode=0o600)
@@ -106,7 +120,7 @@ class PrivateRabbit:
         directory.mkdir(exist_ok=True)
         for server in _installed("plugins/rabbit-[0-9]*"):
             with contextlib.suppress(FileExistsError):
-                directory.joinpath(server.name).symlink_to(server)
+                directory.joinpath(server.name).symlink_to(_seen(server))
 
     def _environment(self) -> dict[str, str]:
         """Nothing is inherited but PATH: a stray RABBITMQ_* would lead to somebody else's broker.
@@ -158,14 +172,30 @@ class PrivateRabbit:
         self.stop()
 
 
+def version() -> tuple[int, ...]:
+    """Of the broker that is started here, e.g. (3, 10, 8)."""
+    name = _installed("sbin")[-1].parent.name
+    return tuple(int(number) for number in name.rpartition("-")[2].split("."))
+
+
+def _argv(*argv: str) -> tuple[str, ...]:
+    """exec all the way, so that the pid is the one we know; the mount ends with the process."""
+    return argv if str(ROOT) == "/" else (*_IN_ROOT, *argv)
+
+
 def _program(name: str) -> str:
-    return str(_installed(f"sbin/{name}")[-1])
+    return str(_seen(_installed(f"sbin/{name}")[-1]))
+
+
+def _seen(path: Path) -> Path:
+    """As the broker's processes see it."""
+    return Path("/") / path.relative_to(ROOT)
 
 
 def _installed(pattern: str) -> list[Path]:
-    if found := sorted(Path("/").glob(f"{SERVER}/{pattern}")):
+    if found := sorted(ROOT.glob(f"{SERVER}/{pattern}")):
         return found
-    raise FileNotFoundError(f"/{SERVER}/{pattern}: is rabbitmq-server installed?")
+    raise FileNotFoundError(f"{ROOT / SERVER}/{pattern}: is rabbitmq-server installed?")
 
 
 def _accepts(port: int) -> bool:
