@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import kombu
+import oslo_messaging
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.casting import CONTEXT, MODES, QUEUE, Notices, Site, Vif, nic, numbered, wait_for
 from tests.examples import INSTANCE
+from vif_agent import bus
 from vif_agent.bus import casts
 from vif_agent.store import Wish
 from vif_agent.testing.daemon import HOST
@@ -163,6 +166,56 @@ def test_message_that_comes_twice_is_acknowledged_twice(
         wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
         wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "an empty queue")
     site.unplug(vif)
+
+
+BAD_CALLS: list[tuple[str, dict[str, object], str]] = [
+    ("repair", {"port_id": 2**70}, "port_id"),
+    ("repair", {"port_id": "\ud800"}, "port_id"),
+    ("wait_vif", {"port_id": "x", "timeout": 5}, "port_id"),
+    ("wait_vif", {"port_id": INSTANCE["uuid"], "timeout": math.nan}, "timeout"),
+    ("wait_vif", {"port_id": INSTANCE["uuid"], "timeout": math.inf}, "timeout"),
+    ("get_status", {"verbose": 1}, "args"),
+    ("reboot", {}, "method"),
+    ("x" * 100_000, {}, "method"),
+]
+
+
+def test_bad_calls_are_told_to_the_caller_and_the_agent_goes_on(site: Site, unharmed: None) -> None:
+    target = oslo_messaging.Target(
+        exchange=bus.EXCHANGE, topic=bus.ADMIN_TOPIC, server=HOST, version=bus.VERSION
+    )
+    client = oslo_messaging.get_rpc_client(site.transport, target).prepare(timeout=60)
+    logged = len(site.daemon.log())
+    for method, arguments, field in BAD_CALLS:
+        with pytest.raises(oslo_messaging.RemoteError) as refused:
+            client.call(CONTEXT, method, **arguments)
+        assert str(refused.value.value).startswith(f"{field}: expected "), method[:20]
+    assert "Traceback" not in site.daemon.log()[logged:]
+
+
+def test_port_of_an_upper_case_id_is_waited_for(site: Site, payload: Callable[[str], Vif]) -> None:
+    vif = numbered(payload("ovs_create_tap"), 0xABCD)
+    upper = {**vif, "id": vif["id"].upper()}
+    assert site.plug(upper)["port_id"] == vif["id"]
+    assert site.unplug(upper)["state"] == "unplugged"
+
+
+def test_each_of_two_refused_casts_is_told_to_who_waits_for_it(
+    site: Site, payload: Callable[[str], Vif]
+) -> None:
+    vif = {**numbered(payload("ovs"), 4300), "devname": "a/b"}
+    for generation in (1, 2):
+        site.plug(vif, wait=None, generation=generation)
+    wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "an empty queue")
+    for generation in (2, 1):
+        view = wait_for(lambda g=generation: _refused_as(site, vif, g), "the refusal")  # type: ignore[misc]
+        assert view
+        assert view["generation"] == generation
+
+
+def _refused_as(site: Site, vif: Vif, generation: int) -> dict[str, Any] | None:
+    view = site.api.wait_vif(CONTEXT, HOST, vif["id"], generation, 5)
+    return view if view["state"] == "refused" else None
 
 
 @pytest.mark.parametrize("what", GARBAGE)

@@ -199,3 +199,11 @@ def test_only_the_last_thousand_refusals_are_kept(report: Report) -> None:
 
 def test_get_of_an_unknown_port_is_none(report: Report) -> None:
     assert report.get(A) is None
+
+
+def test_each_of_two_refused_casts_is_remembered(report: Report) -> None:
+    report.refused([_refusal(7)])
+    report.refused([_refusal(8)])
+    for generation in (7, 8):
+        assert report.wait(A, generation, 0)["state"] == "refused"
+    assert report.wait(A, 9, 0)["state"] == "pending"

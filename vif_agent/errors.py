@@ -1,6 +1,7 @@
 """Errors, by who must act: the caller, the operator, nobody yet (retry), or us (a bug)."""
 
 import dataclasses
+import reprlib
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,10 +143,16 @@ class HelperGone(VifAgentError):
     code = "helper_gone"
 
 
+_SHORT = reprlib.Repr()  # a sender may nest megabytes: no more is read than is shown
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlong = 5000  # digits; Python itself refuses more
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 20
+
+
 def brief(value: object, limit: int = 80) -> str:
     """A value as it may stand in a message: its repr, cut to ``limit`` characters."""
     try:
-        text = repr(value[: limit + 1] if isinstance(value, str) else value)
+        text = repr(value[: limit + 1]) if isinstance(value, str) else _SHORT.repr(value)
     except (RecursionError, ValueError):  # nested too deep; an int of more than 4,300 digits
         text = f"a {type(value).__name__}"
     return text if len(text) <= limit else text[:limit] + "…"

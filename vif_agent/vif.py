@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar, cast
 
-from vif_agent.errors import InvalidRequest
+from vif_agent.errors import InvalidRequest, brief
 
 _T = TypeVar("_T")
 
@@ -26,6 +26,7 @@ _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
 _SEGMENT = (0, (1 << 32) - 1)  # of all of Neutron's types GRE has the longest
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
 _PCI = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\Z")
+_LONGEST_UUID = 45  # characters: with "urn:uuid:" before it, as Python reads it too
 _RATE = (0, (1 << 32) - 1)  # of a VF in Mbit/s (struct ifla_vf_rate)
 
 
@@ -143,6 +144,16 @@ def port_id_of(vif: object) -> str:
     return node.need(node.uuid("id"), "id", "the port's UUID")
 
 
+def canonical(field: str, value: object) -> str:
+    """The one form of a UUID in here, as Neutron and nova write it: lower-case, with dashes."""
+    try:
+        if not isinstance(value, str) or len(value) > _LONGEST_UUID:
+            raise ValueError(value)
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise InvalidRequest(field, value, "a UUID") from None
+
+
 def freeze(value: object, path: str, depth: int = 0) -> object:
     """Deeply immutable copy of a JSON value; refuses what is nested too deep to be a VIF."""
     if depth > _DEEPEST:
@@ -205,7 +216,8 @@ class _Node:
         return value
 
     def wrong(self, key: str, expected: str) -> InvalidRequest:
-        return InvalidRequest(f"{self.path}.{key}", self.value.get(key), expected)
+        said = key if key.isprintable() else brief(key)  # of a bad one the sender has thought
+        return InvalidRequest(f"{self.path}.{said}", self.value.get(key), expected)
 
     def child(self, key: str) -> "_Node":
         value = self.value.get(key)
@@ -250,10 +262,7 @@ class _Node:
 
     def uuid(self, key: str) -> str | None:
         text = self.text(key)
-        try:
-            return None if text is None else str(uuid.UUID(text))
-        except ValueError:
-            raise self.wrong(key, "a UUID") from None
+        return None if text is None else canonical(f"{self.path}.{key}", text)
 
     def pci(self, key: str) -> str | None:
         expected = "a PCI address such as 0000:03:10.1"

@@ -1,26 +1,32 @@
 """The operators' calls (topic ``vif_agent_admin``): see, wait, dry run, repair, clean up."""
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 import oslo_messaging
+from oslo_messaging.rpc.dispatcher import RPCDispatcher
 
 from vif_agent import bus
-from vif_agent.bus import transport
+from vif_agent.bus import arguments, transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.errors import VifAgentError
 from vif_agent.store import UNPLUGGED, Store
 
-_LONGEST_WAIT = 600
-
+_LONGEST_LIMIT = 1 << 31  # seconds that a caller may say it waits
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
-def _told(call: _Call) -> _Call:
-    """What is wrong with the host is the caller's to know, and no traceback in our log."""
-    told: _Call = oslo_messaging.expected_exceptions(VifAgentError)(call)
+def _call(call: _Call) -> _Call:
+    """What is wrong with the arguments or the host is the caller's to know, not our log's."""
+
+    @functools.wraps(call)
+    def checked(self: "Calls", ctxt: Any, /, **given: Any) -> Any:
+        return call(self, ctxt, **arguments.of_call(call, given))
+
+    told: _Call = oslo_messaging.expected_exceptions(VifAgentError)(checked)
     return told
 
 
@@ -52,19 +58,22 @@ class Calls:
         self._store = store
         self._report = report
 
+    @_call
     def get_vif(self, ctxt: Any, port_id: str) -> dict[str, Any] | None:
         return self._report.get(port_id)
 
+    @_call
     def list_vifs(self, ctxt: Any, unplugged: bool = False) -> list[dict[str, Any]]:
         ports = self._store.ports().values()
         return [port_view(p) for p in ports if unplugged or p.state != UNPLUGGED]
 
+    @_call
     def wait_vif(
         self, ctxt: Any, port_id: str, generation: int | None = None, timeout: float = 30
     ) -> dict[str, Any]:
-        return self._report.wait(port_id, generation, min(timeout, _LONGEST_WAIT))
+        return self._report.wait(port_id, generation, timeout)
 
-    @_told
+    @_call
     def plan(
         self,
         ctxt: Any,
@@ -80,31 +89,56 @@ class Calls:
             args = {"vifs": vifs, "complete": complete}
         return self._asked.plan({"method": cast, "args": args})
 
+    @_call
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
         self._repair(port_id)
 
-    @_told
+    @_call
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         return self._asked.check(port_id)
 
+    @_call
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:
         return self._asked.orphans()
 
-    @_told
+    @_call
     def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
         return self._asked.cleanup(dry_run)
 
+    @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
         return {**self._asked.status(), "told": dict(self._report.counts)}
 
+    @_call
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:
         return self._asked.plugins()
+
+
+class Door(RPCDispatcher):  # type: ignore[misc]
+    """oslo.messaging's own asks nothing: a message that is no call ends in a traceback.
+
+    Or worse: one that states a time limit and a namespace leaves a thread behind for good.
+    """
+
+    def dispatch(self, incoming: Any) -> Any:
+        if arguments.queue_name(incoming.reply_q) is None:
+            incoming.orig_msg_id = None  # there is nobody to answer
+        limit = incoming.client_timeout
+        if not isinstance(limit, int) or not 0 < limit < _LONGEST_LIMIT:
+            incoming.client_timeout = None
+        known = {name for endpoint in self.endpoints for name in dir(endpoint) if name[0] != "_"}
+        try:
+            arguments.check_message(incoming.message, sorted(known - {"target"}))
+        except VifAgentError:
+            raise oslo_messaging.ExpectedException from None
+        return super().dispatch(incoming)
 
 
 def server(messaging: Any, host: str, calls: Calls) -> Any:
     """oslo.messaging's own pool makes a thread for each call, up to its bound, and keeps them."""
     target = transport.target(bus.ADMIN_TOPIC, host)
     made = oslo_messaging.get_rpc_server(messaging, target, [calls])
+    made.dispatcher = Door([calls], None)
     if made.executor_type == "threading":
         made._executor_cls = ThreadPoolExecutor  # takes an idle thread first
     return made

@@ -15,8 +15,9 @@ import oslo_messaging
 from vif_agent import bus
 from vif_agent.bus import transport as ours
 from vif_agent.bus.last_seen import LastSeen
-from vif_agent.errors import StaleGeneration
+from vif_agent.errors import InvalidRequest, StaleGeneration
 from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
+from vif_agent.vif import port_id_of
 
 _REPLY_SECONDS = 10
 #: an agent that dies with a question in hand never answers it: none is longer than this
@@ -180,6 +181,7 @@ class VifAgentAPI:
         wait: float | None,
         generation: int | None,
     ) -> dict[str, Any] | None:
+        port_id = "" if wait is None else _port_id(vif)
         generation = time.time_ns() if generation is None else generation
         deadline = time.monotonic() + (wait or 0)
         cast = self._casts.prepare(server=host, retry=_attempts(wait))
@@ -189,11 +191,11 @@ class VifAgentAPI:
             raise NoAnswer(f"vif-agent on {host}: the bus cannot be reached: {error}") from None
         if wait is None:
             return None
-        view = self._wait(context, host, vif["id"], generation, deadline)
+        view = self._wait(context, host, port_id, generation, deadline)
         aim = READY if method == "plug_vif" else UNPLUGGED
         if view and view["state"] == aim:
             return view
-        raise _failure(host, vif["id"], generation, wait, view)
+        raise _failure(host, port_id, generation, wait, view)
 
     def _wait(
         self, context: Any, host: str, port_id: str, generation: int, deadline: float
@@ -227,6 +229,14 @@ def _attempts(seconds: float | None) -> int | None:
     None: for ever, which is right for a cast that nobody waits for.
     """
     return None if seconds is None else max(1, math.isqrt(int(seconds * 0.8)))
+
+
+def _port_id(vif: Any) -> str:
+    """Its canonical form: under that the agent knows it. A bad one needs no agent to refuse it."""
+    try:
+        return port_id_of(vif)
+    except InvalidRequest as error:
+        raise PlugFailed("-", error.code, str(error)) from None
 
 
 def _settled(view: dict[str, Any] | None) -> bool:

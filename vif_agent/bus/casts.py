@@ -64,10 +64,10 @@ def refusal(context: object, message: object, error: VifAgentError) -> Refusal:
         error,
         verb=_verb_of(_get(message, "method")),
         port_id=_or_none(lambda: vifs.port_id_of(vif)),
-        generation=_or_none(lambda: _generation(args)),
+        generation=_or_none(lambda: generation_of(args)),
         request_id=_request_id(context),
         vif_type=_short(_get(vif, "type")),
-        instance_uuid=_short(_get(_get(args, "instance"), "uuid")) or None,
+        instance_uuid=instance_uuid(_get(args, "instance")),
     )
 
 
@@ -84,7 +84,7 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         raise InvalidRequest("vifs", items, f"a list of at most {_MOST_PORTS} VIFs")
     if not isinstance(complete, bool):
         raise InvalidRequest("complete", complete, "true or false")
-    generation = _generation(args)
+    generation = generation_of(args)
     read = list(_plugs(context, items, generation))
     named = {item.port_id for item in read if item.port_id}
     full_set = FullSet(
@@ -131,7 +131,7 @@ def _pair(item: object) -> Mapping[str, object]:
 def _args(message: object) -> Mapping[str, Any]:
     if not isinstance(message, Mapping):
         raise InvalidRequest("message", message, "an RPC message")
-    _check_version(message)
+    check_version(message)
     args = message.get("args")
     if not isinstance(args, Mapping):
         raise InvalidRequest("args", args, "a dict")
@@ -150,7 +150,7 @@ def _wish(context: object, message: object, message_id: object) -> Wish:
         instance=_sized("instance", args.get("instance")),
         vif=_sized("vif", args["vif"]),
         vif_type=vif_type,
-        generation=_generation(args),
+        generation=generation_of(args),
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
     )
@@ -164,7 +164,7 @@ def _checked(verb: str, args: Mapping[str, object]) -> tuple[str, str]:
     return vifs.port_id_of(args.get("vif")), _short(_get(args.get("vif"), "type"))
 
 
-def _check_version(message: Mapping[str, Any]) -> None:
+def check_version(message: Mapping[str, Any]) -> None:
     """Any 1.x: minor versions only add what may be left out."""
     version = message.get("version", "1.0")
     if not isinstance(version, str) or version.partition(".")[0] != "1":
@@ -173,7 +173,7 @@ def _check_version(message: Mapping[str, Any]) -> None:
         raise InvalidRequest("namespace", message["namespace"], "none")
 
 
-def _generation(args: object) -> int | None:
+def generation_of(args: object) -> int | None:
     value = _get(args, "generation")
     if value is None:
         return None
@@ -200,6 +200,12 @@ def _get(value: object, key: str) -> Any:
 def _short(value: object) -> str:
     """A string that may stand in a log line and a database, or nothing."""
     return value if isinstance(value, str) and value.isprintable() and len(value) <= 255 else ""
+
+
+def instance_uuid(instance: object) -> str | None:
+    """As it is told: an unplug's was never read."""
+    said = _short(_get(instance, "uuid"))
+    return _or_none(lambda: vifs.canonical("instance.uuid", said)) or said or None
 
 
 def _or_none(read: Any) -> Any:

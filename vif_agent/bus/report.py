@@ -29,7 +29,8 @@ class Report:
         self._notifications = notifications
         self._host = host
         self._news = threading.Condition()
-        self._refusals: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        #: by port and generation, for those who wait for one
+        self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         #: what was told since the start, by event ("vif.plug.end")
         self.counts: Counter[str] = Counter()
 
@@ -44,8 +45,8 @@ class Report:
             view = views.refusal(refusal)
             LOG.warning("refused %s: %s", _words(view), refusal.error)
             self._send(f"vif.{refusal.verb}.error", view)
-            if refusal.port_id:
-                self._remember(refusal.port_id, view)
+            if refusal.port_id and refusal.generation is not None:
+                self._remember((refusal.port_id, refusal.generation), view)
         self._wake()
 
     def get(self, port_id: str) -> dict[str, Any] | None:
@@ -73,18 +74,17 @@ class Report:
         self._notifications.send(event, {**view, "host": self._host})
 
     def _look(self, port_id: str, generation: int | None) -> dict[str, Any]:
-        refused = self._refusals.get(port_id)
-        if refused and generation is not None and refused["generation"] == generation:
+        if generation is not None and (refused := self._refusals.get((port_id, generation))):
             return refused
         view = self.get(port_id)
         if view and (generation is None or view["generation"] >= generation):
             return view
         return {"port_id": port_id, "state": PENDING, "error": None, "generation": generation}
 
-    def _remember(self, port_id: str, view: dict[str, Any]) -> None:
+    def _remember(self, wish: tuple[str, int], view: dict[str, Any]) -> None:
         with self._news:
-            self._refusals[port_id] = view
-            self._refusals.move_to_end(port_id)
+            self._refusals[wish] = view
+            self._refusals.move_to_end(wish)
             while len(self._refusals) > _REFUSALS_KEPT:
                 self._refusals.popitem(last=False)
 

@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.errors import Problem
 from vif_agent.store import Port
@@ -12,7 +13,7 @@ def port(port: Port) -> dict[str, Any]:
     """Times are ISO 8601, UTC; ``elapsed_ms`` counts from the receipt of the wish."""
     return {
         "port_id": port.port_id,
-        "instance_uuid": _instance_uuid(port.instance),
+        "instance_uuid": casts.instance_uuid(port.instance),
         "vif_type": port.vif_type,
         "verb": port.verb,
         "state": port.state,
@@ -45,11 +46,6 @@ def error(problem: Problem | None) -> dict[str, Any] | None:
     if problem is None:
         return None
     return {"code": problem.code, "message": problem.message, "transient": problem.transient}
-
-
-def _instance_uuid(instance: object) -> str | None:
-    value = instance.get("uuid") if isinstance(instance, dict) else None
-    return value if isinstance(value, str) else None
 
 
 def _iso(seconds: float | None) -> str | None:

@@ -110,7 +110,7 @@ class Local:
     def _plan(self, cast: str, **arguments: Any) -> dict[str, Any]:
         if cast == "cleanup":
             return self._clean(dry_run=True)
-        return self._calls.plan({}, cast, **arguments)
+        return self._calls.plan({}, cast=cast, **arguments)
 
     def _clean(self, dry_run: bool) -> dict[str, Any]:
         """Never removes: it takes more than one sighting, and here is only one."""

@@ -1,6 +1,7 @@
 """``list``, ``show``, ``check``, ``repair``."""
 
 import argparse
+import contextlib
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from cliff.show import ShowOne
 from vif_agent.cmd.ctl import cells
 from vif_agent.cmd.ctl.app import Asking
 from vif_agent.cmd.ctl.failures import Failed
-from vif_agent.errors import OvsdbUnavailable
+from vif_agent.errors import InvalidRequest, OvsdbUnavailable
 from vif_agent.store import ERROR, RETRYING, UNPLUGGED
+from vif_agent.vif import canonical
 
 if TYPE_CHECKING:
     from vif_agent.cmd.ctl.source import Source
@@ -106,6 +108,8 @@ def find(source: "Source", given: str) -> dict[str, Any]:
     start = given.lower()
     if len(start) < _LEAST:
         raise Failed(f"{given}: at least the first {_LEAST} characters of a port's UUID are needed")
+    with contextlib.suppress(InvalidRequest):
+        start = canonical("PORT", given)
     if len(start) == _WHOLE:
         port = source.ask("get_vif", port_id=start)
         ports = [port] if port else []
