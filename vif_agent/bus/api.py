@@ -15,6 +15,7 @@ import oslo_messaging
 from vif_agent import bus
 from vif_agent.bus import transport as ours
 from vif_agent.bus.last_seen import LastSeen
+from vif_agent.bus.limits import Limits, TimeOver
 from vif_agent.errors import InvalidRequest, StaleGeneration
 from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
 from vif_agent.vif import port_id_of
@@ -36,15 +37,16 @@ class PlugFailed(Exception):
 
 
 class NoAnswer(Exception):
-    """The agent has not answered in time; the cast may still be carried out."""
+    """The agent, or the broker, has not answered in time; the cast may still be carried out."""
 
 
 class VifAgentAPI:
     """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``.
 
     ``conf`` must be oslo.config's global CONF: oslo.messaging 18 reads some options nowhere else.
-    ``timeout``: seconds for the answer to a call. ``must_reach``: a call to a host whose agent has
-    never joined the bus is told at once, by oslo_messaging.MessageUndeliverable.
+    ``timeout``: seconds for the answer to a call, and for the broker to take a cast that nobody
+    waits for. ``must_reach``: a call to a host whose agent has never joined the bus is told at
+    once, by oslo_messaging.MessageUndeliverable.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class VifAgentAPI:
         self._casts = oslo_messaging.get_rpc_client(messaging, ours.target(bus.CAST_TOPIC))
         self._calls = oslo_messaging.get_rpc_client(messaging, ours.target(bus.ADMIN_TOPIC))
         self._timeout = timeout
+        self._limits = Limits()
         self._options = oslo_messaging.TransportOptions(at_least_once=must_reach)
 
     def plug_vif(
@@ -73,7 +76,8 @@ class VifAgentAPI:
     ) -> dict[str, Any] | None:
         """Cast; with ``wait`` (seconds) also wait for the port to be ready, and return it.
 
-        Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out.
+        Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out: ``wait``
+        is the limit of all together, ``timeout`` that of a cast alone.
         ``generation`` defaults to the clock, in nanoseconds: a later wish has a greater one.
         """
         return self._send("plug_vif", context, host, instance, vif, wait, generation)
@@ -106,10 +110,11 @@ class VifAgentAPI:
         ports of the host: others that the agent has plugged are unplugged. Take ``generation``
         (``time.time_ns()``) before the list is read: what is plugged after that is newer than the
         list and stays. An empty list unplugs nothing until it is said again, an interval later.
+        Raises NoAnswer when the broker has not taken it within ``timeout``.
         """
         generation = time.time_ns() if generation is None else generation
         arguments = {"vifs": list(vifs), "complete": complete, "generation": generation}
-        self._casts.prepare(server=host).cast(context, "sync_vifs", **arguments)
+        self._cast(self._timeout, context, host, "sync_vifs", **arguments)
 
     def get_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any] | None:
         return self._call(context, host, "get_vif", port_id=port_id)  # type: ignore[no-any-return]
@@ -183,12 +188,10 @@ class VifAgentAPI:
     ) -> dict[str, Any] | None:
         port_id = "" if wait is None else _port_id(vif)
         generation = time.time_ns() if generation is None else generation
-        deadline = time.monotonic() + (wait or 0)
-        cast = self._casts.prepare(server=host, retry=_attempts(wait))
-        try:
-            cast.cast(context, method, instance=instance, vif=vif, generation=generation)
-        except _NO_BUS as error:
-            raise NoAnswer(f"vif-agent on {host}: the bus cannot be reached: {error}") from None
+        limit = self._timeout if wait is None else wait
+        deadline = time.monotonic() + limit
+        arguments = {"instance": instance, "vif": vif, "generation": generation}
+        self._cast(limit, context, host, method, **arguments)
         if wait is None:
             return None
         view = self._wait(context, host, port_id, generation, deadline)
@@ -196,6 +199,18 @@ class VifAgentAPI:
         if view and view["state"] == aim:
             return view
         raise _failure(host, port_id, generation, wait, view)
+
+    def _cast(self, limit: float, context: Any, host: str, method: str, /, **args: Any) -> None:
+        cast = self._casts.prepare(server=host, retry=_attempts(limit))
+        try:
+            self._limits.within(limit, lambda: cast.cast(context, method, **args))
+        except _NO_BUS as error:
+            raise NoAnswer(f"vif-agent on {host}: the bus cannot be reached: {error}") from None
+        except TimeOver:
+            raise NoAnswer(
+                f"vif-agent on {host}: the broker takes nothing: it has not taken {method} in "
+                f"{limit:g} s. Has it an alarm (rabbitmq-diagnostics alarms), or is it stopped?"
+            ) from None
 
     def _wait(
         self, context: Any, host: str, port_id: str, generation: int, deadline: float
@@ -218,17 +233,19 @@ class VifAgentAPI:
             retry=_attempts(timeout),
             transport_options=self._options,
         )
-        answer = call.call(context, name, **args)
+        try:
+            answer = self._limits.within(timeout, lambda: call.call(context, name, **args))
+        except TimeOver:
+            raise oslo_messaging.MessagingTimeout(
+                f"vif-agent on {host} has not answered {name} in {timeout:g} s"
+            ) from None
         _LAST_SEEN.note(host)
         return answer
 
 
-def _attempts(seconds: float | None) -> int | None:
-    """How often to try to reach the broker: the pauses are 1, 3, 5 … seconds, n squared in all.
-
-    None: for ever, which is right for a cast that nobody waits for.
-    """
-    return None if seconds is None else max(1, math.isqrt(int(seconds * 0.8)))
+def _attempts(seconds: float) -> int:
+    """How often to try to reach the broker: the pauses are 1, 3, 5 … seconds, n squared in all."""
+    return max(1, math.isqrt(int(seconds * 0.8)))
 
 
 def _port_id(vif: Any) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -90,6 +91,25 @@ class PrivateRabbit:
     def ctl(self, *args: str) -> str:
         """rabbitmqctl; half a second each."""
         return processes.run(_argv(_program("rabbitmqctl"), *args), self._env)
+
+    @contextlib.contextmanager
+    def alarm(self) -> Iterator[None]:
+        """It takes no message meanwhile, as when its memory is used up."""
+        self.ctl("set_vm_memory_high_watermark", "0")
+        try:
+            yield
+        finally:
+            self.ctl("set_vm_memory_high_watermark", "0.4")
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP: connections are accepted, by the kernel, and nothing is said on them."""
+        assert self.broker
+        self.broker.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.broker.send_signal(signal.SIGCONT)
 
     def queue_length(self, name: str) -> int:
         """Messages ready and delivered but not acknowledged; LookupError if no such queue."""
