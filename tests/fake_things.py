@@ -68,7 +68,7 @@ class Things:
         row: Resource
         if isinstance(resource, OvsBridge):
             datapath = resource.datapath_type or "system"
-            row = dataclasses.replace(resource, shared=False, datapath_type=datapath)
+            row = dataclasses.replace(resource, shared=False, datapath_type=datapath, secure=False)
             local = OvsPort(name=row.name, bridge=row.name, interface_type="internal", options=())
             self.things[local.key] = Found(local)
         else:

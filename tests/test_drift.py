@@ -95,6 +95,28 @@ def test_ovs_row_that_somebody_changed_is_mended(site: Site, payload: Payload, w
     assert site.ovs_rows("QoS") == rows
 
 
+def test_ovs_bridge_that_somebody_deleted_is_secure_and_said_so(
+    site: Site, payload: Payload
+) -> None:
+    """Under two living ports. They are mended; that nobody gives it flows yet, ``check`` tells."""
+    vifs = [numbered(payload("ovs_create_tap"), number) for number in (61, 62)]
+    for vif in vifs:
+        vif["details"] |= {"bridge_name": "br-drift", "datapath_type": "netdev"}
+        site.plug(vif)
+    site.host.ovs.vsctl("del-br", "br-drift")
+    said = wait_for(lambda: site.host.ovs.vsctl("get-fail-mode", "br-drift"), "the bridge")
+    assert said.strip() == "secure"
+    for vif in vifs:
+        wait_for(lambda vif=vif: not drifted(site, vif), "the port")  # type: ignore[misc]
+        told = site.api.check_vif(CONTEXT, HOST, vif["id"])
+        assert (told["ok"], told["state"], told["error"]) == (False, "ready", None)
+        (unready,) = told["unready"]
+        assert unready.startswith("br-drift: no frame passes")
+    for vif in vifs:
+        site.unplug(vif)
+    assert "br-drift" not in site.host.ovs.vsctl("list-br").split()
+
+
 def test_what_is_not_ours_may_come_and_go(site: Site, payload: Payload) -> None:
     """A guest's tap in our bridge, a stranger's link: nothing is repaired, nothing touched."""
     vif = payload("ovs_hybrid")

@@ -23,7 +23,7 @@ from vif_agent.vif import Vif, parse
 
 Payload = Callable[[str], dict[str, Any]]
 
-INT = OvsBridge(name="br-int", shared=True, datapath_type="system")
+INT = OvsBridge(name="br-int", shared=True, datapath_type="system", secure=True)
 DIRECT = "tap7181b049-88"
 TAP = Tap(
     name=DIRECT,
@@ -167,7 +167,7 @@ def _own(own: dict[str, Any], tap: dict[str, Any], end: dict[str, Any]) -> tuple
          (_changed(INT, datapath_type="netdev"),
           *_own({"datapath_type": "netdev"}, {"qos_type": None}, {}))),
         ({}, {"bridge": "tbr-12345678-1"},
-         (_changed(INT, name="tbr-12345678-1", shared=False),
+         (_changed(INT, name="tbr-12345678-1", shared=False, secure=False),
           *_own({}, {}, {"bridge": "tbr-12345678-1", "isolate": False, "external_ids": tuple(
               sorted((*PORT.external_ids, ("bridge_name", "tbr-12345678-1"))))}))),
     ],
@@ -189,7 +189,7 @@ def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate:
     answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge=bridge)
     ids = tuple(sorted((*PORT.external_ids, ("bridge_name", bridge))))
     assert answer == (
-        _changed(INT, name=bridge, shared=False),
+        _changed(INT, name=bridge, shared=False, secure=False),
         _changed(PORT, bridge=bridge, isolate=False, external_ids=ids),
     )
 
@@ -325,7 +325,7 @@ USER_PORT = OvsPort(
     mtu_request=1450,
     refusable=True,
 )
-USER_INT = OvsBridge(name="br-int", shared=True, datapath_type="netdev")
+USER_INT = OvsBridge(name="br-int", shared=True, datapath_type="netdev", secure=True)
 OTHER_SOCKET = (("vhost-server-path", "/run/vhu"),)
 
 
@@ -348,7 +348,7 @@ OTHER_SOCKET = (("vhost-server-path", "/run/vhu"),)
          (USER_INT, _changed(USER_PORT, isolate=True))),
         ({"isolate": "always"}, {}, (USER_INT, _changed(USER_PORT, isolate=True))),
         ({"isolate": "always"}, {"bridge": "tbr-1"},
-         (_changed(USER_INT, name="tbr-1", shared=False),
+         (_changed(USER_INT, name="tbr-1", shared=False, secure=False),
           _changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
               sorted((*USER_PORT.external_ids, ("bridge_name", "tbr-1"))))))),
         ({"integration_bridge": "br-x"}, {"bridge": None},

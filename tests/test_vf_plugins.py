@@ -28,7 +28,7 @@ META = {
 AS_NEUTRON_SAYS: dict[str, Any] = {
     "spoof_check": True, "link_state": "enable", "min_tx_rate": 100, "max_tx_rate": 1000,
 }  # fmt: skip
-SWITCH = OvsBridge(name="br-int", shared=True, datapath_type="system")
+SWITCH = OvsBridge(name="br-int", shared=True, datapath_type="system", secure=True)
 REPRESENTOR = Device(
     name="<representor of 0000:81:00.2>", up=True, promisc=True, mtu=1450, lowered=True
 )

@@ -24,6 +24,7 @@ from vif_agent.outcome import (
     state_of,
     story_of,
     surely_made,
+    unattended_of,
     unready_of,
 )
 from vif_agent.ownership import Found
@@ -127,7 +128,7 @@ class Engine:
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
         """How the host differs from the port's wish, and what others have yet to do."""
         (entry,), plan, actual = self._tried([port], everywhere=False)
-        return plan, unready_of(entry, actual)
+        return plan, {**unready_of(entry, actual), **unattended_of(entry, actual)}
 
     def _tried(self, ports: Collection[Port], everywhere: bool) -> tuple[list[Entry], Plan, Actual]:
         tried = self._wishes.copy()

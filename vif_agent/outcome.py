@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from vif_agent.errors import NotYet, Problem
 from vif_agent.plan import Actual, Plan
-from vif_agent.resources import COMMAND, Key, OvsPort
+from vif_agent.resources import COMMAND, OVS_BRIDGE, Key, OvsPort
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port
 from vif_agent.wishes import Entry, Wishes
 
@@ -56,6 +56,14 @@ def unready_of(entry: Entry, actual: Actual) -> dict[Key, str]:
             said = f": {found.error}" if found.error else ""
             unready[key] = f"Open vSwitch has given it no ofport{said}"
     return unready | _running(entry, actual)
+
+
+def unattended_of(entry: Entry, actual: Actual) -> dict[Key, str]:
+    """Bridges whose owner has not come to give them flows. No port waits for that: its flows are
+    given when it is there."""
+    bridges = [r.key for r in entry.wanted if r.space == OVS_BRIDGE]
+    found = {key: actual.found[key] for key in bridges if key in actual.found}
+    return {key: bridge.error for key, bridge in found.items() if bridge.error}
 
 
 def _running(entry: Entry, actual: Actual) -> dict[Key, str]:

@@ -28,9 +28,10 @@ class Found:
     ``stamp`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
     plugged into it, ``held`` whether a guest has it open, ``index`` the kernel's ifindex;
     ``ready`` is False while Open vSwitch has not taken it into the datapath, and ``error`` is
-    what it says of it. ``others``: fields that somebody else keeps, so not ours to judge.
-    ``in_shared``: it is in a bridge that we have made for several ports; ``part_of``: what it is
-    part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing.
+    what it says of it; of a bridge, why no frame passes. ``others``: fields that somebody else
+    keeps, so not ours to judge. ``in_shared``: it is in a bridge that we have made for several
+    ports; ``part_of``: what it is part of besides linux bridges (a bond, Open vSwitch's datapath),
+    "" for nothing.
     """
 
     resource: Resource

@@ -272,10 +272,15 @@ class OtherLink(Link):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OvsBridge(Resource):
+    """``secure``: made with fail_mode secure, so no frame passes before its owner has come to give
+    it flows. One that is there is as its owner has it."""
+
     space: ClassVar[str] = OVS_BRIDGE
     kind: ClassVar[str] = "ovs-bridge"
+    unread: ClassVar[frozenset[str]] = frozenset({"secure"})
 
     datapath_type: str | None = None
+    secure: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,11 @@ from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 Row = Any  # ovs.db.idl.Row has no types
 
+UNATTENDED = (
+    "no frame passes: it is secure, and neither Neutron's agent nor OVN has come to give it flows"
+)
+_OVN_MARKS = ("ovn-", "ct-zone-")
+
 
 class Rows:
     """The replica by name. ``idl`` must have an index ``by_name`` on each table used here.
@@ -120,4 +125,15 @@ def _bridge(row: Row) -> Found:
     if stamp is None:  # never removed by us, so what is in it need not be counted
         return Found(resource)
     members = frozenset(port.name for port in row.ports) - {row.name}
-    return Found(resource, stamp=stamp, members=members)
+    return Found(resource, stamp=stamp, members=members, error=_unattended(row))
+
+
+def _unattended(bridge: Row) -> str:
+    """Why a bridge that we have made lets no frame through; "" if its owner has come.
+
+    Neutron's agent gives it a controller, OVN keeps marks of its own there (ovn-controller 23.03).
+    """
+    marks = (key for key in bridge.external_ids if key.startswith(_OVN_MARKS))
+    if bridge.fail_mode != ["secure"] or bridge.controller or next(marks, None):
+        return ""
+    return UNATTENDED

@@ -24,6 +24,8 @@ _COLUMNS: dict[str, dict[str, Any]] = {
         "name": "string",
         "ports": _set_of("Port"),
         "datapath_type": "string",
+        "fail_mode": {"key": "string", **_OPTIONAL},
+        "controller": {"key": "uuid", "min": 0, "max": "unlimited"},  # the rows are not asked for
         "external_ids": _MAP,
     },
     "Port": {

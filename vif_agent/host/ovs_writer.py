@@ -55,6 +55,7 @@ class Writer:
             ports=[port],
             external_ids={MARK: step.owner},
             datapath_type=bridge.datapath_type or "",
+            fail_mode="secure" if bridge.secure else [],
         )
         self._rows.root.addvalue("bridges", row)
         return row

@@ -28,7 +28,7 @@ from vif_agent.host.ovs_rows import Rows
 from vif_agent.host.ovs_writer import Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
-from vif_agent.resources import OVS_PORT, Key
+from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
 
 LOG = logging.getLogger(__name__)
 
@@ -92,6 +92,7 @@ class Ovsdb:
         self._stopping = False
         self._was_connected = False
         self._cfg: dict[str, int] = {}
+        self._unattended: set[str] = set()
         self._idl = Replica(connection)
         self._rows = Rows(self._idl)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
@@ -207,7 +208,20 @@ class Ovsdb:
 
     def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._cfg.get(key.name))) for key in keys)
-        return {key: thing for key, thing in found if thing is not None}
+        seen = {key: thing for key, thing in found if thing is not None}
+        for key in keys:
+            if key.space == OVS_BRIDGE:
+                self._tell_unattended(key.name, seen.get(key))
+        return seen
+
+    def _tell_unattended(self, name: str, bridge: Found | None) -> None:
+        """Once of each that is made, and when its owner has come."""
+        if bridge and bridge.error and name not in self._unattended:
+            LOG.warning("Bridge %s: %s", name, bridge.error)
+            self._unattended.add(name)
+        elif name in self._unattended and not (bridge and bridge.error):
+            LOG.info("Bridge %s: %s", name, "its owner has come" if bridge else "it has gone")
+            self._unattended.discard(name)
 
     def _apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         try:

@@ -28,10 +28,14 @@ class OvsPorts(Plugin):
 
         It goes with that port, whatever Neutron's agent has put into it, as with os-vif: the agent
         takes its ends in the integration bridge away, and wires a trunk only when its bridge comes.
+
+        One for all is secure from the first moment, as Neutron's agent and OVN make theirs: else it
+        forwards the frames of all networks to all ports until they come. A trunk's has no owner
+        who gives it flows, and forwards as a plain switch.
         """
         name = self._bridge_name(vif)
         shared = not name.startswith(TRUNK_BRIDGE)
-        return OvsBridge(name=name, shared=shared, datapath_type=datapath_type)
+        return OvsBridge(name=name, shared=shared, datapath_type=datapath_type, secure=shared)
 
     def port(self, vif: Vif, name: str) -> OvsPort:
         """The port that Neutron and OVN are to know as the VIF's."""

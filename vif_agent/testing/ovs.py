@@ -95,6 +95,9 @@ class PrivateOvs:
     def appctl(self, daemon: str, *args: str) -> str:
         return self._run("ovs-appctl", "--timeout=5", "-t", f"{self.directory / daemon}.ctl", *args)
 
+    def ofctl(self, command: str, bridge: str, *args: str) -> str:
+        return self._run("ovs-ofctl", command, f"unix:{self.directory / bridge}.mgmt", *args)
+
     def add_bridge(self, name: str) -> None:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
 
