@@ -167,6 +167,18 @@ def test_bad_item_refuses_itself_alone_and_its_port_counts_as_named(payload: Pay
     assert sync.whole
 
 
+def test_of_very_many_bad_items_a_hundred_are_told_singly(payload: Payload) -> None:
+    named = [{"id": f"{n:08x}-0000-4000-8000-000000000000"} for n in range(150)]
+    sync = _read([*named, *([{}] * 50), payload("ovs")])
+    assert isinstance(sync, Sync)
+    assert [r.port_id for r in sync.refusals[:100]] == [vif["id"] for vif in named[:100]]
+    (rest,) = sync.refusals[100:]
+    assert (rest.port_id, rest.verb) == (None, "sync")
+    assert str(rest.error).startswith("vifs: 100 of 201 VIFs are refused")
+    assert len(sync.full_set.plugs) == 1
+    assert not sync.whole
+
+
 @pytest.mark.parametrize("item", [None, 7, "tap", {}, {"id": "no uuid"}, {"vif": None}, []])
 def test_set_with_an_item_of_no_port_is_never_whole(payload: Payload, item: object) -> None:
     sync = _read([payload("ovs"), item])

@@ -193,6 +193,18 @@ def test_bad_calls_are_told_to_the_caller_and_the_agent_goes_on(site: Site, unha
     assert "Traceback" not in site.daemon.log()[logged:]
 
 
+def test_bad_list_is_one_line_of_the_log(site: Site, notices: Notices, unharmed: None) -> None:
+    logged = len(site.daemon.log())
+    for _ in range(3):
+        site.cast("sync_vifs", vifs=[{}] * 10_000, complete=True)
+        _, event, told = notices.next(lambda p: p["port_id"] is None)
+        assert event == "vif.sync.error"
+        assert "10000 of 10000 VIFs are refused" in told["error"]["message"]
+    lines = site.daemon.log()[logged:].splitlines()
+    assert sum("refused" in line for line in lines) == 3
+    assert len(lines) < 20
+
+
 def test_port_of_an_upper_case_id_is_waited_for(site: Site, payload: Callable[[str], Vif]) -> None:
     vif = numbered(payload("ovs_create_tap"), 0xABCD)
     upper = {**vif, "id": vif["id"].upper()}

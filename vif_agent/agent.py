@@ -88,6 +88,7 @@ class Agent:
             self._report.refused,
             self._notes.set_taken,
             conf.cleanup.interval,
+            self._report.waiting,
         )
         self._admin = admin.server(self._messaging, conf.host, self._calls())
         self._retries = Retries(conf.vif_agent.retry_min, conf.vif_agent.retry_max)

@@ -28,6 +28,10 @@ class VifAgentError(Exception):
         return Problem(self.code, str(self), self.transient)
 
 
+class Internal(VifAgentError):
+    """A bug of ours, met on the way."""
+
+
 class InvalidRequest(VifAgentError):
     """The caller must send something else: ``field`` held ``value``, not what was expected."""
 

@@ -107,7 +107,8 @@ class Calls:
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
-        return {**self._asked.status(), "told": dict(self._report.counts)}
+        told = dict(self._report.counts)
+        return {**self._asked.status(), "told": told, "casts_wait": self._report.casts_wait}
 
     @_call
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 _VERBS = {"plug_vif": PLUG, "unplug_vif": UNPLUG}
 _SYNC = "sync_vifs"
 _MOST_PORTS = 10_000
-_LARGEST = 1 << 20  # characters of JSON; a real VIF has about two thousand
+_LARGEST = 1 << 16  # characters of JSON; a real VIF has about two thousand
+_MOST_REFUSALS = 100  # of one list, that are told singly
 _MOST_GENERATION = (1 << 63) - 1
 
 
@@ -31,7 +32,8 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sync:
-    """A ``sync_vifs`` cast. ``refusals``: those of its VIFs that were refused, each by itself.
+    """A ``sync_vifs`` cast. ``refusals``: those of its VIFs that were refused, each by itself if it
+    names its port; the others, and the rest of very many, in one.
 
     ``whole``: it says that it is complete, and every VIF in it names its port.
     """
@@ -94,8 +96,28 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
     )
-    refusals = tuple(item for item in read if isinstance(item, Refusal))
+    refusals = tuple(_told([item for item in read if isinstance(item, Refusal)], len(read)))
     return Sync(full_set, refusals, complete and all(item.port_id for item in read))
+
+
+class BadList(InvalidRequest):
+    """What is wrong with very many of its items is said once."""
+
+    def __init__(self, refused: int, total: int, first: VifAgentError) -> None:
+        text = f"vifs: {refused} of {total} VIFs are refused and not told one by one; the first: "
+        VifAgentError.__init__(self, text + str(first))
+
+
+def _told(refusals: Sequence[Refusal], total: int) -> Iterator[Refusal]:
+    singly = [refusal for refusal in refusals if refusal.port_id][:_MOST_REFUSALS]
+    yield from singly
+    known = set(map(id, singly))
+    rest = [refusal for refusal in refusals if id(refusal) not in known]
+    if len(rest) == 1:
+        yield rest[0]
+    elif rest:
+        error = BadList(len(rest), total, rest[0].error)
+        yield Refusal(error, "sync", None, rest[0].generation, rest[0].request_id)
 
 
 def _plugs(

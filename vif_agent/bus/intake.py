@@ -7,7 +7,6 @@ HOST is the queue ``vif_agent.HOST``, to which RPCClient.cast sends.
 """
 
 import logging
-import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +17,8 @@ from oslo_messaging.server import MessageHandlingServer
 from vif_agent import bus
 from vif_agent.bus import casts, transport
 from vif_agent.bus.casts import Refusal, Sync
-from vif_agent.errors import StaleGeneration, StoreUnavailable
+from vif_agent.bus.gathered import Gathered
+from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
 from vif_agent.sightings import Sightings
 from vif_agent.store import FullSet, Store, Wish
 
@@ -31,7 +31,8 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
     """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not.
 
     ``on_set``: a set of this host's ports is on disk; True if what is not in it is to go. An empty
-    set is believed when it is said again, ``set_interval`` seconds later.
+    set is believed when it is said again, ``set_interval`` seconds later. ``on_wait``: why no cast
+    is taken in now; empty when that is over.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         on_refusals: Callable[[Sequence[Refusal]], None],
         on_set: Callable[[bool], None],
         set_interval: float,
+        on_wait: Callable[[str], None],
     ) -> None:
         super().__init__(messaging, dispatcher=None)
         self._host = host
@@ -51,7 +53,8 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         self._on_refusals = on_refusals
         self._on_set = on_set
         self._empty_sets = Sightings(2, set_interval)
-        self._gathered: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._on_wait = on_wait
+        self._gathered = Gathered()
         self._stopping = threading.Event()
 
     def begin(self) -> None:
@@ -61,6 +64,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
     def end(self) -> None:
         """What is not stored by now stays with the broker."""
         self._stopping.set()
+        self._gathered.close()
         self.stop()
         self.wait()
 
@@ -76,37 +80,28 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         super()._on_incoming(incoming)
 
     def _process_incoming(self, incoming: Sequence[Any]) -> None:
+        messages = self._gathered.take()
         try:
-            self._take_in(self._take())
+            self._take_in(messages)
         except Exception:
-            LOG.exception("Casts were not taken in; they stay with the broker")
-
-    def _take(self) -> list[Any]:
-        messages = []
-        while True:
-            try:
-                messages.append(self._gathered.get_nowait())
-            except queue.Empty:
-                return messages
+            LOG.exception("%d casts: not all of what follows a cast was done", len(messages))
+        finally:
+            self._gathered.done(messages)
 
     def _take_in(self, messages: Sequence[Any]) -> None:
-        if not messages:
-            return
-        read = [casts.read(m.ctxt, m.message, getattr(m, "unique_id", None)) for m in messages]
+        read = [_read(message) for message in messages]
         taken = [self._judged(item) for item in read if not isinstance(item, Refusal)]
-        stale = self._put(taken)
-        if stale is None:
+        not_taken = self._put(taken)
+        if not_taken is None:
             return
         for message in messages:
             message.acknowledge()
-        refusals = [r for item in read for r in _refusals(item)]
-        refusals += [_stale(wish) for wish in stale]
-        if refusals:
-            self._on_refusals(refusals)
         if wished := {item.port_id for item in taken if isinstance(item, Wish)}:
             self._on_wishes(wished)
         if sets := [item for item in taken if isinstance(item, FullSet)]:
             self._on_set(any(item.deletes for item in sets))
+        if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
+            self._on_refusals(refusals)
 
     def _judged(self, item: Wish | Sync) -> Wish | FullSet:
         """May this set delete? Only if it is whole, and an empty one only at the second sight."""
@@ -125,18 +120,39 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
             return item.full_set
         return item.deleting()
 
-    def _put(self, wishes: Sequence[Wish | FullSet]) -> list[Wish] | None:
-        """Until it is on disk; None when the agent stops first."""
-        complained = False
-        while not self._stopping.is_set():
+    def _put(self, wishes: Sequence[Wish | FullSet]) -> list[Refusal] | None:
+        """Until it is on disk; None when the agent stops first. Answers what cannot be taken."""
+        complaint = ""
+        while wishes and not self._stopping.is_set():
             try:
-                return self._store.put(wishes) if wishes else []
+                stale = self._store.put(wishes)
             except StoreUnavailable as error:
-                if not complained:
+                if not complaint:
                     LOG.error("Casts wait unacknowledged until there is room: %s", error)
-                    complained = True
+                complaint = str(error)
+                self._on_wait(complaint)
                 self._stopping.wait(_PAUSE_SECONDS)
-        return None
+            except Exception as error:  # a bug of ours, met by one of them
+                LOG.exception("Cannot store %d casts", len(wishes))
+                return self._put_singly(wishes, error)
+            else:
+                if complaint:
+                    self._on_wait("")
+                return [_stale(wish) for wish in stale]
+        return None if wishes else []
+
+    def _put_singly(
+        self, wishes: Sequence[Wish | FullSet], error: Exception
+    ) -> list[Refusal] | None:
+        if len(wishes) == 1:
+            return [_of_wish(wishes[0], Internal(f"internal error: {error!r:.200}"))]
+        refusals: list[Refusal] = []
+        for wish in wishes:
+            refused = self._put([wish])
+            if refused is None:
+                return None
+            refusals += refused
+        return refusals
 
 
 class _NoCache(_MsgIdCache):  # type: ignore[misc]
@@ -157,7 +173,22 @@ def _refusals(item: Wish | Sync | Refusal) -> Sequence[Refusal]:
 
 
 def _stale(wish: Wish) -> Refusal:
-    error = StaleGeneration(
+    return _of_wish(wish, StaleGeneration(
         f"generation: {wish.generation} of port {wish.port_id} is older than the stored one"
-    )
-    return Refusal(error, wish.verb, wish.port_id, wish.generation, wish.request_id, wish.vif_type)
+    ))  # fmt: skip
+
+
+def _of_wish(item: Wish | FullSet, error: VifAgentError) -> Refusal:
+    if isinstance(item, FullSet):
+        return Refusal(error, "sync", None, item.generation, item.request_id)
+    return Refusal(error, item.verb, item.port_id, item.generation, item.request_id, item.vif_type)
+
+
+def _read(message: Any) -> Wish | Sync | Refusal:
+    """One that meets a bug of ours is refused, and holds up no other."""
+    context, body = message.ctxt, message.message
+    try:
+        return casts.read(context, body, getattr(message, "unique_id", None))
+    except Exception as error:
+        LOG.exception("Cannot read a cast")
+        return casts.refusal(context, body, Internal(f"internal error: {error!r:.200}"))

@@ -33,6 +33,8 @@ class Report:
         self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         #: what was told since the start, by event ("vif.plug.end")
         self.counts: Counter[str] = Counter()
+        #: why casts are not taken in now, if they are not
+        self.casts_wait: str | None = None
 
     def finished(self, ports: Iterable[Port]) -> None:
         for port in ports:
@@ -48,6 +50,10 @@ class Report:
             if refusal.port_id and refusal.generation is not None:
                 self._remember((refusal.port_id, refusal.generation), view)
         self._wake()
+
+    def waiting(self, why: str) -> None:
+        """Of the casts; empty: they do not wait any more."""
+        self.casts_wait = why or None
 
     def get(self, port_id: str) -> dict[str, Any] | None:
         """The port as it is in the store."""

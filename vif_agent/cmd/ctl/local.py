@@ -29,7 +29,7 @@ _RUNS = "the agent runs on this host and puts right by itself what differs; noth
 _ROOT = "this changes the host, and so takes root"
 _PAUSE_SECONDS = 0.05
 #: what only a running agent can tell of itself
-_OF_THE_AGENT = ("started_at", "waiting", "rounds", "told")
+_OF_THE_AGENT = ("started_at", "waiting", "rounds", "told", "casts_wait")
 
 
 class Local:

@@ -1,0 +1,53 @@
+"""Messages that have come and are not stored yet: so many bytes of them, and no more.
+
+The broker's prefetch counts messages, and RabbitMQ knows no limit in bytes. A message is some ten
+times as large in here as it is on the wire.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+_MOST_BYTES = 32 << 20  # on the wire; a thousand casts have two million
+_TICK_SECONDS = 0.5
+
+
+class Gathered:
+    """``put`` waits while there are too many, so that the rest stays on the wire."""
+
+    def __init__(self, most: int = _MOST_BYTES) -> None:
+        self._most = most
+        self._bytes = 0  # of those that were put and are not done
+        self._messages: list[Any] = []
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, message: Any) -> None:
+        with self._changed:
+            while self._bytes >= self._most and not self._closed:
+                self._changed.wait(_TICK_SECONDS)
+            self._bytes += size(message)
+            self._messages.append(message)
+
+    def take(self) -> list[Any]:
+        with self._changed:
+            taken, self._messages = self._messages, []
+            return taken
+
+    def done(self, messages: Sequence[Any]) -> None:
+        """They are stored or given up; nothing holds them any more."""
+        with self._changed:
+            self._bytes -= sum(map(size, messages))
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Whoever waits goes on."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def size(message: Any) -> int:
+    """Bytes of its body; nothing on a bus that is in memory anyway."""
+    raw = getattr(message.message, "_raw_message", None)
+    return len(getattr(raw, "body", None) or b"")
