@@ -267,3 +267,11 @@ def test_neutron_port_as_a_user_sees_it(payload: Payload) -> None:
     seen = {name: value for name, value in port.items() if not name.startswith("binding:")}
     with pytest.raises(InvalidRequest, match=r"port\.binding:vif_type: expected a port as Neutron"):
         from_neutron_port(seen)
+
+
+@pytest.mark.parametrize(
+    "owner", ["network:dhcp", "network:router_interface_distributed", "trunk:subport"]
+)
+def test_neutron_port_of_neutrons_own_is_refused(payload: Payload, owner: str) -> None:
+    with pytest.raises(InvalidRequest, match=rf"port\.device_owner: .* own, got '{owner}'"):
+        from_neutron_port({**neutron_port(payload("ovs")), "device_owner": owner})

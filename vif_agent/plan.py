@@ -6,6 +6,7 @@ Pure. ``merge`` joins what the ports want, ``diff`` compares it with what is the
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from vif_agent import switch
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import (
     SHARED,
@@ -127,6 +128,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
         problem = (
             actual.unknown.get(key.space)
             or _refusal(want, actual.found.get(key))
+            or switch.refusal(want, actual)
             or _nic_refusal(want, actual)
             or _parent_refusal(want, actual)
             or _device_refusal(want, wanted, actual)

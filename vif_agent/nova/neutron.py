@@ -9,6 +9,8 @@ Json = dict[str, Any]
 
 _NAME_LENGTH = 14  # of devices and bridges, as nova cuts them
 _OVS_TYPES = ("ovs", "agilio_ovs")
+#: of ports that Neutron's agents plug themselves: DHCP's, routers', a trunk's subports
+_NEUTRONS_OWN = ("network:", "trunk:")
 #: what a card is told of a port's VF, beside MAC and VLAN
 _OF_A_VF = ("port_security_enabled", "admin_state_up", "propagate_uplink_status")
 
@@ -17,8 +19,10 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
     """``vif`` for ``VifAgentAPI.plug_vif``; ``instance`` is ``{"uuid": port["device_id"]}``.
 
     ``port`` must be as an administrator sees it: others are not shown the binding. ``network`` is
-    the port's, for its MTU, name and segment. Raises InvalidRequest.
+    the port's, for its MTU, name and segment. Raises InvalidRequest, also for a port that Neutron's
+    agents plug themselves.
     """
+    _must_be_a_guests(port)
     vif_type = _need(port, "binding:vif_type")
     details = dict(port.get("binding:vif_details") or {})
     on_switch = vif_type in _OVS_TYPES or bool(details.get("vhostuser_ovs_plug"))
@@ -39,6 +43,12 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
         "delegate_create": True,
         "meta": _meta(port) if vif_type == "hw_veb" else {},
     }
+
+
+def _must_be_a_guests(port: Mapping[str, Any]) -> None:
+    owner = port.get("device_owner")
+    if str(owner or "").startswith(_NEUTRONS_OWN):
+        raise InvalidRequest("port.device_owner", owner, "a guest's port, not one of Neutron's own")
 
 
 def _meta(port: Mapping[str, Any]) -> Json:
