@@ -10,7 +10,7 @@ import pytest
 
 from tests.rig import Rig
 from vif_agent.places import REPRESENTOR
-from vif_agent.resources import LINK, OVS_PORT, Key, OtherLink
+from vif_agent.resources import ADDRESS, LINK, OVS_PORT, Key, OtherLink
 from vif_agent.store import PLUG, UNPLUG
 
 Vif = dict[str, Any]
@@ -94,3 +94,24 @@ def test_of_those_that_share_a_bridge_and_are_well_one_is_enough(
     first, second = payload("bridge"), _sibling(payload("bridge"))
     rig.settle(*(rig.wish(PLUG, vif) for vif in (first, second)))
     assert len(rig.engine.ports_of({Key(LINK, first["network"]["bridge"])})) == 1
+
+
+def test_of_each_tunnel_that_stands_on_an_address_one_port_is_looked_at(
+    rig: Rig, payload: Payload
+) -> None:
+    """Until the last port of its network has gone."""
+    base, address = payload("bridge"), Key(ADDRESS, "192.0.2.1")
+    first, second = _of_network(base, 1), _of_network(_sibling(base), 2)
+    third = {**_of_network(base, 2), "id": "00000002" + base["id"][8:], "devname": "tap00000002"}
+    rig.settle(*(rig.wish(PLUG, vif) for vif in (first, second, third)))
+    assert rig.engine.ports_of({address}) == {first["id"], min(second["id"], third["id"])}
+    rig.unplug(second)
+    assert rig.engine.ports_of({address}) == {first["id"], third["id"]}
+    rig.unplug(third)
+    rig.unplug(first)
+    assert rig.engine.ports_of({address}) == set()
+
+
+def _of_network(vif: Vif, number: int) -> Vif:
+    meta = {"network_type": "vxlan", "segmentation_id": 70000 + number, "mtu": 1450}
+    return {**vif, "network": {"id": None, "bridge": f"brq-{number}", "meta": meta}}

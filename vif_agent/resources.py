@@ -18,6 +18,8 @@ OVS_BRIDGE = "ovs-bridge"
 OVS_PORT = "ovs-port"
 OVS_SPACES = (OVS_BRIDGE, OVS_PORT)
 COMMAND = "command"
+#: an IP address that a device of this host has: never a resource, but some depend on one
+ADDRESS = "address"
 
 
 class Key(NamedTuple):
@@ -62,6 +64,11 @@ class Resource:
     @property
     def key(self) -> Key:
         return Key(self.space, self.name)
+
+    @property
+    def stands_on(self) -> tuple[Key, ...]:
+        """What others keep, and whose coming, going or moving is a reason to look at this."""
+        return ()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -141,6 +148,10 @@ class Vlan(Link):
     parent: str
     vid: int
 
+    @property
+    def stands_on(self) -> tuple[Key, ...]:
+        return (Key(LINK, self.parent),)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vxlan(Link):
@@ -161,6 +172,10 @@ class Vxlan(Link):
     ttl: int | None = None
     port: int | None = None
     at_home: bool | None = None
+
+    @property
+    def stands_on(self) -> tuple[Key, ...]:
+        return (Key(ADDRESS, self.local),) if self.local else ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,7 @@ class Wishes:
         self._find = find
         self._entries: dict[str, Entry] = {}
         self._claimants: dict[Key, set[str]] = {}
+        self._standing: dict[Key, set[Key]] = {}  # by what they stand on
         self.leftovers: set[Key] = set()
 
     def __contains__(self, port_id: str) -> bool:
@@ -174,8 +175,10 @@ class Wishes:
         """The ports to look at when these links or OVS ports have changed.
 
         Of those that share a thing any one will do: its look is a look at the thing. But what was
-        in the way may have gone: all that it was in the way of are told.
+        in the way may have gone: all that it was in the way of are told. And what stands on it (a
+        tunnel on its address) may have to follow it.
         """
+        keys = {*keys, *(other for key in keys for other in self._standing.get(key, ()))}
         claimants = (self._claimants.get(key, ()) for key in keys)
         hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
         return {min(ports) for ports in hopeful if ports} | self.refused(keys)
@@ -334,11 +337,22 @@ class Wishes:
             claimants.discard(port_id)
             if not claimants:
                 self._claimants.pop(key, None)
+        self._forget_standing(before.wanted if before else ())
         if entry is None:
             return
         self._entries[port_id] = entry
         for key in entry.claims:
             self._claimants.setdefault(key, set()).add(port_id)
+        for resource in entry.wanted:
+            for below in resource.stands_on:
+                self._standing.setdefault(below, set()).add(resource.key)
+
+    def _forget_standing(self, resources: Iterable[Resource]) -> None:
+        for resource in resources:
+            for below in resource.stands_on if resource.key not in self._claimants else ():
+                self._standing.get(below, set()).discard(resource.key)
+                if not self._standing.get(below):
+                    self._standing.pop(below, None)
 
 
 def _right(port: Port) -> tuple[bool, bool, int]:

@@ -138,5 +138,6 @@ class RealHost:
 
     def _link_changed(self, keys: frozenset[Key] | None) -> None:
         """VFs have no events of their own: the kernel tells of their card."""
-        beside = (Key(VF, vf) for key in keys or () for vf in self._pci.vfs_at(key.name))
+        names = [key.name for key in keys or () if key.space == LINK]
+        beside = (Key(VF, vf) for name in names for vf in self._pci.vfs_at(name))
         self._changed(None if keys is None else frozenset({*keys, *beside}))

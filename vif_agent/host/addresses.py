@@ -45,7 +45,7 @@ class Address:
 def dump(netlink: Socket, index: int = 0) -> list[Address]:
     """All of one device, or of the host, in the kernel's order."""
     body = struct.pack("=BBBBi", 0, 0, 0, 0, index)
-    return [_parsed(found) for found in netlink.dump_of(Message(_DUMP, body))]
+    return [parsed(found) for found in netlink.dump_of(Message(_DUMP, body))]
 
 
 def at(addresses: Iterable[Address], text: str) -> int:
@@ -76,7 +76,7 @@ def _may_carry(link: Raw) -> bool:
     return link["kind"] == "vxlan" or not (link["kind"] == "tun" or owner_in_alias(link["alias"]))
 
 
-def _parsed(body: bytes) -> Address:
+def parsed(body: bytes) -> Address:
     scope, index = struct.unpack_from("=Bi", body, 3)
     found = attributes(body, 8)
     flags = int.from_bytes(found.get(_FLAGS, body[2:3]), "little")

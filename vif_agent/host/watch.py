@@ -24,10 +24,10 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWNEIGH,
 )
 
-from vif_agent.host import iflink
+from vif_agent.host import addresses, iflink
 from vif_agent.host.netlink import attributes
 from vif_agent.host.ovsdb import EVERYTHING, OnChange
-from vif_agent.resources import LINK, Key
+from vif_agent.resources import ADDRESS, LINK, Key
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class LinkWatch:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                names = set(self._changed(self._socket.recv(1 << 20)))
+                keys = frozenset(self._changed(self._socket.recv(1 << 20)))
             except TimeoutError:
                 continue
             except OSError as error:
@@ -92,24 +92,27 @@ class LinkWatch:
                 )
                 self._on_change(EVERYTHING)
                 continue
-            self._on_change(frozenset(Key(LINK, name) for name in names))
+            self._on_change(keys)
 
-    def _changed(self, data: bytes) -> Iterator[str]:
-        """The names of links in these events; of a renamed link the old one too."""
+    def _changed(self, data: bytes) -> Iterator[Key]:
+        """The links in these events, of a renamed one by the old name too; and the addresses."""
         offset = 0
         while offset < len(data):
             length, kind = struct.unpack_from("=IH", data, offset)
             if kind in (RTM_NEWLINK, RTM_DELLINK):
-                yield from self._names_of(kind, data[offset + 16 : offset + length])
+                for name in self._names_of(kind, data[offset + 16 : offset + length]):
+                    yield Key(LINK, name)
             elif kind in (RTM_NEWADDR, RTM_DELADDR, RTM_NEWNEIGH, RTM_DELNEIGH):
                 yield from self._bearer(data[offset + 16 : offset + length])
+            if kind in (RTM_NEWADDR, RTM_DELADDR):
+                yield Key(ADDRESS, addresses.parsed(data[offset + 16 : offset + length]).text)
             offset += (length + 3) & ~3
 
-    def _bearer(self, body: bytes) -> Iterator[str]:
+    def _bearer(self, body: bytes) -> Iterator[Key]:
         """Who has the address, which may have to move to another device; or the peer."""
         (index,) = struct.unpack_from("=i", body, 4)
         with contextlib.suppress(OSError):  # gone by now
-            yield self._names.get(index) or socket.if_indextoname(index)
+            yield Key(LINK, self._names.get(index) or socket.if_indextoname(index))
 
     def _names_of(self, kind: int, body: bytes) -> Iterator[str]:
         (index,) = struct.unpack_from("=i", body, 4)
