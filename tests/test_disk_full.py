@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.casting import MODES, QUEUE, Site, Vif, numbered, wait_for
+from tests.casting import CONTEXT, MODES, QUEUE, Site, Vif, numbered, wait_for
 from vif_agent.testing import processes
+from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
 pytestmark = pytest.mark.broker
 COMPLAINT = "Casts wait unacknowledged until there is room"
+GIVEN_BACK = "No more casts are taken from the broker"
 MANY = 40  # casts: more than the store's slack takes
 
 
@@ -68,6 +70,34 @@ def test_full_disk_loses_no_cast(
     site.settled()
     assert {vif["devname"] for vif in vifs} <= site.host.links().keys()
     assert site.states() == {"ready"}
+
+
+def test_casts_without_room_go_back_to_the_broker(
+    site: Site, vifs: list[Vif], small_disk: Path
+) -> None:
+    """RabbitMQ ends the channel of who holds a message for half an hour (consumer_timeout)."""
+    ballast = _fill(small_disk)
+    for vif in vifs:
+        site.plug(vif, wait=None)
+    wait_for(lambda: GIVEN_BACK in site.daemon.log(), "the word of it")
+    wait_for(lambda: _held(site) == 0, "nothing that is held unacknowledged")
+    assert site.rabbit.queue_length(QUEUE) > 0
+    site.plug(vifs[0], wait=None)
+    assert _held(site) == 0, "the next cast is not taken either"
+    assert site.api.get_status(CONTEXT, HOST)["casts_wait"]
+    ballast.unlink()
+    site.settled()
+    assert {vif["devname"] for vif in vifs} <= site.host.links().keys()
+    assert site.api.get_status(CONTEXT, HOST)["casts_wait"] is None
+    assert "acknowledge" not in site.daemon.log().replace(COMPLAINT, "")
+
+
+def _held(site: Site) -> int:
+    """What is delivered and not acknowledged, and who would be delivered more."""
+    columns = ("name", "messages_unacknowledged", "consumers")
+    table = site.rabbit.ctl("-q", "--no-table-headers", "list_queues", *columns)
+    rows = {row[0]: row[1:] for row in map(str.split, table.splitlines())}
+    return sum(map(int, rows[QUEUE]))
 
 
 def _fill(disk: Path) -> Path:

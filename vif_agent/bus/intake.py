@@ -8,14 +8,14 @@ HOST is the queue ``vif_agent.HOST``, to which RPCClient.cast sends.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from oslo_messaging._drivers.amqp import _MsgIdCache
 from oslo_messaging.server import MessageHandlingServer
 
 from vif_agent import bus
-from vif_agent.bus import casts, transport
+from vif_agent.bus import cast_queue, casts
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
@@ -25,6 +25,7 @@ from vif_agent.store import FullSet, Store, Wish
 LOG = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.5
+_PATIENCE_SECONDS = 5.0  # with a store that takes nothing; much less than any broker has with us
 
 
 class Intake(MessageHandlingServer):  # type: ignore[misc]
@@ -45,6 +46,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         on_set: Callable[[bool], None],
         set_interval: float,
         on_wait: Callable[[str], None],
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         super().__init__(messaging, dispatcher=None)
         self._host = host
@@ -54,6 +56,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         self._on_set = on_set
         self._empty_sets = Sightings(2, set_interval)
         self._on_wait = on_wait
+        self._patience = patience
         self._gathered = Gathered()
         self._stopping = threading.Event()
 
@@ -69,10 +72,8 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         self.wait()
 
     def _create_listener(self) -> Any:
-        targets = [(transport.target(bus.CAST_TOPIC), self._host)]
-        listener = self.transport._listen_for_notifications(targets, None, 1, None)
-        listener._poll_style_listener.msg_id_cache = _NoCache()
-        return listener
+        name = f"{bus.CAST_TOPIC}.{self._host}"
+        return cast_queue.listener(self.transport, bus.EXCHANGE, name)
 
     def _on_incoming(self, incoming: Sequence[Any]) -> None:
         for message in incoming:
@@ -121,8 +122,12 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         return item.deleting()
 
     def _put(self, wishes: Sequence[Wish | FullSet]) -> list[Refusal] | None:
-        """Until it is on disk; None when the agent stops first. Answers what cannot be taken."""
-        complaint = ""
+        """Until it is on disk; None when the agent stops first. Answers what cannot be taken.
+
+        Where that lasts, the broker has them back. That these are stored says that there is room
+        again; they come once more, and are known.
+        """
+        complaint, began, given_back = "", time.monotonic(), False
         while wishes and not self._stopping.is_set():
             try:
                 stale = self._store.put(wishes)
@@ -131,6 +136,8 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
                     LOG.error("Casts wait unacknowledged until there is room: %s", error)
                 complaint = str(error)
                 self._on_wait(complaint)
+                if not given_back and time.monotonic() - began > self._patience:
+                    given_back = self._give_back()
                 self._stopping.wait(_PAUSE_SECONDS)
             except Exception as error:  # a bug of ours, met by one of them
                 LOG.exception("Cannot store %d casts", len(wishes))
@@ -138,8 +145,20 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
             else:
                 if complaint:
                     self._on_wait("")
+                if given_back:
+                    self._reader.take_again()
                 return [_stale(wish) for wish in stale]
         return None if wishes else []
+
+    def _give_back(self) -> bool:
+        LOG.warning("No more casts are taken from the broker until there is room")
+        self._reader.give_back()
+        self._gathered.done(self._gathered.take())
+        return True
+
+    @property
+    def _reader(self) -> Any:
+        return self.listener._poll_style_listener
 
     def _put_singly(
         self, wishes: Sequence[Wish | FullSet], error: Exception
@@ -153,17 +172,6 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
                 return None
             refusals += refused
         return refusals
-
-
-class _NoCache(_MsgIdCache):  # type: ignore[misc]
-    """Every message comes to us, also one that was redelivered: the store knows it.
-
-    oslo.messaging's own cache drops it unacknowledged, so that it stays in the queue until the
-    broker loses patience with us (RabbitMQ's consumer_timeout, 30 minutes).
-    """
-
-    def add(self, msg_id: str | None) -> None:
-        """Nothing is remembered."""
 
 
 def _refusals(item: Wish | Sync | Refusal) -> Sequence[Refusal]:

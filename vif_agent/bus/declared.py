@@ -1,0 +1,153 @@
+"""What the broker has of ours: declared as the options say, or not used at all.
+
+Where a queue or an exchange was declared otherwise before, oslo.messaging goes on with what is not
+durable and says so in a warning. A queue that is not durable loses its casts with the broker.
+"""
+
+import contextlib
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import kombu
+from amqp.exceptions import PreconditionFailed
+from oslo_messaging._drivers.common import PURPOSE_LISTEN
+from oslo_messaging._drivers.impl_rabbit import Consumer
+
+from vif_agent.errors import NotConfigured
+
+_OTHERWISE = re.compile(
+    r"inequivalent arg '(?P<what>[^']+)' for (?P<kind>queue|exchange) '(?P<name>.*?)'"
+    r" in vhost '(?P<vhost>.*?)': received (?P<asked>.*?) but current is (?P<there>\S.*)"
+)
+_VALUE = re.compile(r"(?:the value )?'([^']*)'(?: of type '\w+')?")
+#: what oslo.messaging makes each of, where it is not the one of the same name
+_OPTIONS = {
+    "durable": "amqp_durable_queues, rabbit_quorum_queue",
+    "x-queue-type": "rabbit_quorum_queue",
+    "x-delivery-limit": "rabbit_quorum_delivery_limit",
+    "auto_delete": "amqp_auto_delete",
+}
+#: RabbitMQ 4 drops a message of a quorum queue that it has delivered 20 times, and each end of a
+#: connection counts. -1 stands for "no limit" in 4.0; in 3.10 it drops all at the second delivery.
+_MANY_DELIVERIES = 1_000_000
+
+#: given the driver's connection, what to declare on it
+Declares = Callable[[Any], Consumer]
+
+
+class DeclaredOtherwise(NotConfigured):
+    """One line for each object: what it is, what was asked for, how that is mended."""
+
+
+class _Exact(Consumer):  # type: ignore[misc]
+    def _declare_fallback_nondurable(self, err: Exception, *_: object) -> None:
+        raise err
+
+
+def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = False) -> Declares:
+    """A queue as the driver declares it; of ``casts``, one that drops none for being redelivered.
+
+    Others than the agent declare the queues of notifications, and know nothing of such a limit.
+    """
+
+    def declares(connection: Any) -> Consumer:
+        quorum = connection.rabbit_quorum_queue_config
+        if casts and quorum.delivery_limit <= 0:
+            quorum = quorum._replace(delivery_limit=_MANY_DELIVERIES)
+        return _Exact(
+            exchange_name=exchange,
+            queue_name=name,
+            routing_key=name,
+            type="topic",
+            durable=connection.durable,
+            exchange_auto_delete=connection.amqp_auto_delete,
+            queue_auto_delete=connection.amqp_auto_delete,
+            callback=callback,
+            rabbit_ha_queues=connection.rabbit_ha_queues,
+            enable_cancel_on_failover=connection.enable_cancel_on_failover,
+            rabbit_quorum_queue=connection.rabbit_quorum_queue,
+            rabbit_quorum_queue_config=quorum,
+        )
+
+    return declares
+
+
+def connect(messaging: Any) -> Any:
+    """A connection of its own; blocks while the broker is away."""
+    return messaging._driver._get_connection(PURPOSE_LISTEN)
+
+
+def declare(messaging: Any, queues: Iterable[Declares]) -> None:
+    """Raises DeclaredOtherwise, which names all that are; what else is wrong as kombu tells it."""
+    with contextlib.closing(connect(messaging)) as connection:
+        made = [declares(connection) for declares in queues]
+        tries = [consumer.exchange.declare for consumer in made]
+        tries += [_queue(consumer).queue_declare for consumer in made]
+        said = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
+        if said:
+            raise DeclaredOtherwise("\n".join(said))
+        for consumer in made:
+            consumer.declare(connection)  # and binds it
+
+
+def _queue(consumer: Consumer) -> Any:
+    queue: Any = kombu.Queue
+    return queue(
+        consumer.queue_name,
+        durable=consumer.durable,
+        auto_delete=consumer.queue_auto_delete,
+        queue_arguments=consumer.queue_arguments,
+    )
+
+
+def _tried(connection: Any, declares: Any) -> str:
+    """On a channel of its own, for the broker closes one on which it has refused something."""
+    channel = connection.connection.connection.channel()
+    try:
+        declares(channel=channel)
+        return ""
+    except PreconditionFailed as error:
+        if said := otherwise(error):
+            return said
+        raise
+    finally:
+        with contextlib.suppress(Exception):
+            channel.close()
+
+
+def otherwise(error: object) -> str:
+    """For the operator, what the broker says in this error; empty if it is about something else."""
+    found = _OTHERWISE.search(" ".join(str(error).split()))
+    if found is None:
+        return ""
+    what, kind, name, vhost, asked, there = found.groups()
+    option = _OPTIONS.get(what, what)
+    return (
+        f"{kind} {name} (vhost {vhost}) was declared before with {what}={_plain(there)}, and"
+        f" {what}={_plain(asked)} is asked for ([oslo_messaging_rabbit] {option}): give all who use"
+        f" it the same options, or remove it, {_removal(kind, name, vhost)}"
+    )
+
+
+def _plain(value: str) -> str:
+    found = _VALUE.match(value)
+    return found[1] if found else "none"
+
+
+def _removal(kind: str, name: str, vhost: str) -> str:
+    if kind == "queue":
+        command = shlex.join(("rabbitmqctl", "delete_queue", "--vhost", vhost, name))
+        return f"with what is in it: {command}"
+    resource = f"rabbit_misc:r({_binary(vhost)}, exchange, {_binary(name)})"
+    call = f'rabbit_exchange:delete({resource}, false, <<"vif-agent">>).'
+    return (
+        f"and then restart all agents, for their queues are bound to it: "
+        f"{shlex.join(('rabbitmqctl', 'eval', call))}"
+    )
+
+
+def _binary(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'<<"{escaped}"/utf8>>'
