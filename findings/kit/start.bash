@@ -5,7 +5,12 @@ work=$(mktemp -d /tmp/finding.XXXXXX)
 ns=finding-$$
 pids=()
 finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    local pid signal=TERM
+    for _ in 1 2; do # what runs in our namespace is ours
+        for pid in "${pids[@]}" $(ip netns pids "$ns" 2>/dev/null); do kill -$signal "$pid" 2>/dev/null || true; done
+        for _ in $(seq 100); do [ -z "$(ip netns pids "$ns" 2>/dev/null)" ] || sleep 0.1; done
+        signal=KILL
+    done
     wait
     ip netns del "$ns" 2>/dev/null || true
     rm -rf "$work"
