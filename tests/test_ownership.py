@@ -9,12 +9,13 @@ from vif_agent.ownership import (
     Found,
     Verdict,
     alias,
+    is_abandoned,
     is_named_after,
     may_wire,
     owner_in_alias,
     verdict,
 )
-from vif_agent.resources import Bridge, OtherLink, OvsBridge, OvsPort, Resource, Tap, Veth
+from vif_agent.resources import Bridge, Link, OtherLink, OvsBridge, OvsPort, Resource, Tap, Veth
 
 A, B = "aaaaaaaa-aa00-4000-8000-000000000001", "bbbbbbbb-bb00-4000-8000-000000000002"
 NAME = "tap" + A[:11]
@@ -110,3 +111,21 @@ def test_other_names_are_nobodys() -> None:
 )
 def test_device_may_be_wired_only_for_its_own_port(device: Found, may: bool) -> None:
     assert may_wire(device, A) is may
+
+
+@pytest.mark.parametrize(
+    ("device", "abandoned"),
+    [
+        (Found(Tap(name="br-int", up=False)), True),  # ovs-vswitchd got a SIGTERM
+        (Found(Tap(name="br-int", up=True, promisc=True)), True),  # it exited, or was killed
+        (Found(Tap(name="br-int", up=False), held=True), False),
+        (Found(Tap(name="br-int", up=True)), False),  # somebody uses it
+        (Found(Tap(name="br-ex", up=False, addressed="br-ex")), False),
+        (Found(Tap(name="br-int", up=False, master="br0")), False),
+        (Found(Tap(name="br-int", up=False), stamp=A), False),
+        (Found(Tap(name="tap" + A[:11], up=False)), False),  # a guest's that is stopped
+        (Found(Link(name="br-int", up=False)), False),
+    ],
+)
+def test_bridge_may_take_a_tap_that_open_vswitch_has_left(device: Found, abandoned: bool) -> None:
+    assert is_abandoned(device) is abandoned

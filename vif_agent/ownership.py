@@ -9,7 +9,7 @@ import dataclasses
 import enum
 from collections.abc import Collection
 
-from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource
+from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource, Tap
 
 MARK = "vif-agent"
 SHARED = "shared"
@@ -116,6 +116,16 @@ def may_wire(device: Found, owner: str) -> bool:
     if device.stamp is not None:
         return device.stamp == owner
     return is_named_after(device.resource.name, owner)
+
+
+def is_abandoned(device: Found) -> bool:
+    """A tap that nobody holds or uses: Open vSwitch in userspace leaves its bridges' own devices
+    behind when it ends, down or promiscuous, and takes them again by their names."""
+    tap = device.resource
+    if not isinstance(tap, Tap) or device.held or device.stamp or device.part_of:
+        return False
+    used = tap.master or tap.addressed or (tap.up and not tap.promisc)
+    return not used and tap.name[:3] not in _PREFIXES
 
 
 def taken(device: Device, found: Found) -> str:

@@ -12,6 +12,7 @@ from vif_agent.ownership import (
     SHARED,
     Found,
     Verdict,
+    is_abandoned,
     is_of_another_kind,
     keeps_addresses,
     may_wire,
@@ -198,11 +199,12 @@ def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> P
 
 
 def _may_take(want: Want, device: Found, actual: Actual) -> bool:
-    """A bridge that is there has its device; one just removed may leave it for a moment."""
+    """A bridge that is there has its device; one just removed may leave it for a moment, and one
+    whose database was lost for good."""
     if not isinstance(want.resource, OvsBridge):
         return may_wire(device, want.owner)
     of_ovs = getattr(device.resource, "described", "") == "openvswitch"
-    return want.resource.key in actual.found or device.held or of_ovs
+    return want.resource.key in actual.found or device.held or of_ovs or is_abandoned(device)
 
 
 def _borrows(want: Want, device: Want | None) -> bool:

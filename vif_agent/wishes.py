@@ -19,7 +19,7 @@ from vif_agent.errors import (
 from vif_agent.ownership import SHARED
 from vif_agent.places import Find, has_place, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
-from vif_agent.resources import COMMAND, Key, OvsPort, Resource, Vf
+from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Key, OvsPort, Resource, Vf
 from vif_agent.store import ERROR, PLUG, Port
 
 LOG = logging.getLogger(__name__)
@@ -175,13 +175,14 @@ class Wishes:
         """The ports to look at when these links or OVS ports have changed.
 
         Of those that share a thing any one will do: its look is a look at the thing. But what was
-        in the way may have gone: all that it was in the way of are told. And what stands on it (a
-        tunnel on its address) may have to follow it.
+        in the way may have gone: all that it was in the way of are told. That may be a thing of its
+        name and another kind: an OVS bridge, for a device. And what stands on it (a tunnel on its
+        address) may have to follow it.
         """
         keys = {*keys, *(other for key in keys for other in self._standing.get(key, ()))}
         claimants = (self._claimants.get(key, ()) for key in keys)
         hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
-        return {min(ports) for ports in hopeful if ports} | self.refused(keys)
+        return {min(ports) for ports in hopeful if ports} | self.refused(_namesakes(keys))
 
     def left(self, ids: Iterable[str]) -> dict[str, frozenset[Key]]:
         """What each of these ports leaves to others when it is well."""
@@ -362,6 +363,10 @@ def _right(port: Port) -> tuple[bool, bool, int]:
     is, a bad cast for it takes nothing from others.
     """
     return port.ready_at is None, port.state == ERROR, port.since
+
+
+def _namesakes(keys: Iterable[Key]) -> set[Key]:
+    return {Key(space, key.name) for key in keys for space in (key.space, LINK, *OVS_SPACES)}
 
 
 def _passes_on(resource: Resource) -> bool:

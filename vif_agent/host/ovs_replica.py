@@ -4,7 +4,9 @@ from typing import Any
 
 import ovs.db.idl
 
-from vif_agent.host import ovs_schema
+from vif_agent.host import ovs_rows, ovs_schema
+from vif_agent.ownership import Found
+from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
 
 #: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
 _RECONNECT_MILLISECONDS = 1000
@@ -14,8 +16,10 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
     """With what has changed since last asked."""
 
     def __init__(self, connection: str) -> None:
-        self.changed: set[str] = set()
+        self.changed: set[Key] = set()
+        self.progressed = False  # ovs-vswitchd has
         self.wired = 0
+        self._bridges: dict[Any, Found] = {}
         helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
         for table, columns in ovs_schema.columns().items():
             helper.register_columns(table, columns)
@@ -30,13 +34,21 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
         return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
-        """Take note of ports that have changed, and of ovs-vswitchd's progress ("").
-
-        A bridge's own row changes with every port of it: what matters shows in the ports.
-        """
+        """Take note of ports and bridges that have changed, and of ovs-vswitchd's progress."""
         table = row._table.name
         self.wired += table in ("Bridge", "QoS")
         if table in ("Interface", "Port"):
-            self.changed.add(row.name)
+            self.changed.add(Key(OVS_PORT, row.name))
+        elif table == "Bridge":
+            self._note_bridge(row, gone=event == ovs.db.idl.ROW_DELETE)
         elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
-            self.changed.add("")
+            self.progressed = True
+
+    def _note_bridge(self, row: Any, gone: bool) -> None:
+        """Its row changes with every port of it, and OVN writes there for each: what matters of
+        that shows in the ports."""
+        before = self._bridges.pop(row.uuid, None)
+        if not gone:
+            self._bridges[row.uuid] = ovs_rows.bridge_found(row)
+        if gone or before != self._bridges[row.uuid]:
+            self.changed.add(Key(OVS_BRIDGE, row.name))

@@ -3,6 +3,7 @@
 Bridge, Port, Interface and QoS as in ovs-vswitchd.conf.db(5).
 """
 
+import dataclasses
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,9 @@ class Rows:
         row = self.named(table, key.name)
         if row is None:
             return self._remains(key.name) if table == "Interface" else None
-        return _bridge(row) if table == "Bridge" else self._port(row, cfg)
+        if table == "Bridge":
+            return _with_members(bridge_found(row), row)
+        return self._port(row, cfg)
 
     def claimed(self) -> Iterator[Key]:
         """All that carries our stamp, and ports with an iface-id that cannot be opened."""
@@ -119,13 +122,18 @@ def _is_broken(table: str, row: Row) -> bool:
     return table == "Interface" and bool(row.error) and "iface-id" in row.external_ids
 
 
-def _bridge(row: Row) -> Found:
+def bridge_found(row: Row) -> Found:
+    """Without what is in it."""
     resource = OvsBridge(name=row.name, datapath_type=row.datapath_type or "system")
     stamp = row.external_ids.get(MARK)
-    if stamp is None:  # never removed by us, so what is in it need not be counted
-        return Found(resource)
+    return Found(resource, stamp=stamp, error=_unattended(row) if stamp else "")
+
+
+def _with_members(bridge: Found, row: Row) -> Found:
+    if bridge.stamp is None:  # never removed by us, so what is in it need not be counted
+        return bridge
     members = frozenset(port.name for port in row.ports) - {row.name}
-    return Found(resource, stamp=stamp, members=members, error=_unattended(row))
+    return dataclasses.replace(bridge, members=members)
 
 
 def _unattended(bridge: Row) -> str:

@@ -197,14 +197,15 @@ class Ovsdb:
             if self._was_connected:
                 self._idl.changed.clear()
                 self._on_change(EVERYTHING)
-        if self._idl.changed:
-            names = frozenset(self._idl.changed) | self._reached()
+        if self._idl.changed or self._idl.progressed:
+            keys = frozenset(self._idl.changed) | self._reached()
             self._idl.changed.clear()
-            self._on_change(frozenset(Key(OVS_PORT, name) for name in names))
+            self._idl.progressed = False
+            self._on_change(keys)
 
-    def _reached(self) -> frozenset[str]:
+    def _reached(self) -> frozenset[Key]:
         cur_cfg = self._rows.root.cur_cfg
-        return frozenset(name for name, cfg in self._cfg.items() if cfg <= cur_cfg)
+        return frozenset(Key(OVS_PORT, name) for name, cfg in self._cfg.items() if cfg <= cur_cfg)
 
     def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._cfg.get(key.name))) for key in keys)
