@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Listener
 from oslo_config import cfg
 from oslo_log import log
 
-from vif_agent import config
+from vif_agent import config, signals
 from vif_agent.agent import Agent
 from vif_agent.bus import transport
 from vif_agent.bus.api import VifAgentAPI
@@ -32,8 +32,7 @@ def main() -> None:
     log.setup(cfg.CONF, "vif-agent")
     privileged.start()
     agent = Agent(cfg.CONF)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, agent.stop)
+    signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
     orders = Listener(path)
     threading.Thread(target=_send, args=(orders,), name="sender", daemon=True).start()
     agent.run()

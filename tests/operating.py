@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vif_agent.testing import processes
 from vif_agent.testing.daemon import Daemon
 
 CTL = str(Path(sys.executable).parent / "vif-agentctl")
@@ -64,11 +66,14 @@ def stopped(daemon: Daemon) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def frozen(daemon: Daemon) -> Iterator[None]:
-    """The agent runs and answers nobody, as one that hangs."""
-    assert daemon.process
-    daemon.process.send_signal(signal.SIGSTOP)
+def frozen(which: Daemon | processes.Process | int | None) -> Iterator[None]:
+    """The agent, or another process, runs and answers nobody, as one that hangs."""
+    process = which.process if isinstance(which, Daemon) else which
+    pid = process if isinstance(process, int) else process and process.pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        daemon.process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

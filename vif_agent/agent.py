@@ -16,7 +16,7 @@ from typing import Any
 import oslo_messaging
 
 from vif_agent import __version__, service
-from vif_agent.bus import admin
+from vif_agent.bus import admin, leaving
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import Report
@@ -40,11 +40,12 @@ from vif_agent.store import PLUG, Port, Store
 
 LOG = logging.getLogger(__name__)
 
-_TICK_SECONDS = 0.5  # under eventlet a signal does not end a longer wait
 _LEFTOVERS_SECONDS = 30.0
 _FORGET_SECONDS = 3600.0
 _PORTS_FILE_SECONDS = 1.0
+_SAVE_SECONDS = 0.5
 _LEAVE_SECONDS = 5.0
+_LONGEST_PAUSE = 60.0
 _CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 64
 
 
@@ -93,14 +94,14 @@ class Agent:
         self._admin = admin.server(self._messaging, conf.host, self._calls())
         self._retries = Retries(conf.vif_agent.retry_min, conf.vif_agent.retry_max)
         self._complete = False  # is what belongs to no wish to go, at the next look at everything?
-        self._stopping = False
-        self._joined = threading.Event()
+        self._joined, self._left = threading.Event(), threading.Event()
         self._failure: Exception | None = None
         self._waiting: dict[str, frozenset[Key]] = {}
         self._unsaved: dict[str, Port] = {}
         path = conf.vif_agent.ports_file
         self._ports_file = PortsFile(path, self._store, conf.cleanup.interval) if path else None
-        chores = (self._sweep_leftovers, self._forget, self._check, self._read_ports_file)
+        chores = [self._sweep_leftovers, self._forget, self._check]
+        chores += [self._read_ports_file] if path else []
         self._chores = dict.fromkeys(chores, 0.0)
         self._drift = Drift()
         self._status = ""
@@ -112,9 +113,9 @@ class Agent:
         )  # fmt: skip
         return admin.Calls(operations, self._notes.repair, self._store, self._report)
 
-    def stop(self, *_: object) -> None:
-        """End the loop after the round that runs. A signal handler: takes no lock."""
-        self._stopping = True
+    def stop(self) -> None:
+        """End the loop after the round that runs."""
+        self._notes.end()
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class Agent:
         try:
             self._turn()
             threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
-            while not (self._stopping or self._failure):
+            while not self._notes.ended:
                 self._notes.wait(self._pause())
                 self._turn()
         finally:
@@ -155,6 +156,7 @@ class Agent:
             self._admin.start(override_pool_size=_CALLS_AT_ONCE)
         except Exception as error:
             self._failure = error
+            self._notes.end()
             return
         self._joined.set()
         service.notify(READY="1")
@@ -163,9 +165,9 @@ class Agent:
     def _end(self) -> None:
         """Everything may be cut off here: what is not acknowledged comes again."""
         service.notify(STOPPING="1")
-        leaving = threading.Thread(target=self._leave_bus, name="leave-bus", daemon=True)
-        leaving.start()
-        leaving.join(_LEAVE_SECONDS)
+        threading.Thread(target=self._leave_bus, name="leave-bus", daemon=True).start()
+        # not Thread.join: under eventlet on Python 3.13 that raises when its time is over
+        self._left.wait(_LEAVE_SECONDS)
         self._host.stop()
         self._plugins.close()
         self._save()
@@ -173,15 +175,19 @@ class Agent:
 
     def _leave_bus(self) -> None:
         """Blocks while the broker is away."""
-        if self._joined.is_set():
-            self._intake.end()
-            self._admin.stop()
-            self._admin.wait()
-        self._notifications.stop()
+        try:
+            if self._joined.is_set():
+                self._intake.end()
+                leaving.stop(self._admin)
+                self._admin.wait()
+            self._notifications.stop()
+        finally:
+            self._left.set()
 
     def _pause(self) -> float:
-        due = min(self._retries.next_due(), self._drift.next_due()) - time.monotonic()
-        return max(0.0, min(due, _TICK_SECONDS))
+        due = min(self._retries.next_due(), self._drift.next_due(), *self._chores.values())
+        longest = _SAVE_SECONDS if self._unsaved else _LONGEST_PAUSE
+        return max(0.0, min(due - time.monotonic(), longest))
 
     def _turn(self) -> None:
         notes = self._notes.take()

@@ -29,6 +29,17 @@ class Notes:
     def __init__(self) -> None:
         self._news = threading.Condition()
         self._noted = Noted()
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Is there to be no further round?"""
+        return self._ended
+
+    def end(self) -> None:
+        with self._news:
+            self._ended = True
+            self._news.notify()
 
     def wake(self, port_ids: Iterable[str]) -> None:
         with self._news:
@@ -82,7 +93,7 @@ class Notes:
         return noted
 
     def wait(self, seconds: float) -> None:
-        """Until there is something to take, but no longer."""
+        """Until there is something to take, or the end; no longer than this."""
         with self._news:
-            if self._noted == Noted():
+            if self._noted == Noted() and not self._ended:
                 self._news.wait(seconds)

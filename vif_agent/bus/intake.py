@@ -15,7 +15,7 @@ from typing import Any
 from oslo_messaging.server import MessageHandlingServer
 
 from vif_agent import bus
-from vif_agent.bus import cast_queue, casts
+from vif_agent.bus import cast_queue, casts, leaving
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
@@ -68,7 +68,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         """What is not stored by now stays with the broker."""
         self._stopping.set()
         self._gathered.close()
-        self.stop()
+        leaving.stop(self)
         self.wait()
 
     def _create_listener(self) -> Any:

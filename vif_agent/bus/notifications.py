@@ -24,6 +24,7 @@ class Notifications:
         self._changed = threading.Condition()
         self._stopping = False
         self._lost = 0
+        self._sent = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
     def start(self) -> None:
@@ -34,8 +35,8 @@ class Notifications:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+        if self._thread.is_alive():  # not its join: see Agent._end
+            self._sent.wait(timeout)
 
     def send(self, event_type: str, payload: dict[str, Any]) -> None:
         """Never blocks. ``vif.*.error`` goes out with priority error, all else with info."""
@@ -55,6 +56,7 @@ class Notifications:
                 send(context, event_type, payload)
             except Exception as error:
                 LOG.warning("Notification %s not sent: %s", event_type, error)
+        self._sent.set()
 
     def _next(self) -> tuple[str, dict[str, Any]] | None:
         with self._changed:

@@ -121,10 +121,10 @@ def _start(lock: IO[str]) -> int:
 
 def _serve(agent: "Agent", lock: IO[str]) -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
+    from vif_agent import signals
     from vif_agent.errors import HelperGone
 
-    for which in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(which, agent.stop)
+    signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
     try:
         agent.run()
     except HelperGone as error:

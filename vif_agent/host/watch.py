@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import logging
+import select
 import socket
 import struct
 import threading
@@ -33,7 +34,6 @@ LOG = logging.getLogger(__name__)
 
 _GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 _BUFFER = 4 << 20
-_TURN_SECONDS = 0.5
 
 _SO_ATTACH_FILTER = 26
 _LOAD_BYTE, _AND, _IF_IS, _IF_HAS, _RETURN = 0x30, 0x54, 0x15, 0x45, 0x06
@@ -61,10 +61,9 @@ class LinkWatch:
     def __init__(self, on_change: OnChange) -> None:
         self._on_change = on_change
         self._names: dict[int, str] = {}
-        self._stopping = False
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._socket.settimeout(_TURN_SECONDS)
+        self._waking, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="link-watch", daemon=True)
 
     def start(self) -> None:
@@ -74,16 +73,15 @@ class LinkWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopping = True
+        self._wake.close()
         self._thread.join()
+        self._waking.close()
         self._socket.close()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while self._waking not in select.select([self._socket, self._waking], [], [])[0]:
             try:
                 keys = frozenset(self._changed(self._socket.recv(1 << 20)))
-            except TimeoutError:
-                continue
             except OSError as error:
                 LOG.log(
                     logging.DEBUG if error.errno == errno.ENOBUFS else logging.WARNING,
