@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vif_agent.ownership import MARK, SHARED, Found, iface_id
+from vif_agent.ownership import MARK, SHARED, Found, iface_id, is_trunk_bridge
 from vif_agent.resources import (
     LINK,
     NO_MAC,
@@ -106,7 +106,14 @@ class Things:
             members=frozenset(members) if with_members else frozenset(),
             ready=error is None,
             error=error or "",
+            serves=frozenset(self._served(key)),
         )
+
+    def _served(self, key: Key) -> Iterator[str]:
+        if is_trunk_bridge(self.things[key].resource):
+            for found in self.things.values():
+                if _is_member(found.resource, key) and iface_id(found.resource):
+                    yield iface_id(found.resource)
 
     def is_broken(self, key: Key) -> bool:
         """An OVS port of some plug that cannot be opened."""

@@ -7,6 +7,7 @@ ever removed.
 
 import dataclasses
 import enum
+import re
 from collections.abc import Collection
 
 from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource, Tap
@@ -19,6 +20,10 @@ TRUNK_BRIDGE = "tbr-"
 
 #: nova's and os-vif's prefixes of device names: prefix + first 11 characters of the port's UUID
 _PREFIXES = ("tap", "qbr", "qvb", "qvo", "vhu", "vfr", "nic")
+#: what these rules give for any port
+_ONE_PORTS = re.compile(
+    rf"(({'|'.join(_PREFIXES)})[0-9a-f]{{8}}-[0-9a-f]{{2}}|pb[0-9a-f]{{8}}-[0-9a-f]{{3}})\Z"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,12 +31,13 @@ class Found:
     """An actual resource with what only the host can tell.
 
     ``stamp`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
-    plugged into it, ``held`` whether a guest has it open, ``index`` the kernel's ifindex;
-    ``ready`` is False while Open vSwitch has not taken it into the datapath, and ``error`` is
-    what it says of it; of a bridge, why no frame passes. ``others``: fields that somebody else
-    keeps, so not ours to judge. ``in_shared``: it is in a bridge that we have made for several
-    ports; ``part_of``: what it is part of besides linux bridges (a bond, Open vSwitch's datapath),
-    "" for nothing.
+    plugged into it, ``held`` whether a guest has it open, ``lasting`` whether it stays when nobody
+    has, ``index`` the kernel's ifindex; ``ready`` is False while Open vSwitch has not taken it into
+    the datapath, and ``error`` is what it says of it; of a bridge, why no frame passes. ``others``:
+    fields that somebody else keeps, so not ours to judge. ``in_shared``: it is in a bridge that we
+    have made for several ports; ``part_of``: what it is part of besides linux bridges (a bond, Open
+    vSwitch's datapath), "" for nothing. ``serves``: of a trunk's bridge, the ports that OVS ports
+    in it are for.
     """
 
     resource: Resource
@@ -39,11 +45,13 @@ class Found:
     index: int = 0
     members: frozenset[str] = frozenset()
     held: bool = False
+    lasting: bool = True
     ready: bool = True
     error: str = ""
     others: frozenset[str] = frozenset()
     in_shared: bool = False
     part_of: str = ""
+    serves: frozenset[str] = frozenset()
 
 
 class Verdict(enum.Enum):
@@ -68,8 +76,8 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
         return Verdict.OURS
     if not wanted.borrowed and is_of_another_kind(found):
         return Verdict.FOREIGN
-    if is_trunk_bridge(wanted) and found.stamp == SHARED:  # as they were stamped once
-        return Verdict.ADOPTABLE
+    if is_trunk_bridge(wanted) and found.stamp in (None, SHARED):  # SHARED: as they were once
+        return Verdict.ADOPTABLE if found.serves <= {owner} else Verdict.FOREIGN
     if found.stamp is not None:
         return Verdict.OURS if found.stamp == owner else Verdict.FOREIGN
     if _is_ports_own(wanted, found, owner):
@@ -92,7 +100,7 @@ def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
         return False
     if wanted.space != LINK and (named := iface_id(found.resource)):
         return named == owner
-    return is_trunk_bridge(wanted) or is_named_after(wanted.name, owner)
+    return is_named_after(wanted.name, owner)
 
 
 def is_trunk_bridge(resource: Resource) -> bool:
@@ -109,6 +117,11 @@ def is_named_after(name: str, port: str) -> bool:
     """Does the name follow nova's, or os-vif's, rule for what is this port's?"""
     in_own_bridge = {"pb" + port[:12], "pbp" + port, "ibp" + port}
     return name in in_own_bridge | {prefix + port[:11] for prefix in _PREFIXES}
+
+
+def is_one_ports(name: str) -> bool:
+    """Is it what a device, or a bridge, of some one port is called?"""
+    return bool(_ONE_PORTS.match(name))
 
 
 def may_wire(device: Found, owner: str) -> bool:

@@ -73,15 +73,20 @@ def merge(
             continue
         for resource in resources:
             before = wanted.get(resource.key)
-            wanted[resource.key] = _joined(before, resource, port, said)
+            datapath = switch.datapath_for(resource, resources)
+            wanted[resource.key] = _joined(before, resource, port, said, datapath)
     return wanted, problems
 
 
-def _joined(before: Want | None, resource: Resource, port: str, said: Mapping[str, int]) -> Want:
+def _joined(
+    before: Want | None, resource: Resource, port: str, said: Mapping[str, int], datapath: str
+) -> Want:
     if before is None:
-        return Want(resource, (port,))
+        return Want(resource, (port,), datapath=datapath)
     last = max(said.get(other, 0) for other in before.ports)
     newer = resource if said.get(port, 0) >= last else before.resource
+    if switch.stays_as_made(before.resource):
+        newer = before.resource
     return Want(newer, (*before.ports, port))
 
 
@@ -129,7 +134,7 @@ def _problems(wanted: Mapping[Key, Want], actual: Actual) -> dict[str, Problem]:
         problem = (
             actual.unknown.get(key.space)
             or _refusal(want, actual.found.get(key))
-            or switch.refusal(want, actual)
+            or switch.refusal(want, wanted, actual)
             or _nic_refusal(want, actual)
             or _parent_refusal(want, actual)
             or _device_refusal(want, wanted, actual)
@@ -231,7 +236,8 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     devices = {key for r in resources if (key := _device(r))}
     uplinks = {Key(OVS_PORT, r.name) for r in resources if isinstance(r, Nic)}
     parents = {Key(LINK, r.parent) for r in resources if isinstance(r, Vlan)}
-    return {*(r.key for r in resources), *devices, *uplinks, *parents, *surplus}
+    rows = {key for r in resources for key in switch.keys_to_read(r)}
+    return {*(r.key for r in resources), *devices, *uplinks, *parents, *rows, *surplus}
 
 
 def _steps(
@@ -272,7 +278,7 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
         return None
     if isinstance(want.resource, Command):
         return _run(want, found, new_device)
-    wanted = _out_of_former_bridge(want.resource, found)
+    wanted = switch.as_it_stays(_out_of_former_bridge(want.resource, found))
     judgement = verdict(wanted, found, owner)
     if judgement is Verdict.FOREIGN:
         return None  # shared and there before us: used as it is

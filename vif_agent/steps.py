@@ -18,11 +18,13 @@ class Want:
     """A resource with the ports that want it, the best right first, and the owner to stamp it with.
 
     ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
+    ``datapath``: what the wish for an OVS port says of its bridge; "" for nothing.
     """
 
     resource: Resource
     ports: tuple[str, ...]
     back: bool = False
+    datapath: str = ""
 
     @property
     def owner(self) -> str:

@@ -80,6 +80,7 @@ def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Fo
         index=raw["index"],
         members=members,
         held=raw["kind"] == "tun" and bool(raw["data"]["queues"] or raw["carrier"]),
+        lasting=raw["kind"] != "tun" or bool(raw["data"]["persistent"]),
         in_shared=_is_shared(by_index.get(raw["master"])),
         part_of=_part_of(by_index.get(raw["master"])),
         others=_others(raw),

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vif_agent.host.ovs_qos import PORT, is_ours
-from vif_agent.ownership import MARK, Found
+from vif_agent.ownership import MARK, Found, is_trunk_bridge
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 Row = Any  # ovs.db.idl.Row has no types
@@ -130,10 +130,17 @@ def bridge_found(row: Row) -> Found:
 
 
 def _with_members(bridge: Found, row: Row) -> Found:
+    if is_trunk_bridge(bridge.resource):
+        bridge = dataclasses.replace(bridge, serves=_served(row))
     if bridge.stamp is None:  # never removed by us, so what is in it need not be counted
         return bridge
     members = frozenset(port.name for port in row.ports) - {row.name}
     return dataclasses.replace(bridge, members=members)
+
+
+def _served(bridge: Row) -> frozenset[str]:
+    ids = (i.external_ids.get("iface-id") for port in bridge.ports for i in port.interfaces)
+    return frozenset(filter(None, ids))
 
 
 def _unattended(bridge: Row) -> str:

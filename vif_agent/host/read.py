@@ -55,6 +55,7 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
     if kind == "tun":
         return {
             "type": _number(data.get(iflink.TUN_TYPE)),
+            "persistent": _number(data.get(iflink.TUN_PERSIST)),
             "multi_queue": _number(data.get(iflink.TUN_MULTI_QUEUE)),
             "queues": _number(data.get(iflink.TUN_NUM_QUEUES))
             + _number(data.get(iflink.TUN_NUM_DISABLED_QUEUES)),
