@@ -17,7 +17,6 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
 
     def __init__(self, connection: str) -> None:
         self.changed: set[Key] = set()
-        self.progressed = False  # ovs-vswitchd has
         self.wired = 0
         self._bridges: dict[Any, Found] = {}
         helper = ovs.db.idl.SchemaHelper(schema_json=ovs_schema.schema())
@@ -30,19 +29,22 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
 
     @property
     def connected(self) -> bool:
-        """Is the replica whole and of this connection? (python-ovs keeps the old rows.)"""
+        """Is what we have of this connection? (python-ovs keeps the old rows.)"""
         return bool(self._session.is_connected() and self.state == self.IDL_S_MONITORING)
 
+    @property
+    def whole(self) -> bool:
+        """Connected, with the one row that all others hang on: a new database has none."""
+        return self.connected and bool(self.tables["Open_vSwitch"].rows)
+
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
-        """Take note of ports and bridges that have changed, and of ovs-vswitchd's progress."""
+        """Take note of ports and bridges that have changed."""
         table = row._table.name
         self.wired += table in ("Bridge", "QoS")
         if table in ("Interface", "Port"):
             self.changed.add(Key(OVS_PORT, row.name))
         elif table == "Bridge":
             self._note_bridge(row, gone=event == ovs.db.idl.ROW_DELETE)
-        elif table == "Open_vSwitch" and updates is not None and hasattr(updates, "cur_cfg"):
-            self.progressed = True
 
     def _note_bridge(self, row: Any, gone: bool) -> None:
         """Its row changes with every port of it, and OVN writes there for each: what matters of

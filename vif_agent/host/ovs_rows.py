@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from vif_agent.errors import OvsdbUnavailable
 from vif_agent.host.ovs_qos import PORT, is_ours
 from vif_agent.ownership import MARK, Found, is_trunk_bridge
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 Row = Any  # ovs.db.idl.Row has no types
+
+NOT_INITIALISED = "nobody has initialised the database (ovs-vsctl init)"
 
 UNATTENDED = (
     "no frame passes: it is secure, and neither Neutron's agent nor OVN has come to give it flows"
@@ -34,7 +37,10 @@ class Rows:
 
     @property
     def root(self) -> Row:
-        return next(iter(self._idl.tables["Open_vSwitch"].rows.values()))
+        """The one row that all others hang on. A new database has none."""
+        for row in self._idl.tables["Open_vSwitch"].rows.values():
+            return row
+        raise OvsdbUnavailable(f"ovsdb: {NOT_INITIALISED}")
 
     def table(self, name: str) -> Any:
         return self._idl.tables[name]

@@ -27,12 +27,13 @@ class Writer:
 
     def write(self, steps: Sequence[Step]) -> None:
         """Raises Overtaken when the replica has changed under the plan."""
+        root = self._rows.root
         for step in steps:
             if isinstance(step.resource, OvsBridge):
                 self._write_bridge(step, step.resource)
             elif isinstance(step.resource, OvsPort):
                 self._write_port(step, step.resource)
-        self._rows.root.increment("next_cfg")
+        root.increment("next_cfg")
 
     def _write_bridge(self, step: Step, bridge: OvsBridge) -> None:
         if step.verb == MAKE:

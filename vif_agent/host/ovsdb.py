@@ -24,7 +24,7 @@ from ovs.stream import Stream
 from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host.ovs_refusals import Overtaken, refusal
 from vif_agent.host.ovs_replica import Replica
-from vif_agent.host.ovs_rows import Rows
+from vif_agent.host.ovs_rows import NOT_INITIALISED, Rows
 from vif_agent.host.ovs_writer import Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
@@ -90,7 +90,7 @@ class Ovsdb:
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._stopping = False
-        self._was_connected = False
+        self._was_connected = self._was_whole = False
         self._cfg: dict[str, int] = {}
         self._unattended: set[str] = set()
         self._idl = Replica(connection)
@@ -191,21 +191,34 @@ class Ovsdb:
 
     def _tell(self) -> None:
         """Pass on what has changed since the last time."""
-        if self._idl.connected != self._was_connected:
-            self._was_connected = self._idl.connected
-            LOG.info("OVSDB %s", "connected" if self._was_connected else "connection lost")
-            if self._was_connected:
+        state = (self._idl.connected, self._idl.whole)
+        if state != (self._was_connected, self._was_whole):
+            self._was_connected, self._was_whole = state
+            LOG.info("OVSDB %s", self._state)
+            if self._idl.connected:
+                self._reached()
                 self._idl.changed.clear()
                 self._on_change(EVERYTHING)
-        if self._idl.changed or self._idl.progressed:
-            keys = frozenset(self._idl.changed) | self._reached()
+        if keys := frozenset(self._idl.changed) | self._reached():
             self._idl.changed.clear()
-            self._idl.progressed = False
             self._on_change(keys)
 
+    @property
+    def _state(self) -> str:
+        if not self._idl.connected:
+            return "connection lost"
+        return "connected" if self._idl.whole else f"connected, but {NOT_INITIALISED}"
+
     def _reached(self) -> frozenset[Key]:
-        cur_cfg = self._rows.root.cur_cfg
-        return frozenset(Key(OVS_PORT, name) for name, cfg in self._cfg.items() if cfg <= cur_cfg)
+        """For these ovs-vswitchd has come as far as it should; or it never will, for the database
+        has given no such number yet: it is another, or an older copy of what it was."""
+        if not self._cfg or not self._idl.whole:
+            return frozenset()
+        root = self._rows.root
+        over = [n for n, cfg in self._cfg.items() if not root.cur_cfg < cfg <= root.next_cfg]
+        for name in over:
+            del self._cfg[name]
+        return frozenset(Key(OVS_PORT, name) for name in over)
 
     def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._cfg.get(key.name))) for key in keys)
@@ -278,8 +291,6 @@ class Ovsdb:
 
     def _note_cfg(self, steps: Sequence[Step], cfg: int | None) -> None:
         """Ready means, for these ports: ovs-vswitchd has come this far."""
-        cur_cfg = self._rows.root.cur_cfg
-        self._cfg = {name: c for name, c in self._cfg.items() if c > cur_cfg}
         if cfg is not None:
             self._cfg |= {s.key.name: cfg for s in steps if s.key.space == OVS_PORT}
 
