@@ -7,7 +7,7 @@ from typing import Any
 from vif_agent.host.ovs_qos import PORT, QosRows, is_ours
 from vif_agent.host.ovs_refusals import Overtaken
 from vif_agent.host.ovs_rows import Row, Rows
-from vif_agent.ownership import MARK
+from vif_agent.ownership import MARK, SHARED
 from vif_agent.plan import CHANGE, MAKE, REMOVE, Step
 from vif_agent.resources import OvsBridge, OvsPort
 
@@ -39,12 +39,21 @@ class Writer:
         if step.verb == MAKE:
             self._new_bridges[bridge.name] = self._make_bridge(step, bridge)
         elif step.verb == REMOVE:
-            self._rows.root.delvalue("bridges", self._living("Bridge", bridge.name))
+            self._remove_bridge(step, self._living("Bridge", bridge.name))
         else:
             row = self._living("Bridge", bridge.name)
             row.setkey("external_ids", MARK, step.owner)
             if bridge.datapath_type:
                 row.datapath_type = bridge.datapath_type
+
+    def _remove_bridge(self, step: Step, row: Row) -> None:
+        """A shared one stays if somebody has put a port into it since it was looked at."""
+        if step.owner == SHARED:
+            row.verify("ports")
+            seen = step.found.members if step.found else frozenset()
+            if {port.name for port in row.ports} - seen - {row.name}:
+                return
+        self._rows.root.delvalue("bridges", row)
 
     def _make_bridge(self, step: Step, bridge: OvsBridge) -> Row:
         """With its local port, as ``ovs-vsctl add-br`` does."""

@@ -37,6 +37,9 @@ _T = TypeVar("_T")
 #: told instead of keys when events may have been missed: everything may differ
 EVERYTHING: frozenset[Key] | None = None
 
+#: of one transaction, when others write what it depends on
+_TRIES = 5
+
 OnChange = Callable[[frozenset[Key] | None], None]
 
 _CERTIFICATES = {
@@ -258,20 +261,27 @@ class Ovsdb:
         return failures
 
     def _commit(self, steps: Sequence[Step]) -> None:
+        """What others have written meanwhile may change what is to be written: once more."""
+        for _ in range(_TRIES):
+            txn, status = self._try(steps)
+            if status != txn.TRY_AGAIN:
+                break
+        else:
+            raise NotYet("ovsdb: the database has changed meanwhile")
+        if status not in (txn.SUCCESS, txn.UNCHANGED):
+            raise refusal(str(txn.get_error()))
+        self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
+
+    def _try(self, steps: Sequence[Step]) -> tuple[Any, Any]:
         txn = ovs.db.idl.Transaction(self._idl)
         try:
             Writer(self._rows, txn).write(steps)
-            status = self._finish(txn)
+            return txn, self._finish(txn)
         except BaseException:
             txn.abort()
             raise
         finally:
             self._idl.txn = None
-        if status == txn.TRY_AGAIN:
-            raise NotYet("ovsdb: the database has changed meanwhile")
-        if status not in (txn.SUCCESS, txn.UNCHANGED):
-            raise refusal(str(txn.get_error()))
-        self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
 
     def _finish(self, txn: Any) -> Any:
         status = txn.commit()
