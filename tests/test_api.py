@@ -15,6 +15,7 @@ from tests.examples import INSTANCE
 from vif_agent import bus
 from vif_agent.bus import transport as ours
 from vif_agent.bus.api import NoAnswer, PlugFailed, VifAgentAPI
+from vif_agent.bus.generations import Generations
 from vif_agent.testing.daemon import transport
 from vif_agent.vif import parse
 
@@ -139,3 +140,26 @@ def test_novas_own_vif_goes_over_the_bus_as_it_is(
     wait_for(lambda: agent.cast, "the cast")
     assert agent.cast == {"instance": INSTANCE, "vif": payload("ovs_hybrid"), "generation": 7}
     assert parse(INSTANCE, agent.cast["vif"]) == parse(INSTANCE, payload("ovs_hybrid"))
+
+
+def test_ready_by_another_wish_is_no_answer_for_one_that_was_dropped(
+    messaging: Any, payload: Callable[[str], Vif], serve: Callable[[str, Agent], Agent]
+) -> None:
+    serve("ahead", Agent([{**view("ready"), "generation": 9, "overtaken": True}]))
+    api = VifAgentAPI(transport=messaging)
+    with pytest.raises(PlugFailed, match="generation 9 has overtaken this one, 7") as failed:
+        api.plug_vif(CONTEXT, "ahead", INSTANCE, payload("ovs"), wait=20, generation=7)
+    assert failed.value.code == "stale_generation"
+
+
+def test_generations_never_fall_back() -> None:
+    said = iter([100, 200, 150, 150, 300])
+    generations = Generations(lambda: next(said))
+    assert [generations() for _ in range(5)] == [100, 200, 201, 202, 300]
+
+
+@pytest.mark.parametrize("vif", [{}, {"id": "x"}, {"id": None}, None])
+def test_wait_for_no_port_is_refused_at_once(messaging: Any, vif: Any) -> None:
+    with pytest.raises(PlugFailed, match="expected") as failed:
+        VifAgentAPI(transport=messaging).plug_vif(CONTEXT, "nobody", INSTANCE, vif, wait=20)
+    assert failed.value.code == "invalid_request"

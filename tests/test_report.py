@@ -207,3 +207,15 @@ def test_each_of_two_refused_casts_is_remembered(report: Report) -> None:
     for generation in (7, 8):
         assert report.wait(A, generation, 0)["state"] == "refused"
     assert report.wait(A, 9, 0)["state"] == "pending"
+
+
+def test_wish_that_a_later_one_has_overtaken_is_told_so(store: Store, report: Report) -> None:
+    store.save([_port(store, generation=8, state=READY)])
+    store.save([_port(store, generation=9, state=READY)])
+    for own in (8, 9, None):
+        assert "overtaken" not in report.wait(A, own, 0)
+    assert report.wait(A, 7, 0)["overtaken"]
+    assert report.wait(A, 10, 0)["state"] == "pending"
+    ahead = time.time_ns() + 7200 * 10**9
+    store.save([_port(store, generation=ahead, state=READY)])
+    assert report.wait(A, time.time_ns(), 0)["state"] == "pending"  # it counts when it comes

@@ -166,27 +166,69 @@ def test_new_wish_clears_the_old_story_but_what_is_made(store: Store) -> None:
     assert port.made == made
 
 
-def test_forget_drops_what_is_old_and_unplugged(store: Store) -> None:
-    now = time.time()
-    store.put([_plug(A), _unplug(B), _unplug(C)])
-    for port in store.ports().values():
-        state = READY if port.port_id == A else UNPLUGGED
-        done_at = now if port.port_id == C else now - WEEK - 1
-        store.save([dataclasses.replace(port, state=state, done_at=done_at)])
-    store.forget(now)
-    assert set(store.ports()) == {A, C}
+class Clock:
+    """One that nobody sets; a test may wind it on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_forget_drops_the_ids_of_old_messages(store: Store) -> None:
-    old = _plug(message_id="m1")
-    store.put([old])
-    store.put([_unplug()])
-    store.forget(old.received_at + WEEK - 1)
-    store.put([old])
-    assert _only(store).verb == UNPLUG
-    store.forget(old.received_at + WEEK + 1)
-    store.put([old])
-    assert _only(store).verb == PLUG
+def test_forget_drops_what_is_old_and_unplugged(path: Path) -> None:
+    clock = Clock()
+    with contextlib.closing(Store(path, clock=clock)) as store:
+        store.put([_plug(A), _unplug(B), _unplug(C)])
+        wall = (0.0, time.time(), time.time() + 10 * WEEK)  # whatever the host's clock has said
+        gone = zip(store.ports().values(), wall, strict=True)
+        store.save([dataclasses.replace(p, state=UNPLUGGED, done_at=at) for p, at in gone])
+        store.put([_plug(A)])
+        clock.now += WEEK - 1
+        store.forget()
+        assert store.ports().keys() == {A, B, C}
+        clock.now += 2
+        store.forget()
+        assert store.ports().keys() == {A}
+
+
+def test_age_goes_on_in_the_next_process(path: Path) -> None:
+    for _ in range(3):
+        clock = Clock()
+        with contextlib.closing(Store(path, clock=clock)) as store:
+            if not store.ports():
+                store.put([_unplug(B)])
+                store.save([dataclasses.replace(_only(store), state=UNPLUGGED)])
+                store.put([_plug(A)])
+            clock.now += WEEK / 2 + 1
+            store.forget()
+            left = store.ports().keys()
+    assert left == {A}
+
+
+def test_forget_drops_the_ids_of_old_messages(path: Path) -> None:
+    clock = Clock()
+    with contextlib.closing(Store(path, clock=clock)) as store:
+        old = dataclasses.replace(_plug(message_id="m1"), received_at=5.0)
+        store.put([old])
+        clock.now += WEEK - 1
+        store.forget()
+        store.put([_unplug(), old])
+        assert _only(store).verb == UNPLUG
+        clock.now += 2
+        store.forget()
+        store.put([old])
+        assert _only(store).verb == PLUG
+
+
+def test_last_wish_of_all_is_kept_as_the_count(path: Path) -> None:
+    clock = Clock()
+    with contextlib.closing(Store(path, clock=clock)) as store:
+        store.put([_unplug()])
+        store.save([dataclasses.replace(_only(store), state=UNPLUGGED)])
+        clock.now += 2 * WEEK
+        store.forget()
+        assert _only(store).seq == 1
 
 
 def test_store_opened_again_has_all(path: Path) -> None:

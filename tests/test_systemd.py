@@ -107,10 +107,17 @@ def test_sigterm_in_a_burst_leaves_the_rest_to_the_next(
 
 
 def test_second_agent_on_the_state_is_refused(site: Site) -> None:
-    with pytest.raises(BlockingIOError):
-        service.lock(site.daemon.state_path / "lock", timeout=0.2)
+    """Also when somebody has deleted the lock file under the first."""
+    state = site.daemon.state_path
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            service.lock(state, timeout=0.2)
+        assert service.locked(state)
+        (state / "lock").unlink()
     site.daemon.stop()
-    service.lock(site.daemon.state_path / "lock", timeout=30).close()
+    with service.lock(state, timeout=30):
+        assert service.locked(state)
+    assert not service.locked(state)
 
 
 def test_unit_is_clean_to_systemd(tmp_path: Path) -> None:

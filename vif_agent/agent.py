@@ -15,7 +15,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import __version__, service
+from vif_agent import __version__, service, store_file
 from vif_agent.bus import admin, leaving
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
@@ -42,6 +42,7 @@ LOG = logging.getLogger(__name__)
 
 _LEFTOVERS_SECONDS = 30.0
 _FORGET_SECONDS = 3600.0
+_GUARD_SECONDS = 30.0
 _PORTS_FILE_SECONDS = 1.0
 _SAVE_SECONDS = 0.5
 _LEAVE_SECONDS = 5.0
@@ -72,6 +73,7 @@ class Agent:
 
     def __init__(self, conf: Any) -> None:
         self._conf = conf
+        store_file.recover(store_path(conf))
         self._store = Store(store_path(conf))
         self._plugins = loader.load(conf)
         self._host, self._engine = host_and_engine(conf, self._store, self._plugins)
@@ -100,7 +102,7 @@ class Agent:
         self._unsaved: dict[str, Port] = {}
         path = conf.vif_agent.ports_file
         self._ports_file = PortsFile(path, self._store, conf.cleanup.interval) if path else None
-        chores = [self._sweep_leftovers, self._forget, self._check]
+        chores = [self._sweep_leftovers, self._forget, self._guard, self._check]
         chores += [self._read_ports_file] if path else []
         self._chores = dict.fromkeys(chores, 0.0)
         self._drift = Drift()
@@ -128,6 +130,8 @@ class Agent:
         self._notes.again(known)
         self._notes.everything()
         LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host, len(known))
+        if self._store.notice:
+            LOG.error("%s", self._store.notice)
         self._tell_missing()
         try:
             self._turn()
@@ -171,6 +175,7 @@ class Agent:
         self._host.stop()
         self._plugins.close()
         self._save()
+        self._store.leave()
         LOG.info("Stopped")
 
     def _leave_bus(self) -> None:
@@ -307,6 +312,11 @@ class Agent:
         self._chores[self._forget] = time.monotonic() + _FORGET_SECONDS
         with contextlib.suppress(StoreUnavailable):
             self._store.forget()
+
+    def _guard(self) -> None:
+        """For a store that was taken away while nothing is written."""
+        self._chores[self._guard] = time.monotonic() + _GUARD_SECONDS
+        self._store.guard()
 
     def _tell_status(self) -> None:
         status = ", ".join(f"{n} {state}" for state, n in sorted(self._engine.states().items()))

@@ -209,7 +209,7 @@ class Engine:
     def _orphans(self, actual: Actual) -> tuple[Orphan, ...]:
         stamps = {found.stamp for found in actual.found.values() if found.stamp}
         entered = {stamp for stamp in stamps if stamp in self._wishes}
-        known = entered | self._store.ports(stamps - entered).keys()  # those unplugged lately
+        known = entered | self._store.known(stamps - entered)  # those unplugged lately
         bridges = self._bridges | self._wishes.bridges()
         return orphans.find(actual, known, bridges, self._wishes.claimed)
 

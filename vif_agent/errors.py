@@ -113,6 +113,10 @@ class StoreUnavailable(NotYet):
     code = "store_unavailable"
 
 
+class StoreUnusable(VifAgentError):
+    """The agent does not start: its store is of another release, or is none."""
+
+
 class CommandFailed(NotYet):
     """A vendor's command has failed, or came to no end: often for want of its own daemon."""
 

@@ -14,6 +14,10 @@ PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "er
 OLDEST = -1
 
 
+#: how far a sender's clock may be ahead of this host's
+_AHEAD_SECONDS = 60
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What was asked for one port. ``generation`` None: the sender gave none.
@@ -60,7 +64,7 @@ class Port:
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
     to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
     done, or of a repair (``repaired``, which is not stored); ``rebooted``: the host was, since
-    ``made`` was stored.
+    ``made`` was stored; ``taken``: the generations of its last wishes.
     """
 
     port_id: str
@@ -84,3 +88,14 @@ class Port:
     formers: tuple[tuple[object, object], ...] = ()
     source: str = ""
     rebooted: bool = False
+    taken: tuple[int, ...] = ()
+
+
+def counts(new: int, stored: int, now: float) -> bool:
+    """Is a wish of generation ``new`` none of before the stored one? ``now``: this host's clock.
+
+    Generations are mostly a sender's clock in nanoseconds. One that was far ahead must not lock the
+    port until the time that it told.
+    """
+    latest = int((now + _AHEAD_SECONDS) * 1e9)
+    return new >= stored or new <= latest < stored

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 LOG = logging.getLogger(__name__)
 
@@ -30,28 +30,64 @@ def notify(**variables: str) -> None:
                     "Cannot tell the supervisor %s: %s", message, error)  # fmt: skip
 
 
-def lock(path: Path, timeout: float = 30) -> IO[str]:
+class Lock:
+    """On the state directory itself, and for agents of earlier releases on the file in it.
+
+    A file can be deleted while it is locked, and the next agent would make and lock another. Fork
+    inherits both.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.file: IO[str] = (directory / "lock").open("a")
+        except BaseException:
+            os.close(self.directory)
+            raise
+
+    def take(self) -> None:
+        """BlockingIOError if another process has it."""
+        for handle in (self.directory, self.file):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        os.close(self.directory)
+
+
+def lock(directory: Path, timeout: float = 30) -> Lock:
     """The one agent on this state; waits ``timeout`` seconds for the one before to be gone.
 
     The privileged helper inherits the lock, so after a crash the next agent starts only when the
     old helper has finished what it was doing. Raises BlockingIOError when the time is over.
     """
-    file = path.open("a")
+    held = Lock(directory)
     deadline = time.monotonic() + timeout
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return file
+            held.take()
+            return held
         except BlockingIOError:
             if time.monotonic() > deadline:
+                held.__exit__()
                 raise
             time.sleep(0.05)
 
 
-def locked(file: IO[str]) -> bool:
-    """Does another process hold the lock on this file?"""
+def locked(directory: Path) -> bool:
+    """Does another process hold the lock?"""
+    return any(_held(path) for path in (directory, directory / "lock") if path.exists())
+
+
+def _held(path: Path) -> bool:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    finally:
+        os.close(handle)
+    return False

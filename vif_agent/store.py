@@ -6,15 +6,16 @@ the file is then as it was before.
 """
 
 import contextlib
-import dataclasses
 import json
+import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vif_agent.errors import Problem, StoreUnavailable
+from vif_agent import store_rows
+from vif_agent.errors import StoreUnavailable, brief
 from vif_agent.ports import (
     ERROR,
     OLDEST,
@@ -27,82 +28,79 @@ from vif_agent.ports import (
     FullSet,
     Port,
     Wish,
+    counts,
 )
-from vif_agent.resources import Key
+from vif_agent.store_file import StoreFile, told
 
 __all__ = [
     "ERROR", "OLDEST", "PENDING", "PLUG", "READY", "RETRYING", "UNPLUG", "UNPLUGGED", "FullSet",
     "Port", "Store", "Wish",
 ]  # fmt: skip
 
+LOG = logging.getLogger(__name__)
+
 #: how long an unplugged port's generation, and a message's id, are remembered
 _REMEMBER_SECONDS = 7 * 24 * 3600
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS ports (
-    port_id TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL,           -- order of the wishes as they came in
-    since INTEGER NOT NULL,         -- seq of the plug: the older of two with one name keeps it
-    verb TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    instance TEXT NOT NULL,         -- JSON, as sent
-    vif TEXT NOT NULL,              -- JSON, as sent
-    vif_type TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    received_at REAL NOT NULL,      -- seconds since the epoch, as all times here
-    state TEXT NOT NULL,
-    code TEXT, message TEXT, transient INTEGER,
-    devices TEXT NOT NULL DEFAULT '[]',
-    made TEXT NOT NULL DEFAULT '[]',
-    done_at REAL, ready_at REAL, elapsed_ms REAL,
-    formers TEXT NOT NULL DEFAULT '[]',
-    source TEXT NOT NULL DEFAULT '',
-    boot TEXT NOT NULL DEFAULT ''    -- of the host, when made was stored
-);
-CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
-CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);
-"""
-
-#: those that the store of release 0.1.0 did not have
-_LATER_COLUMNS = {
-    "formers": "TEXT NOT NULL DEFAULT '[]'",
-    "source": "TEXT NOT NULL DEFAULT ''",
-    "boot": "TEXT NOT NULL DEFAULT ''",
-}
-
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-#: of a port that is never ready between ever new wishes, the last ones count
-_MOST_FORMERS = 16
 
 
 class Store:
     """Safe to use from several threads; a write is durable when the method returns.
 
-    ``boot``: which boot of the host this is.
+    ``boot``: which boot of the host this is. ``clock``: one that cannot be set. ``notice``: what is
+    wrong with the store as it was found.
     """
 
-    def __init__(self, path: Path, boot: str | None = None) -> None:
+    def __init__(
+        self, path: Path, boot: str | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._lock = threading.Lock()
         self._boot = _BOOT_ID.read_text().strip() if boot is None else boot
-        with _told():
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            self._bring_up_to_date()
+        self._file = StoreFile(path)
+        self._clock = clock
+        with told():
+            before = float(self._db.execute("SELECT seconds FROM age").fetchone()[0])
+            self._last_seq = self._next_seq() - 1
+        self._born = clock() - before
+        self._outrun: list[str] = []  # this, and the next, of what is being put
+        self._anew: list[str] = []
+        self._unreadable: dict[str, str] = {}
+        self.notice = self._older_copy()
 
-    def _bring_up_to_date(self) -> None:
-        """A store of an earlier release lacks the columns that came later."""
-        there = {row["name"] for row in self._db.execute("PRAGMA table_info(ports)")}
-        for name, declared in _LATER_COLUMNS.items():
-            if name not in there:
-                self._db.execute(f"ALTER TABLE ports ADD COLUMN {name} {declared}")
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._file.db
+
+    def _older_copy(self) -> str | None:
+        """Somebody may have put back a backup: what was asked since is not in it."""
+        noted = self._file.noted()
+        if noted <= self._last_seq:
+            return None
+        return (
+            f"the store is an older copy: it ends at wish {self._last_seq}, and {noted} were "
+            "stored; cast the full set of ports, or restart nova-compute"
+        )
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            self._file.close()
+
+    def leave(self) -> None:
+        """At the end of the process: all in one file, so that a copy of that is a whole one."""
+        self.guard()
+        with self._lock, contextlib.suppress(StoreUnavailable), told():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def guard(self) -> None:
+        """Put the file back if somebody has taken it away; also where nothing is to be written."""
+        try:
+            with self._lock, told():
+                self._file.hold()
+        except StoreUnavailable as error:
+            if self.notice != str(error):
+                LOG.error("%s", error)
+            self.notice = str(error)
 
     def put(self, items: Sequence[Wish | FullSet]) -> list[Wish]:
         """Store the wishes in order, in one commit; answer those that are stale.
@@ -111,7 +109,15 @@ class Store:
         before (redelivered after a crash between commit and acknowledgement) is passed over.
         """
         with self._transaction():
-            return self._take(items)
+            stale = self._take(items)
+            last = self._next_seq() - 1
+        with self._lock:
+            self._file.note(last)
+        for port_id in self._anew:
+            self._unreadable.pop(port_id, None)
+        for text in self._outrun:
+            LOG.warning("%s", text)
+        return stale
 
     def preview(self, items: Sequence[Wish | FullSet]) -> list[Port]:
         """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
@@ -119,7 +125,7 @@ class Store:
             before = self._next_seq()
             self._take(items)
             rows = self._db.execute("SELECT * FROM ports WHERE seq >= ?", (before,)).fetchall()
-        return [_port(row, self._boot) for row in rows]
+        return [store_rows.port(row, self._boot) for row in rows]
 
     def ports(
         self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
@@ -128,15 +134,46 @@ class Store:
 
         ``known``: {port: seq}; a port that still has that seq is left out.
         """
-        with self._lock, _told():
+        with self._lock, told():
             if port_ids is None:
-                rows = self._db.execute("SELECT * FROM ports").fetchall()
+                rows = self._rows("SELECT * FROM ports")
             else:
                 rows = list(self._select(port_ids, known or {}))
-        return {
-            row["port_id"]: _port(row, self._boot)
-            for row in sorted(rows, key=lambda r: int(r["since"]))
-        }
+        ports = map(self._port, sorted(rows, key=store_rows.order))
+        return {port.port_id: port for port in ports if port}
+
+    def known(self, port_ids: Iterable[str]) -> set[str]:
+        """Those that have a row, be it unreadable: what is theirs on the host is no orphan's."""
+        ids = set(port_ids)
+        return self.ports(ids).keys() | (ids & self.unreadable.keys())
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """{port: what is wrong with its row}. It is left as it is, until a new wish comes."""
+        return self._unreadable
+
+    def _port(self, row: sqlite3.Row) -> Port | None:
+        try:
+            return store_rows.port(row, self._boot)
+        except store_rows.UNREADABLE as error:
+            port_id = str(row["port_id"])
+            if port_id not in self._unreadable:
+                self._unreadable[port_id] = brief(str(error))
+                LOG.error(
+                    "Port %s is unreadable in the store and left alone until it is plugged or "
+                    "unplugged anew: %s", brief(port_id), brief(str(error)),
+                )  # fmt: skip
+            return None
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+        # a text that is none: only its own row is to be unreadable
+        self._db.text_factory = lambda text: text.decode(errors="surrogateescape")
+        return self._db.execute(query, values).fetchall()
 
     def save(self, ports: Iterable[Port]) -> None:
         """Store what became of the ports; a port whose wish has changed since only its ``made``."""
@@ -152,12 +189,13 @@ class Store:
 
     def _select(self, port_ids: Iterable[str], known: Mapping[str, int]) -> Iterator[sqlite3.Row]:
         for port_id in port_ids:
-            yield from self._db.execute(
-                "SELECT * FROM ports WHERE port_id = ? AND seq != ?",
-                (port_id, known.get(port_id, -1)),
+            seq = known.get(port_id, -1)
+            yield from self._rows(
+                "SELECT * FROM ports WHERE port_id = ? AND seq != ?", (port_id, seq)
             )
 
     def _take(self, items: Iterable[Wish | FullSet]) -> list[Wish]:
+        self._outrun, self._anew = [], []
         stale = []
         for item in items:
             if item.message_id and not self._first_time(item):
@@ -169,17 +207,17 @@ class Store:
         return stale
 
     def _put_set(self, full: FullSet) -> None:
-        rows = {row["port_id"]: row for row in self._db.execute("SELECT * FROM ports")}
+        rows = {row["port_id"]: row for row in self._rows("SELECT * FROM ports")}
         for wish in full.plugs:
             row = rows.get(wish.port_id)
-            plug = _with_instance(wish, row)
-            if row and row["verb"] == PLUG and _says(row, plug):
+            plug = store_rows.with_instance(wish, row)
+            if row and row["verb"] == PLUG and store_rows.says(row, plug):
                 self._raise_generation(plug)
             else:
                 self._put(plug)
         for row in rows.values() if full.deletes else ():
-            if _left_out(row, full):
-                self._put(_unplug(row, full))
+            if store_rows.left_out(row, full):
+                self._put(store_rows.unplug(row, full))
 
     def _raise_generation(self, wish: Wish) -> None:
         """The wish stands, and is as new as this."""
@@ -189,41 +227,56 @@ class Store:
         )
 
     def _put(self, wish: Wish) -> bool:
-        row = self._db.execute(
-            "SELECT verb, generation, since, vif_type, instance, vif, formers FROM ports"
-            " WHERE port_id = ?",
-            (wish.port_id,),
-        ).fetchone()
-        if row and wish.generation is not None and wish.generation < row["generation"]:
-            return False
+        row = self._readable(wish.port_id)
         generation = wish.generation
         if generation is None:
             generation = row["generation"] if row else 0
+        elif row and not counts(generation, row["generation"], wish.received_at):
+            return False
+        self._note_outrun(wish, row)
         seq = self._next_seq()
         since = row["since"] if row and row["verb"] == PLUG else seq
         vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
         self._db.execute(
             "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
-            " request_id, received_at, state, formers, source)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " request_id, received_at, state, formers, source, taken)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
             " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, since=excluded.since,"
             " verb=excluded.verb,"
             " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
             " vif_type=excluded.vif_type, request_id=excluded.request_id,"
             " received_at=excluded.received_at, state=excluded.state,"
-            " formers=excluded.formers, source=excluded.source, code=NULL, message=NULL,"
-            " transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL",
+            " formers=excluded.formers, source=excluded.source, taken=excluded.taken, code=NULL,"
+            " message=NULL, transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL,"
+            " left_at=NULL",
             (
                 wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
-                vif_type, wish.request_id, wish.received_at, PENDING, _formers(row, wish),
-                wish.source,
+                vif_type, wish.request_id, wish.received_at, PENDING,
+                store_rows.formers(row, wish), wish.source, store_rows.taken(row, wish),
             ),
         )  # fmt: skip
         return True
 
+    def _readable(self, port_id: str) -> sqlite3.Row | None:
+        """The port's row; one that cannot be read makes room."""
+        for row in self._rows("SELECT * FROM ports WHERE port_id = ?", (port_id,)):
+            if self._port(row):
+                return row
+            self._db.execute("DELETE FROM ports WHERE port_id = ?", (port_id,))
+            self._anew.append(port_id)
+        return None
+
+    def _note_outrun(self, wish: Wish, row: sqlite3.Row | None) -> None:
+        if row and wish.generation is not None and wish.generation < row["generation"]:
+            ahead = row["generation"] / 1e9 - wish.received_at
+            self._outrun.append(
+                f"Port {wish.port_id}: generation {row['generation']} is {ahead:.0f} s ahead of "
+                f"this host's clock: {wish.generation} counts as later"
+            )
+
     def _first_time(self, item: Wish | FullSet) -> bool:
         cursor = self._db.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (item.message_id, item.received_at)
+            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (item.message_id, self._age())
         )
         return cursor.rowcount == 1
 
@@ -235,11 +288,12 @@ class Store:
         problem = port.problem
         self._db.execute(
             "UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, done_at=?,"
-            " ready_at=?, elapsed_ms=? WHERE port_id=? AND seq=?",
+            " ready_at=?, elapsed_ms=?, left_at=? WHERE port_id=? AND seq=?",
             (
                 port.state, problem and problem.code, problem and problem.message,
                 problem and problem.transient, json.dumps(port.devices), port.done_at,
-                port.ready_at, port.elapsed_ms, port.port_id, port.seq,
+                port.ready_at, port.elapsed_ms,
+                self._age() if port.state == UNPLUGGED else None, port.port_id, port.seq,
             ),
         )  # fmt: skip
         if problem is None:
@@ -254,105 +308,57 @@ class Store:
             (json.dumps(sorted(port.made)), self._boot, port.port_id),
         )
 
-    def forget(self, now: float | None = None) -> None:
-        """Drop what is only kept against late messages, once it is old."""
-        before = (time.time() if now is None else now) - _REMEMBER_SECONDS
+    def _age(self) -> float:
+        """Seconds that this store was in use: ages go by it, for a host's clock may jump."""
+        return self._clock() - self._born
+
+    def forget(self) -> None:
+        """Drop what is only kept against late messages, once it is old.
+
+        What an earlier release has stored carries no age: it is as old as it is found here.
+        """
+        age = self._age()
         with self._transaction():
-            self._db.execute("DELETE FROM seen WHERE at < ?", (before,))
+            self._db.execute("UPDATE age SET seconds = ?", (age,))
+            self._db.execute("UPDATE seen SET at = ? WHERE at > ?", (age, age))
+            self._db.execute("DELETE FROM seen WHERE at < ?", (age - _REMEMBER_SECONDS,))
             self._db.execute(
-                "DELETE FROM ports WHERE state = ? AND done_at < ?", (UNPLUGGED, before)
-            )
+                "UPDATE ports SET left_at = ? WHERE state = ?"
+                " AND (left_at IS NULL OR left_at > ?)", (age, UNPLUGGED, age),
+            )  # fmt: skip
+            self._db.execute(  # the last one's seq tells how many there were
+                "DELETE FROM ports WHERE state = ? AND left_at < ?"
+                " AND seq < (SELECT MAX(seq) FROM ports)", (UNPLUGGED, age - _REMEMBER_SECONDS),
+            )  # fmt: skip
+
+    def forget_port(self, port_id: str) -> str:
+        """By an operator: the next cast counts, whatever its generation. Answers what was done."""
+        with self._transaction():
+            for row in self._rows("SELECT * FROM ports WHERE port_id = ?", (port_id,)):
+                if (port := self._port(row)) and port.state != UNPLUGGED:
+                    self._db.execute(
+                        "UPDATE ports SET generation = 0 WHERE port_id = ?", (port_id,)
+                    )
+                    return f"generation {port.generation} is forgotten; the wish stands"
+                self._db.execute("DELETE FROM ports WHERE port_id = ?", (port_id,))
+                self._unreadable.pop(port_id, None)
+                return "forgotten"
+        return "unknown port"
 
     @contextlib.contextmanager
     def _transaction(self, keep: bool = True) -> Iterator[None]:
-        with self._lock, _told():
+        with self._lock, told():
+            self._file.hold()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT" if keep else "ROLLBACK")
+                self._file.written()
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 with contextlib.suppress(sqlite3.Error):  # SQLite's own log may be what fills it
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                with contextlib.suppress(sqlite3.Error, StoreUnavailable, OSError):
+                    self._file.written()
                 raise
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.ProgrammingError):
-            raise  # a bug of ours, not the disk's, nor of another release's columns
-        raise StoreUnavailable(f"store: {error}") from error
-
-
-def _formers(row: sqlite3.Row | None, wish: Wish) -> str:
-    """What is undone only from the wish it was done for: a new wish must not make it forgotten."""
-    if row is None:
-        return "[]"
-    formers = json.loads(row["formers"])
-    former = [json.loads(row["instance"]), json.loads(row["vif"])]
-    stands = wish.verb == PLUG and former == [wish.instance, wish.vif]
-    if row["verb"] != PLUG or stands or former in formers:
-        return str(row["formers"])
-    return json.dumps([*formers, former][-_MOST_FORMERS:])
-
-
-def _with_instance(wish: Wish, row: sqlite3.Row | None) -> Wish:
-    if wish.instance or row is None:
-        return wish
-    return dataclasses.replace(wish, instance=json.loads(row["instance"]))
-
-
-def _says(row: sqlite3.Row, wish: Wish) -> bool:
-    """Is this very plug stored already?"""
-    stored = (json.loads(row["instance"]), json.loads(row["vif"]))
-    return stored == (wish.instance, wish.vif)
-
-
-def _left_out(row: sqlite3.Row, full: FullSet) -> bool:
-    mine = row["verb"] == PLUG and row["source"] == full.source
-    return mine and row["port_id"] not in full.named
-
-
-def _unplug(row: sqlite3.Row, full: FullSet) -> Wish:
-    return Wish(
-        port_id=row["port_id"],
-        verb=UNPLUG,
-        instance=json.loads(row["instance"]),
-        vif=json.loads(row["vif"]),
-        generation=full.generation,
-        request_id=full.request_id,
-        received_at=full.received_at,
-        source=full.source,
-    )
-
-
-def _port(row: sqlite3.Row, boot: str) -> Port:
-    problem = None
-    if row["code"]:
-        problem = Problem(row["code"], row["message"], bool(row["transient"]))
-    return Port(
-        port_id=row["port_id"],
-        seq=row["seq"],
-        since=row["since"],
-        verb=row["verb"],
-        generation=row["generation"],
-        instance=json.loads(row["instance"]),
-        vif=json.loads(row["vif"]),
-        vif_type=row["vif_type"],
-        request_id=row["request_id"],
-        received_at=row["received_at"],
-        state=row["state"],
-        problem=problem,
-        devices=tuple(json.loads(row["devices"])),
-        made=frozenset(Key(*key) for key in json.loads(row["made"])),
-        done_at=row["done_at"],
-        ready_at=row["ready_at"],
-        elapsed_ms=row["elapsed_ms"],
-        formers=tuple((instance, vif) for instance, vif in json.loads(row["formers"])),
-        source=row["source"],
-        rebooted=row["boot"] not in ("", boot),
-    )

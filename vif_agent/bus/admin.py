@@ -94,6 +94,10 @@ class Calls:
         self._repair(port_id)
 
     @_call
+    def forget_vif(self, ctxt: Any, port_id: str) -> str:
+        return self._store.forget_port(port_id)
+
+    @_call
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         return self._asked.check(port_id)
 
@@ -107,8 +111,13 @@ class Calls:
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
-        told = dict(self._report.counts)
-        return {**self._asked.status(), "told": told, "casts_wait": self._report.casts_wait}
+        return {
+            **self._asked.status(),
+            "told": dict(self._report.counts),
+            "casts_wait": self._report.casts_wait,
+            "store": self._store.notice,
+            "unreadable": dict(self._store.unreadable),
+        }
 
     @_call
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:

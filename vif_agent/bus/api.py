@@ -14,6 +14,7 @@ import oslo_messaging
 
 from vif_agent import bus
 from vif_agent.bus import transport as ours
+from vif_agent.bus.generations import Generations
 from vif_agent.bus.last_seen import LastSeen
 from vif_agent.bus.limits import Limits, TimeOver
 from vif_agent.errors import InvalidRequest, StaleGeneration
@@ -25,6 +26,7 @@ _REPLY_SECONDS = 10
 _QUESTION_SECONDS = 5.0
 _NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
 _LAST_SEEN = LastSeen()
+_GENERATIONS = Generations()
 
 
 class PlugFailed(Exception):
@@ -78,7 +80,8 @@ class VifAgentAPI:
 
         Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out: ``wait``
         is the limit of all together, ``timeout`` that of a cast alone.
-        ``generation`` defaults to the clock, in nanoseconds: a later wish has a greater one.
+        ``generation`` defaults to the clock, in nanoseconds: a later wish of this process has a
+        greater one, also when the clock is set back.
         """
         return self._send("plug_vif", context, host, instance, vif, wait, generation)
 
@@ -112,7 +115,7 @@ class VifAgentAPI:
         list and stays. An empty list unplugs nothing until it is said again, an interval later.
         Raises NoAnswer when the broker has not taken it within ``timeout``.
         """
-        generation = time.time_ns() if generation is None else generation
+        generation = _GENERATIONS() if generation is None else generation
         arguments = {"vifs": list(vifs), "complete": complete, "generation": generation}
         self._cast(self._timeout, context, host, "sync_vifs", **arguments)
 
@@ -159,6 +162,13 @@ class VifAgentAPI:
     def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
         self._call(context, host, "repair", port_id=port_id)
 
+    def forget_vif(self, context: Any, host: str, port_id: str) -> str:
+        """Let the next cast for the port count, whatever its generation; what was done, in words.
+
+        Of a port that is unplugged, or unreadable in the store, nothing is remembered any more.
+        """
+        return self._call(context, host, "forget_vif", port_id=port_id)  # type: ignore[no-any-return]
+
     def check_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
         """``{"ok": ..., "state": ..., "text": ..., "steps": ...}``: how the host differs."""
         return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
@@ -196,7 +206,7 @@ class VifAgentAPI:
             return None
         view = self._wait(context, host, port_id, generation, deadline)
         aim = READY if method == "plug_vif" else UNPLUGGED
-        if view and view["state"] == aim:
+        if view and view["state"] == aim and not view.get("overtaken"):
             return view
         raise _failure(host, port_id, generation, wait, view)
 

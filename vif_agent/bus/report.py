@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from vif_agent.bus import views
 from vif_agent.bus.casts import Refusal
+from vif_agent.ports import counts
 from vif_agent.store import PENDING, PLUG, RETRYING, UNPLUG, Port, Store
 
 LOG = logging.getLogger("vif_agent.ports")
@@ -82,9 +83,11 @@ class Report:
     def _look(self, port_id: str, generation: int | None) -> dict[str, Any]:
         if generation is not None and (refused := self._refusals.get((port_id, generation))):
             return refused
-        view = self.get(port_id)
-        if view and (generation is None or view["generation"] >= generation):
-            return view
+        port = self._store.ports([port_id]).get(port_id)
+        if port and (generation is None or generation in (port.generation, *port.taken)):
+            return views.port(port)
+        if port and generation is not None and not counts(generation, port.generation, time.time()):
+            return {**views.port(port), "overtaken": True}  # dropped, or it will be when it comes
         return {"port_id": port_id, "state": PENDING, "error": None, "generation": generation}
 
     def _remember(self, wish: tuple[str, int], view: dict[str, Any]) -> None:

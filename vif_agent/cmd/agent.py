@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from oslo_config import cfg
 
@@ -16,9 +16,11 @@ from vif_agent import __version__, config
 
 if TYPE_CHECKING:
     from vif_agent.agent import Agent
+    from vif_agent.service import Lock
 
 LOG = logging.getLogger(__name__)
 
+_TRY_AGAIN = 1  # what is in the way passes, such as a full disk
 _WRONG_CONFIGURATION = 2  # systemd is told not to try again with this one
 
 
@@ -89,7 +91,7 @@ def _run(arguments: Sequence[str]) -> int:
     _configure(arguments)
     state = Path(cfg.CONF.state_path)
     try:
-        lock = service.lock(state / "lock")
+        lock = service.lock(state)
     except OSError as error:
         why: Exception = error
     else:
@@ -99,7 +101,7 @@ def _run(arguments: Sequence[str]) -> int:
     return 1
 
 
-def _start(lock: IO[str]) -> int:
+def _start(lock: "Lock") -> int:
     from oslo_messaging import MessagingException
 
     from vif_agent.agent import Agent
@@ -116,10 +118,10 @@ def _start(lock: IO[str]) -> int:
     else:
         return _serve(agent, lock)
     LOG.critical("Cannot start: %s", why)  # as above
-    return _WRONG_CONFIGURATION
+    return _TRY_AGAIN if getattr(why, "transient", False) else _WRONG_CONFIGURATION
 
 
-def _serve(agent: "Agent", lock: IO[str]) -> int:
+def _serve(agent: "Agent", lock: "Lock") -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
     from vif_agent import signals
     from vif_agent.errors import HelperGone

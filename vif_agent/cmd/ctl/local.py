@@ -37,7 +37,7 @@ class Local:
 
     def __init__(self, conf: Any) -> None:
         self._conf = conf
-        self._lock_file = Path(conf.state_path, "lock")
+        self._state = Path(conf.state_path)
         _must_exist(agent.store_path(conf))
         privileged.context.set_client_mode(False)  # reading takes no capability
         try:
@@ -62,6 +62,7 @@ class Local:
             "list_orphans": self._orphans,
             "cleanup": self._clean,
             "get_status": self._status,
+            "forget_vif": self._forget,
         }
         try:
             if call in own:
@@ -96,6 +97,10 @@ class Local:
         self._report.finished(told.values())
         return [views.port(port) for port in told.values()]
 
+    def _forget(self, port_id: str) -> str:
+        with self._alone():
+            return self._store.forget_port(port_id)
+
     def _settle(self, ports: set[str], everywhere: bool) -> dict[str, Port]:
         told: dict[str, Port] = {}
         while ports or everywhere:
@@ -129,18 +134,14 @@ class Local:
         if os.geteuid() != 0:
             raise Failed(_ROOT)
         try:
-            with service.lock(self._lock_file, timeout=0) as file:
-                _give_to_the_owner(file.fileno(), self._lock_file.parent)
+            with service.lock(self._state, timeout=0) as lock:
+                _give_to_the_owner(lock.file.fileno(), self._state)
                 yield
         except BlockingIOError:
             raise Failed(_RUNS) from None
 
     def _agent_runs(self) -> bool:
-        try:
-            with self._lock_file.open() as file:
-                return service.locked(file)
-        except FileNotFoundError:
-            return False
+        return service.locked(self._state)
 
 
 class _Nobody:

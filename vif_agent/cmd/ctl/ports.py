@@ -103,13 +103,33 @@ class Repair(OfPort):
         return int(any(port["error"] for port in told))
 
 
+class Forget(OfPort):
+    """Forget a port's generation, so that the next cast for it counts.
+
+    For a sender whose clock was ahead. What is plugged stays plugged; of a port that is unplugged
+    nothing is remembered any more, nor of one that is unreadable in the store.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        port_id = _whole(parsed_args.port) or find(self.source, parsed_args.port)["port_id"]
+        said = self.source.ask("forget_vif", port_id=port_id)
+        self.say(f"port {port_id}: {said}")
+        return int(said == "unknown port")
+
+
+def _whole(given: str) -> str | None:
+    """A UUID needs no look-up: one that is unreadable is in no list."""
+    with contextlib.suppress(InvalidRequest):
+        return canonical("PORT", given)
+    return None
+
+
 def find(source: "Source", given: str) -> dict[str, Any]:
     """The port of this UUID, or the only one whose UUID begins so."""
     start = given.lower()
     if len(start) < _LEAST:
         raise Failed(f"{given}: at least the first {_LEAST} characters of a port's UUID are needed")
-    with contextlib.suppress(InvalidRequest):
-        start = canonical("PORT", given)
+    start = _whole(given) or start
     if len(start) == _WHOLE:
         port = source.ask("get_vif", port_id=start)
         ports = [port] if port else []
