@@ -1,14 +1,13 @@
-"""Messages that have come and are not stored yet: so many bytes of them, and no more.
+"""Messages that have come and are not taken in yet: so many bytes of them, and no more.
 
 The broker's prefetch counts messages, and RabbitMQ knows no limit in bytes. A message is some ten
 times as large in here as it is on the wire.
 """
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
-_MOST_BYTES = 32 << 20  # on the wire; a thousand casts have two million
+_MOST_BYTES = 16 << 20  # on the wire; a thousand casts have two million
 _TICK_SECONDS = 0.5
 
 
@@ -17,7 +16,7 @@ class Gathered:
 
     def __init__(self, most: int = _MOST_BYTES) -> None:
         self._most = most
-        self._bytes = 0  # of those that were put and are not done
+        self._bytes = 0
         self._messages: list[Any] = []
         self._changed = threading.Condition()
         self._closed = False
@@ -31,14 +30,9 @@ class Gathered:
 
     def take(self) -> list[Any]:
         with self._changed:
-            taken, self._messages = self._messages, []
-            return taken
-
-    def done(self, messages: Sequence[Any]) -> None:
-        """They are stored or given up; nothing holds them any more."""
-        with self._changed:
-            self._bytes -= sum(map(size, messages))
+            taken, self._messages, self._bytes = self._messages, [], 0
             self._changed.notify_all()
+            return taken
 
     def close(self) -> None:
         """Whoever waits goes on."""

@@ -86,8 +86,6 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
             self._take_in(messages)
         except Exception:
             LOG.exception("%d casts: not all of what follows a cast was done", len(messages))
-        finally:
-            self._gathered.done(messages)
 
     def _take_in(self, messages: Sequence[Any]) -> None:
         read = [_read(message) for message in messages]
@@ -153,7 +151,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
     def _give_back(self) -> bool:
         LOG.warning("No more casts are taken from the broker until there is room")
         self._reader.give_back()
-        self._gathered.done(self._gathered.take())
+        self._gathered.take()
         return True
 
     @property
