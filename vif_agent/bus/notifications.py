@@ -11,20 +11,28 @@ from typing import Any
 
 import oslo_messaging
 
+from vif_agent.bus import declared
+from vif_agent.bus.outlet import Message, Outlet, message
+
 LOG = logging.getLogger(__name__)
 
 _MOST = 10_000
+_PAUSE_SECONDS = 1.0  # after a failure; doubled each time
+_LONGEST_PAUSE_SECONDS = 16.0
 
 
 class Notifications:
     def __init__(self, conf: Any, host: str) -> None:
         self._transport = oslo_messaging.get_notification_transport(conf)
-        self._notifier = oslo_messaging.Notifier(self._transport, publisher_id=f"vif-agent.{host}")
-        self._waiting: deque[tuple[str, dict[str, Any]]] = deque()
+        self._publisher = f"vif-agent.{host}"
+        self._outlet = Outlet(self._transport, self._publisher)
+        self._waiting: deque[Message] = deque()
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._declared = False
         self._lost = 0
-        self._sent = threading.Event()
+        self._said = ""
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
     def start(self) -> None:
@@ -32,37 +40,72 @@ class Notifications:
 
     def stop(self, timeout: float = 5) -> None:
         """Sends what waits, for at most ``timeout`` seconds."""
+        self._stopping.set()
         with self._changed:
-            self._stopping = True
             self._changed.notify()
         if self._thread.is_alive():  # not its join: see Agent._end
-            self._sent.wait(timeout)
+            self._ended.wait(timeout)
 
     def send(self, event_type: str, payload: dict[str, Any]) -> None:
         """Never blocks. ``vif.*.error`` goes out with priority error, all else with info."""
+        made = message(self._publisher, event_type, payload)
         with self._changed:
             if len(self._waiting) >= _MOST:
                 self._waiting.popleft()
                 self._lost += 1
-            self._waiting.append((event_type, payload))
+            self._waiting.append(made)
             self._changed.notify()
 
     def _run(self) -> None:
-        while (item := self._next()) is not None:
-            event_type, payload = item
-            send = self._notifier.error if event_type.endswith(".error") else self._notifier.info
-            context = {"request_id": payload.get("request_id")}
-            try:
-                send(context, event_type, payload)
-            except Exception as error:
-                LOG.warning("Notification %s not sent: %s", event_type, error)
-        self._sent.set()
+        try:
+            self._deliver_all()
+        finally:
+            self._ended.set()
 
-    def _next(self) -> tuple[str, dict[str, Any]] | None:
+    def _deliver_all(self) -> None:
+        while (first := self._first()) is not None:
+            self._outlet.tell_others(first)
+            if not self._deliver(first):
+                return
+            with self._changed:
+                if self._waiting and self._waiting[0] is first:  # not given up meanwhile
+                    self._waiting.popleft()
+
+    def _first(self) -> Message | None:
+        """It stays where it is until it is sent."""
         with self._changed:
-            while not self._waiting and not self._stopping:
+            while not self._waiting and not self._stopping.is_set():
                 self._changed.wait()
-            if self._lost:
-                LOG.warning("%d notifications given up while the bus was away", self._lost)
-                self._lost = 0
-            return self._waiting.popleft() if self._waiting else None
+            return self._waiting[0] if self._waiting else None
+
+    def _deliver(self, message: Message) -> bool:
+        """Until it is sent; False when the agent stops first."""
+        pause = _PAUSE_SECONDS
+        while not self._sent(message):
+            if self._stopping.wait(pause):
+                return False
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return True
+
+    def _sent(self, message: Message) -> bool:
+        try:
+            if not self._declared:
+                self._outlet.declare()
+                self._declared = True
+            self._outlet.send(message)
+        except Exception as error:
+            said = declared.otherwise(error) or str(error)
+            if said != self._said:
+                self._said = said
+                LOG.warning("Notifications wait until they can be sent: %s", said)
+            return False
+        self._tell_end()
+        return True
+
+    def _tell_end(self) -> None:
+        if self._said:
+            LOG.info("Notifications are sent again; %d have waited", len(self._waiting))
+            self._said = ""
+        if self._lost:
+            LOG.warning("%d notifications given up while the bus was away", self._lost)
+            self._lost = 0

@@ -1,0 +1,92 @@
+"""One notification to the broker, until it has it; or an error.
+
+oslo.messaging's own Notifier logs what it could not send, and forgets it; and it declares the queue
+once for a connection, so that what is sent after somebody has deleted the queue goes nowhere.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import oslo_messaging
+from oslo_messaging._drivers.amqpdriver import AMQPDriverBase
+from oslo_messaging._drivers.common import PURPOSE_SEND, serialize_msg
+from oslo_utils import timeutils
+
+from vif_agent.bus import declared
+
+#: the broker's answer tells that no queue takes it
+_TELL = oslo_messaging.TransportOptions(at_least_once=True)
+_PRIORITIES = ("info", "error")
+_OURS = "messagingv2"
+
+Message = dict[str, Any]
+
+
+def message(publisher: str, event_type: str, payload: Any) -> Message:
+    """As Notifier makes it. Sent twice, it is the same: subscribers may know it by its ids."""
+    priority = "ERROR" if event_type.endswith(".error") else "INFO"
+    return {
+        "message_id": str(uuid.uuid4()),
+        "_unique_id": uuid.uuid4().hex,
+        "publisher_id": publisher,
+        "event_type": event_type,
+        "priority": priority,
+        "payload": payload,
+        "timestamp": str(timeutils.utcnow()),
+    }
+
+
+class Outlet:
+    """All that the configuration names as drivers; those of others than the bus have one try."""
+
+    def __init__(self, messaging: Any, publisher: str) -> None:
+        options = messaging.conf.oslo_messaging_notifications
+        self._messaging = messaging
+        ours = isinstance(messaging._driver, AMQPDriverBase)
+        drivers = set(options.driver)
+        self._topics = options.topics if ours and _OURS in drivers else []
+        others = drivers - ({_OURS} if ours else set())
+        self._others = [_notifier(messaging, publisher, name) for name in sorted(others)]
+
+    def queues(self) -> list[declared.Declares]:
+        exchange = self._messaging._driver._default_exchange
+        names = [f"{topic}.{priority}" for topic in self._topics for priority in _PRIORITIES]
+        return [declared.topic_queue(exchange, name) for name in names]
+
+    def declare(self) -> None:
+        if self._topics:
+            declared.declare(self._messaging, self.queues())
+
+    def tell_others(self, message: Message) -> None:
+        for notifier in self._others:
+            send: Callable[..., None] = getattr(notifier, message["priority"].lower())
+            send({}, message["event_type"], message["payload"])
+
+    def send(self, message: Message) -> None:
+        """Raises whatever is in the way; it may have been sent even so."""
+        for topic in self._topics:
+            name = f"{topic}.{message['priority'].lower()}"
+            with self._messaging._driver._get_connection(PURPOSE_SEND, retry=1) as connection:
+                try:
+                    self._publish(connection, name, message)
+                except oslo_messaging.MessageUndeliverable:
+                    _forget_channel(connection)
+                    self.declare()
+                    self._publish(connection, name, message)
+
+    def _publish(self, connection: Any, name: str, message: Message) -> None:
+        exchange = self._messaging._driver._default_exchange
+        connection.topic_send(
+            exchange, name, serialize_msg(message), retry=1, transport_options=_TELL
+        )
+
+
+def _forget_channel(connection: Any) -> None:
+    """The broker's confirmation comes after its word, and would be taken for the next one's."""
+    with connection._connection_lock:
+        connection._set_current_channel(None)
+
+
+def _notifier(messaging: Any, publisher: str, driver: str) -> Any:
+    return oslo_messaging.Notifier(messaging, publisher_id=publisher, driver=driver)
