@@ -106,6 +106,7 @@ class Agent:
         chores += [self._read_ports_file] if path else []
         self._chores = dict.fromkeys(chores, 0.0)
         self._drift = Drift()
+        self._watchdog = service.Watchdog()
         self._status = ""
 
     def _calls(self) -> admin.Calls:
@@ -190,11 +191,13 @@ class Agent:
             self._left.set()
 
     def _pause(self) -> float:
-        due = min(self._retries.next_due(), self._drift.next_due(), *self._chores.values())
+        dues = (self._retries.next_due(), self._drift.next_due(), self._watchdog.next_due)
+        due = min(*dues, *self._chores.values())
         longest = _SAVE_SECONDS if self._unsaved else _LONGEST_PAUSE
         return max(0.0, min(due - time.monotonic(), longest))
 
     def _turn(self) -> None:
+        self._watchdog.feed()
         notes = self._notes.take()
         self._complete |= notes.complete  # before the look: it must know the set
         self._forgive(notes.wished)

@@ -51,6 +51,14 @@ AGENT: list[cfg.Opt] = [
         help="The kernel's tun/tap control device. The agent's user must be able to open it.",
     ),
     cfg.FloatOpt(
+        "helper_timeout",
+        default=60,
+        min=1,
+        help="Seconds for one call to the privileged helper, and 0.1 more for each device in it. "
+        "If it hangs for longer, in the kernel or in a driver, the agent kills it and ends with "
+        "status 1, for systemd to start both anew.",
+    ),
+    cfg.FloatOpt(
         "retry_min",
         default=0.5,
         min=0.01,

@@ -60,6 +60,8 @@ class Engine:
         #: what the last look at everything found; None if it could not see everything
         self.orphans: tuple[Orphan, ...] | None = None
         self.rounds = 0  # that had something to do
+        self.looked_at: float | None = None  # when the last look ended (time.time)
+        self._looking_since: float | None = None
 
     def load(self) -> set[str]:
         """Take in every stored wish; answers the ports to look at."""
@@ -80,6 +82,13 @@ class Engine:
 
         ``anew``: those whose plugin is to be asked again though it has refused them.
         """
+        self._looking_since = time.monotonic()
+        try:
+            return self._look(port_ids, everywhere, anew)
+        finally:
+            self._looking_since, self.looked_at = None, time.time()
+
+    def _look(self, port_ids: Collection[str], everywhere: bool, anew: Collection[str]) -> Outcome:
         self._wishes.ask_again(port_ids, anew)
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
@@ -160,6 +169,12 @@ class Engine:
     def leftovers(self) -> bool:
         """Is there a shared thing that no port wants, but something was still in it?"""
         return bool(self._wishes.leftovers)
+
+    @property
+    def looking_for(self) -> float | None:
+        """Seconds since the look that runs now began; None if none does."""
+        since = self._looking_since
+        return None if since is None else time.monotonic() - since
 
     @property
     def waiting(self) -> int:

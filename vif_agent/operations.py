@@ -97,9 +97,10 @@ class Operations:
         return {**_shown(plan), "failed": _by_name(failures)}
 
     def status(self) -> dict[str, Any]:
-        """``orphans``: how many; None when the host could not be seen whole."""
+        """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if
+        one runs now; a round of more than some seconds hangs."""
         states = Counter(port.state for port in self._store.ports().values())
-        there = self._engine.orphans
+        there, lasts = self._engine.orphans, self._engine.looking_for
         return {
             "host": self._host,
             "version": __version__,
@@ -107,6 +108,8 @@ class Operations:
             "ports": dict(states),
             "waiting": self._engine.waiting,
             "rounds": self._engine.rounds,
+            "last_round_at": views.iso(self._engine.looked_at),
+            "round_lasts_s": lasts and round(lasts, 1),
             "orphans": None if there is None else len(there),
             "cleanup_enabled": self._cleanup.enabled,
         }

@@ -30,6 +30,23 @@ def notify(**variables: str) -> None:
                     "Cannot tell the supervisor %s: %s", message, error)  # fmt: skip
 
 
+class Watchdog:
+    """sd_watchdog_enabled(3): the supervisor ends us when the loop that does the work hangs."""
+
+    def __init__(self) -> None:
+        ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        limit = float(os.environ.get("WATCHDOG_USEC") or 0) if ours else 0
+        self._pause = limit / 4e6 or float("inf")
+        #: when it is to be fed, by time.monotonic
+        self.next_due = time.monotonic() if limit else float("inf")
+
+    def feed(self) -> None:
+        """As often as you like."""
+        if time.monotonic() >= self.next_due:
+            self.next_due = time.monotonic() + self._pause
+            notify(WATCHDOG="1")
+
+
 class Lock:
     """On the state directory itself, and for agents of earlier releases on the file in it.
 

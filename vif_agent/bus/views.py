@@ -21,8 +21,8 @@ def port(port: Port) -> dict[str, Any]:
         "error": error(port.problem),
         "generation": port.generation,
         "request_id": port.request_id,
-        "received_at": _iso(port.received_at),
-        "done_at": _iso(port.done_at),
+        "received_at": iso(port.received_at),
+        "done_at": iso(port.done_at),
         "elapsed_ms": port.elapsed_ms and round(port.elapsed_ms, 1),
     }
 
@@ -48,7 +48,7 @@ def error(problem: Problem | None) -> dict[str, Any] | None:
     return {"code": problem.code, "message": problem.message, "transient": problem.transient}
 
 
-def _iso(seconds: float | None) -> str | None:
+def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")

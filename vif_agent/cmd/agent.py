@@ -109,7 +109,7 @@ def _start(lock: "Lock") -> int:
     from vif_agent.errors import VifAgentError
     from vif_agent.host import privileged
 
-    privileged.start()
+    privileged.start(cfg.CONF.vif_agent.helper_timeout)
     try:
         transport.check_url(cfg.CONF)
         agent = Agent(cfg.CONF)

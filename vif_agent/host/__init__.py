@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vif_agent import steps
 from vif_agent.errors import NotYet, Problem, VifAgentError
-from vif_agent.host import links, vfs
+from vif_agent.host import links, privileged, vfs
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.host.ovsdb import OnChange, Ovsdb
 from vif_agent.host.pci import Pci
@@ -66,6 +66,7 @@ class RealHost:
 
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
+        privileged.helper.on_death(lambda: self._changed(None))  # whoever looks, hears of it
         self._watch.start()
         self._ovsdb.start()
         try:

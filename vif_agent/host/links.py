@@ -24,7 +24,7 @@ _TRANSIENT = {
 def read(names: Collection[str] | None, members_of: Collection[str] = ()) -> dict[Key, Found]:
     """The links of these names that exist (None: all links)."""
     wanted = None if names is None else sorted(names)
-    with privileged.helper():
+    with privileged.helper(len(wanted or ())):
         raws = privileged.read_links(wanted, sorted(members_of))
     by_index = {raw["index"]: raw for raw in raws}
     members = _members(raws)
@@ -40,7 +40,7 @@ def grow(steps: Sequence[Step], tun_device: str) -> dict[Key, Problem]:
     """Make and change links; what failed, by key."""
     if not steps:
         return {}
-    with privileged.helper():
+    with privileged.helper(len(steps)):
         failures = privileged.grow([_order(step) for step in steps], tun_device)
     return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
 
@@ -50,7 +50,7 @@ def shrink(steps: Sequence[Step]) -> dict[Key, Problem]:
     keys = {step.found.index: step.key for step in steps if step.found}
     if not keys:
         return {}
-    with privileged.helper():
+    with privileged.helper(len(keys)):
         failures = privileged.shrink(list(keys))
     return {keys[index]: problem(keys[index].name, *told) for index, told in failures.items()}
 

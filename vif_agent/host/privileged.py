@@ -6,13 +6,12 @@ oslo.privsep forks it before anything else starts; it keeps CAP_NET_ADMIN, the p
 to the bus keeps no capability. What crosses the channel is plain data.
 """
 
-import contextlib
 import ctypes
 import errno
+import mmap
 import os
 import random
 import signal
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
-from vif_agent.errors import HelperGone
 from vif_agent.host import addresses, iflink, moving, read, taps, tunnels, vf_messages
+from vif_agent.host.helper import LIMIT_SECONDS, Helper
 from vif_agent.host.netlink import (
     DELETE,
     GET,
@@ -55,6 +54,8 @@ context = priv_context.PrivContext(
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
 
+helper = Helper(context)
+
 _SET_DUMPABLE = 4  # prctl(2)
 _GONE_AT_ONCE = 32
 #: done, or already gone: the device (moving it) or all of the group (removing it)
@@ -65,19 +66,20 @@ _WITH_VFS = number(iflink.EXT_MASK, iflink.SKIP_STATS | iflink.WITH_VFS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
-def start() -> None:
+def start(limit: float = LIMIT_SECONDS) -> None:
     """Fork the privileged process; this one keeps no capability from then on.
 
     The fork hook drops them before oslo.privsep starts its reader thread here: capabilities
-    belong to threads, and a thread keeps those it was born with.
+    belong to threads, and a thread keeps those it was born with. ``limit``: seconds for one call.
     """
     _keep_memory_private()
+    number = mmap.mmap(-1, 4)  # shared: privsep does not tell what it has forked
     os.register_at_fork(
         after_in_parent=lambda: capabilities.drop_all_caps_except([], [], []),
-        after_in_child=_leave_signals_to_the_agent,
+        after_in_child=lambda: _begin(number),
     )
     context.start(priv_context.Method.FORK)
-    threading.Thread(target=_fail_calls_of_the_dead, name="helper-watch", daemon=True).start()
+    helper.watch(int.from_bytes(number[:4], "little"), limit)
 
 
 def _keep_memory_private() -> None:
@@ -87,38 +89,11 @@ def _keep_memory_private() -> None:
     ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _fail_calls_of_the_dead() -> None:
-    """Nobody may wait for a helper that has gone.
-
-    privsep's reader fails the calls that wait when the channel ends well. When it is reset (killed
-    with a call unread) the reader just dies, and they would wait for ever.
-    """
-    channel = context.channel
-    assert channel
-    channel.reader_thread.join()
-    with channel.lock:
-        channel.running = False
-        for waiting in channel.outstanding_msgs.values():
-            waiting.set_exception(OSError("the privileged helper has gone"))
-
-
-def _leave_signals_to_the_agent() -> None:
-    """This process ends when the agent has: it reads the end of the channel."""
+def _begin(number: mmap.mmap) -> None:
+    """In the helper, which ends when the agent has: it reads the end of the channel."""
+    number[:4] = os.getpid().to_bytes(4, "little")
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def helper() -> Iterator[None]:
-    """Around every call: privsep would start a dead helper anew by sudo, which we do not have."""
-    if context.client_mode and (context.channel is None or not context.channel.running):
-        raise HelperGone("the privileged helper is not running")
-    try:
-        yield
-    except OSError as error:
-        if context.channel is not None and not context.channel.running:
-            raise HelperGone("the privileged helper has died") from error
-        raise
 
 
 @context.entrypoint

@@ -29,7 +29,9 @@ _RUNS = "the agent runs on this host and puts right by itself what differs; noth
 _ROOT = "this changes the host, and so takes root"
 _PAUSE_SECONDS = 0.05
 #: what only a running agent can tell of itself
-_OF_THE_AGENT = ("started_at", "waiting", "rounds", "told", "casts_wait")
+_OF_THE_AGENT = (
+    "started_at", "waiting", "rounds", "last_round_at", "round_lasts_s", "told", "casts_wait",
+)  # fmt: skip
 
 
 class Local:
