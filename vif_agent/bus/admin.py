@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import oslo_messaging
 from oslo_messaging.rpc.dispatcher import RPCDispatcher
+from oslo_messaging.rpc.server import RPCServer
 
 from vif_agent import bus
-from vif_agent.bus import arguments, transport
+from vif_agent.bus import arguments, joining, transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.errors import VifAgentError
@@ -144,10 +145,17 @@ class Door(RPCDispatcher):  # type: ignore[misc]
         return super().dispatch(incoming)
 
 
+class Server(RPCServer):  # type: ignore[misc]
+    """On the queue of this host alone."""
+
+    def _create_listener(self) -> Any:
+        return joining.patiently(lambda: joining.calls(self.transport, self._target.server))
+
+
 def server(messaging: Any, host: str, calls: Calls) -> Any:
     """oslo.messaging's own pool makes a thread for each call, up to its bound, and keeps them."""
     target = transport.target(bus.ADMIN_TOPIC, host)
-    made = oslo_messaging.get_rpc_server(messaging, target, [calls])
+    made = oslo_messaging.get_rpc_server(messaging, target, [calls], server_cls=Server)
     made.dispatcher = Door([calls], None)
     if made.executor_type == "threading":
         made._executor_cls = ThreadPoolExecutor  # takes an idle thread first

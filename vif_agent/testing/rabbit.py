@@ -41,13 +41,21 @@ class PrivateRabbit:
     """Data, logs and cookie are in `directory`; it listens on 127.0.0.1 only, as does its epmd.
 
     A boot costs about two seconds: launch() begins it, and wait_ready() can come after other work.
-    Ports and data survive stop() and kill(). ``settings`` are rabbitmq.conf's.
+    Ports and data survive stop() and kill(). ``settings`` are rabbitmq.conf's. ``beside``: a broker
+    that is started before this one and stopped after it, for a cluster of both: see join().
     """
 
     def __init__(
-        self, directory: Path, port: int | None = None, settings: Mapping[str, object] | None = None
+        self,
+        directory: Path,
+        port: int | None = None,
+        settings: Mapping[str, object] | None = None,
+        beside: PrivateRabbit | None = None,
     ) -> None:
-        spare, self._epmd_port, self._node_port = free_ports(3)
+        spare, epmd_port, self._node_port = free_ports(3)
+        self._beside = beside
+        self._epmd_port: int = beside._epmd_port if beside else epmd_port
+        self.node = f"rabbit-{directory.name}@localhost" if beside else NODE
         self.directory = directory
         self.port = port or spare
         self.settings = dict(settings or {})
@@ -67,12 +75,20 @@ class PrivateRabbit:
     def launch(self) -> None:
         """Returns while the broker is still booting."""
         self._write_files()
-        if not processes.alive(self.epmd):
+        if not self._beside and not processes.alive(self.epmd):
             self.epmd = processes.start(_argv("epmd"), self._env, self.directory / "epmd.out")
             processes.wait_until(lambda: _accepts(self._epmd_port), "epmd", self.epmd)
         self.broker = processes.start(
             _argv(_program("rabbitmq-server")), self._env, self.directory / "broker.out"
         )
+
+    def join(self) -> None:
+        """Make a cluster with the one beside; once, for it outlives stop() and kill()."""
+        assert self._beside
+        self.ctl("stop_app")
+        self.ctl("join_cluster", self._beside.node)
+        self.ctl("start_app")
+        self.wait_ready()
 
     def wait_ready(self, timeout: float = 60) -> None:
         processes.wait_until(lambda: _speaks_amqp(self.port), "rabbitmq", self.broker, timeout)
@@ -131,7 +147,8 @@ class PrivateRabbit:
         cookie = self.directory / ".erlang.cookie"
         if not cookie.exists():
             cookie.touch(mode=0o600)
-            cookie.write_text(os.urandom(16).hex())
+            theirs = self._beside and self._beside.directory / cookie.name
+            cookie.write_text(theirs.read_text() if theirs else os.urandom(16).hex())
         self._write_plugins()
 
     def _write_plugins(self) -> None:
@@ -156,7 +173,7 @@ class PrivateRabbit:
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_CRASH_DUMP": str(self.directory / "erl_crash.dump"),
             "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "very_short",  # default "none" boots in 5 s
-            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._node_port),

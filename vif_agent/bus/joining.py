@@ -1,0 +1,95 @@
+"""Joining a queue, for as long as that takes.
+
+A running agent rejoins by itself, whatever becomes of the broker; so does one that starts. In a
+cluster no queue can be declared whose node is away.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import oslo_messaging
+from oslo_messaging._drivers.amqpdriver import RpcAMQPListener
+from oslo_messaging._drivers.base import PollStyleListenerAdapter
+from oslo_messaging._drivers.common import PURPOSE_LISTEN
+
+from vif_agent import bus
+
+LOG = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 3.0
+_SILENCE_SECONDS = 10.0
+_DECLARED_OTHERWISE = 406  # PRECONDITION_FAILED: no waiting mends that
+_DRIVER = logging.getLogger("oslo.messaging._drivers.impl_rabbit")
+
+
+def patiently(listen: Callable[[], Any]) -> Any:
+    """The listener, as soon as the broker grants it; what is in the way is said once."""
+    with _Once() as once:
+        while True:
+            try:
+                return listen()
+            except oslo_messaging.MessageDeliveryFailure as error:
+                cause = error.__context__ or error
+                if getattr(cause, "code", None) == _DECLARED_OTHERWISE:
+                    raise
+                once.say(cause)
+            time.sleep(_PAUSE_SECONDS)
+
+
+class _Once(logging.Filter):
+    """The driver tries some things again by itself, for ever, with up to five lines at each try: in
+    this thread each kind of line passes once.
+
+    And RabbitMQ 4.0 does not answer at all where the node of a durable queue was killed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+        self._kinds: set[str] = set()
+        self._said = False
+
+    def __enter__(self) -> Self:
+        _DRIVER.addFilter(self)
+        why = f"the broker has not let us in for {_SILENCE_SECONDS:g} s"
+        self._timer = threading.Timer(_SILENCE_SECONDS, self.say, (why,))
+        self._timer.daemon = True
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _DRIVER.removeFilter(self)
+
+    def say(self, why: object) -> None:
+        if not self._said:
+            self._said = True
+            LOG.warning("Cannot join the bus yet; trying until it can be done: %s", why)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread or record.levelno < logging.WARNING:
+            return True
+        if new := record.msg not in self._kinds:
+            self._kinds.add(record.msg)
+        else:
+            self.say(record.getMessage())
+        return new
+
+
+def calls(messaging: Any, host: str) -> Any:
+    """A listener for the calls to this host.
+
+    oslo.messaging's own joins two more queues: one that all agents share, for calls to any of
+    them, and one for calls to all. Neither has a meaning here, and each is one more that may be
+    refused, or be on a node that is away.
+    """
+    driver = messaging._driver
+    connection = driver._get_connection(PURPOSE_LISTEN)
+    listener = RpcAMQPListener(driver, connection)
+    connection.declare_topic_consumer(
+        exchange_name=bus.EXCHANGE, topic=f"{bus.ADMIN_TOPIC}.{host}", callback=listener
+    )
+    return PollStyleListenerAdapter(listener, 1, None)
