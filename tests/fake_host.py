@@ -55,9 +55,15 @@ class FakeHost(Things, Faults):
     def on_change(self, listener: OnChange) -> None:
         self._listeners.append(listener)
 
-    def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
+    def read(
+        self,
+        keys: Collection[Key],
+        members_of: Collection[Key] = (),
+        indexes: Collection[int] = (),
+    ) -> Actual:
         with_ovs = any(key.space in OVS_SPACES for key in keys)
-        return self._seen(keys, with_ovs, members_of)
+        called = {key for key, found in self.things.items() if found.index in indexes}
+        return self._seen({*keys, *called}, with_ovs, members_of)
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         stamped = {key for key, found in self.things.items() if found.stamp}

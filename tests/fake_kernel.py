@@ -51,6 +51,10 @@ class _Growth:
 
     def grow(self) -> None:
         self._faults.piece()
+        for step in self._steps:
+            if step.found and step.found.called and not self._refused(step):
+                self._things.rename(Key(LINK, step.found.called), step.key.name)
+        self._faults.piece()
         remakes = [s for s in self._steps if s.verb == REMAKE and not self._refused(s)]
         remove_found(self._things, remakes)
         for step in self._new.values():

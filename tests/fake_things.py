@@ -89,6 +89,16 @@ class Things:
         resource = dataclasses.replace(found.resource, **fields)
         self.things[key] = dataclasses.replace(found, resource=resource)
 
+    def rename(self, key: Key, name: str) -> None:
+        """With all that refers to it."""
+        found = self.things.pop(key)
+        resource = dataclasses.replace(found.resource, name=name)
+        self.things[resource.key] = dataclasses.replace(found, resource=resource)
+        for other, thing in list(self.things.items()):
+            for field in ("master", "peer", "parent"):
+                if key.space == LINK and getattr(thing.resource, field, None) == key.name:
+                    self.change(other, **{field: name})
+
     def stamp(self, key: Key, owner: str) -> None:
         self.things[key] = dataclasses.replace(self.things[key], stamp=owner)
 

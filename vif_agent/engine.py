@@ -15,6 +15,7 @@ from vif_agent import orphans
 from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
+from vif_agent.known import Known, Mark
 from vif_agent.orphans import Orphan
 from vif_agent.outcome import (
     Outcome,
@@ -56,6 +57,7 @@ class Engine:
         self._wishes = Wishes(plugins, host.find)
         self._ready_timeout = ready_timeout
         self._bridges = frozenset(bridges)
+        self._known = Known()
         self._waiting_since: dict[str, float] = {}
         #: what the last look at everything found; None if it could not see everything
         self.orphans: tuple[Orphan, ...] | None = None
@@ -69,6 +71,7 @@ class Engine:
         for port in ports.values():
             self._wishes.enter(port, stored=True)
         self._host.commands.recall(self._wishes.commands_done())
+        self._known.recall({name: Mark(*mark) for name, mark in self._store.links().items()})
         return set(ports)
 
     def doubt(self, port_id: str | None) -> None:
@@ -200,11 +203,15 @@ class Engine:
         concerned = (*wanted.values(), *(way for ways in returns.values() for way in ways))
         keys = planning.keys_to_read(concerned, surplus := wishes.surplus(ids))
         if everywhere:
-            actual = self._host.read_all(keys)
+            actual = self._host.read_all({*keys, *self._known.keys})
+            actual = self._known.recognized(actual, wanted)
             wishes.recall(actual)
             surplus = wishes.surplus(ids)
         else:
-            actual = self._host.read(keys, surplus)
+            actual = self._host.read(keys, surplus, self._known.indexes(keys))
+            actual = self._known.recognized(actual, wanted)
+        if wishes is self._wishes:
+            self._known.note(keys, actual)
         wanted = planning.with_returns(wanted, returns, actual)
         if commands := [w.resource for w in wanted.values() if isinstance(w.resource, Command)]:
             actual = dataclasses.replace(
@@ -301,8 +308,9 @@ class Engine:
     def save(self, ports: Iterable[Port]) -> bool:
         """Write what became of the ports; False when the disk refuses, to be tried again."""
         try:
-            self._store.save(ports)
+            self._store.save(ports, links := self._known.to_keep())
         except StoreUnavailable as error:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
+        self._known.kept(links)
         return True

@@ -37,7 +37,8 @@ class Found:
     fields that somebody else keeps, so not ours to judge. ``in_shared``: it is in a bridge that we
     have made for several ports; ``part_of``: what it is part of besides linux bridges (a bond, Open
     vSwitch's datapath), "" for nothing. ``serves``: of a trunk's bridge, the ports that OVS ports
-    in it are for.
+    in it are for. ``called``: the name that somebody has given it; ``unstamped``: its stamp is not
+    on it any more, and it is known all the same (see ``known``).
     """
 
     resource: Resource
@@ -52,6 +53,8 @@ class Found:
     in_shared: bool = False
     part_of: str = ""
     serves: frozenset[str] = frozenset()
+    called: str = ""
+    unstamped: bool = False
 
 
 class Verdict(enum.Enum):

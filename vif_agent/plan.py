@@ -9,16 +9,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from vif_agent import switch
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import (
-    SHARED,
     Found,
     Verdict,
     is_abandoned,
     is_of_another_kind,
-    keeps_addresses,
     may_wire,
     taken,
     verdict,
 )
+from vif_agent.removals import held_open, removals, stamped_first
 from vif_agent.resources import (
     LINK,
     OVS_PORT,
@@ -113,8 +112,11 @@ def diff(
     problems = _problems(wanted, actual)
     steps = list(_steps(wanted, actual, problems))
     moving = {s.key.name: s for s in steps if any(d.field == "master" for d in s.differences)}
-    removals = _removals(surplus, actual, moving, _being_undone(wanted, actual))
-    return in_phases(steps, removals, problems)
+    wanting = {port for want in wanted.values() if not want.back for port in want.ports}
+    undone = _being_undone(wanted, actual)
+    going = removals(surplus, actual, moving, undone, wanting)
+    problems = {**held_open(surplus, actual, wanting), **problems}
+    return in_phases([*steps, *stamped_first(surplus, actual)], going, problems)
 
 
 def _being_undone(wanted: Mapping[Key, Want], actual: Actual) -> set[str]:
@@ -285,7 +287,9 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     differences = _differences(wanted, found)
     if want.back:  # what cannot be read cannot have been changed
         differences = tuple(d for d in differences if d.actual is not None)
-    if judgement is Verdict.ADOPTABLE:
+    if found.called:
+        differences = (Difference("name", found.called, wanted.name), *differences)
+    if judgement is Verdict.ADOPTABLE or found.unstamped:
         differences = (*differences, Difference("stamp", None, owner))
     if new_device and isinstance(wanted, OvsPort):
         differences = (*differences, Difference("device", "gone", "made anew"))
@@ -341,34 +345,3 @@ def _same(is_map: bool, want: object, have: object) -> bool:
     if not is_map:
         return want == have or (want is False and have is None)  # what is not told is off
     return set(want or ()) <= set(have or ())  # type: ignore[call-overload, no-any-return]
-
-
-def _removals(
-    surplus: Mapping[Key, Collection[str]],
-    actual: Actual,
-    moving: Mapping[str, Step],
-    undone: Collection[str],
-) -> tuple[Step, ...]:
-    """Steps for what is there, is stamped with one of its owners, and no port wants.
-
-    A shared thing stays while anything is in it that neither goes nor moves in this same plan, or
-    while it has addresses of the host's. Nothing of a port goes while part of it cannot be seen:
-    its OVS row must go before its devices; nor while its commands are being ``undone``.
-    """
-    blind = {
-        who for key, owners in surplus.items() if key.space in actual.unknown for who in owners
-    } | {*undone}
-    going = {
-        key: found
-        for key, owners in sorted(surplus.items())
-        if (found := actual.found.get(key))
-        and found.stamp in {*owners} - (blind - {SHARED})
-        and not is_of_another_kind(found)
-    }
-    leaving = {*moving, *(key.name for key in going)}
-    nics = {name for name, step in moving.items() if isinstance(step.resource, Nic)}
-    return tuple(
-        Step(REMOVE, found.resource, str(found.stamp), found=found)
-        for found in going.values()
-        if found.stamp != SHARED or (found.members <= leaving and not keeps_addresses(found, nics))
-    )

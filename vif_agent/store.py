@@ -175,11 +175,26 @@ class Store:
         self._db.text_factory = lambda text: text.decode(errors="surrogateescape")
         return self._db.execute(query, values).fetchall()
 
-    def save(self, ports: Iterable[Port]) -> None:
-        """Store what became of the ports; a port whose wish has changed since only its ``made``."""
+    def save(
+        self, ports: Iterable[Port], links: Mapping[str, tuple[int, str, str]] | None = None
+    ) -> None:
+        """Store what became of the ports; a port whose wish has changed since only its ``made``.
+
+        ``links``: as ``links`` is to answer from now on; None: as before.
+        """
         with self._transaction():
             for port in ports:
                 self._save(port)
+            if links is not None:
+                self._db.execute("DELETE FROM links")
+                rows = [(name, *link, self._boot) for name, link in links.items()]
+                self._db.executemany("INSERT INTO links VALUES (?, ?, ?, ?, ?)", rows)
+
+    def links(self) -> dict[str, tuple[int, str, str]]:
+        """Index, kind and stamp of shared links, by name, as far as they were made in this boot."""
+        with self._lock, told():
+            rows = self._db.execute("SELECT * FROM links WHERE boot = ?", (self._boot,)).fetchall()
+        return {row["name"]: (row["idx"], row["kind"], row["stamp"]) for row in rows}
 
     def keep_made(self, ports: Iterable[Port]) -> None:
         """Store of these ports only what is theirs on the host."""

@@ -44,6 +44,10 @@ CREATE TABLE IF NOT EXISTS ports (
     left_at REAL                     -- age of the store when it was found unplugged
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
+CREATE TABLE IF NOT EXISTS links (  -- those of ours that several ports share
+    name TEXT PRIMARY KEY, idx INTEGER NOT NULL, kind TEXT NOT NULL, stamp TEXT NOT NULL,
+    boot TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);  -- at: age
 -- seconds that this store was in use: no clock that somebody sets
 CREATE TABLE IF NOT EXISTS age (seconds REAL NOT NULL);

@@ -27,8 +27,14 @@ class Host(Protocol):
 
     commands: Commands
 
-    def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
-        """What is there of these keys; for ``members_of`` with what is plugged into them."""
+    def read(
+        self,
+        keys: Collection[Key],
+        members_of: Collection[Key] = (),
+        indexes: Collection[int] = (),
+    ) -> Actual:
+        """What is there of these keys, and the links of these indexes, whatever they are called;
+        for ``members_of`` with what is plugged into them."""
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         """As ``read``, with everything else that carries our stamp.
@@ -83,10 +89,15 @@ class RealHost:
         """Called with the keys of links and OVS ports that changed; with None: look at all."""
         self._listeners.append(listener)
 
-    def read(self, keys: Collection[Key], members_of: Collection[Key] = ()) -> Actual:
+    def read(
+        self,
+        keys: Collection[Key],
+        members_of: Collection[Key] = (),
+        indexes: Collection[int] = (),
+    ) -> Actual:
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
-        found = links.read(names, bridges) if names else {}
+        found = links.read(names, bridges, indexes) if names else {}
         found |= self._read_vfs(keys)
         ovs = [key for key in keys if key.space in OVS_SPACES]
         try:

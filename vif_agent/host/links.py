@@ -21,18 +21,22 @@ _TRANSIENT = {
 }  # fmt: skip
 
 
-def read(names: Collection[str] | None, members_of: Collection[str] = ()) -> dict[Key, Found]:
-    """The links of these names that exist (None: all links)."""
+def read(
+    names: Collection[str] | None,
+    members_of: Collection[str] = (),
+    indexes: Collection[int] = (),
+) -> dict[Key, Found]:
+    """The links of these names or indexes that exist (names None: all links)."""
     wanted = None if names is None else sorted(names)
     with privileged.helper(len(wanted or ())):
-        raws = privileged.read_links(wanted, sorted(members_of))
+        raws = privileged.read_links(wanted, sorted(members_of), sorted(indexes))
     by_index = {raw["index"]: raw for raw in raws}
     members = _members(raws)
     return {
         Key(LINK, name): _found(raw, by_index, members.get(raw["index"], frozenset()))
         for raw in raws
         for name in (raw["name"], *raw["altnames"])  # for the kernel one is as taken as the other
-        if names is None or name in names
+        if names is None or name in names or raw["index"] in indexes
     }
 
 
@@ -183,6 +187,7 @@ def _order(step: Step) -> Order:
         "verb": step.verb,
         "kind": step.resource.kind,
         "name": step.resource.name,
+        "called": step.found.called if step.found else "",
         "index": step.found.index if step.found else 0,
         "alias": "" if step.resource.borrowed else ownership.alias(step.owner),
         "fields": fields,

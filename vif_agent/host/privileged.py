@@ -19,7 +19,7 @@ from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
-from vif_agent.host import addresses, iflink, moving, read, taps, tunnels, vf_messages
+from vif_agent.host import addresses, iflink, moving, read, renames, taps, tunnels, vf_messages
 from vif_agent.host.helper import LIMIT_SECONDS, Helper
 from vif_agent.host.netlink import (
     DELETE,
@@ -97,14 +97,16 @@ def _begin(number: mmap.mmap) -> None:
 
 
 @context.entrypoint
-def read_links(names: Sequence[str] | None, members_of: Sequence[str] = ()) -> list[read.Raw]:
-    """The named links that exist (None: all), their masters and peers; of those in ``members_of``
-    that are shared, what is in them or stands on them too."""
+def read_links(
+    names: Sequence[str] | None, members_of: Sequence[str] = (), indexes: Sequence[int] = ()
+) -> list[read.Raw]:
+    """The links of these names or indexes that exist (names None: all), their masters and peers; of
+    those in ``members_of`` that are shared, what is in them or stands on them too."""
     with Socket() as netlink:
         if names is None:
             links = [read.link(body) for body in netlink.dump(_NO_STATS)]
         else:
-            links = _read(netlink, names, members_of)
+            links = _read(netlink, names, members_of, indexes)
         addresses.complete(netlink, links)
         return links
 
@@ -120,6 +122,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     failures: Failures = {}
     with Socket() as netlink:
         orders = _with_homes(netlink, _with_masters(orders, failures), failures)
+        renames.rename(netlink, orders, failures)
         _unmake(netlink, [o for o in orders if o["verb"] == "remake"], failures)
         orders = [order for order in orders if order["name"] not in failures]
         _make_taps(netlink, orders, tun_device, failures)
@@ -179,9 +182,13 @@ def _change_vf(netlink: Socket, order: Order, failures: Failures) -> None:
             return
 
 
-def _read(netlink: Socket, names: Sequence[str], members_of: Sequence[str]) -> list[read.Raw]:
+def _read(
+    netlink: Socket, names: Sequence[str], members_of: Sequence[str], indexes: Sequence[int]
+) -> list[read.Raw]:
     named = [LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, n)) for n in names]
     found = _get(netlink, named)
+    if missing := [LinkRequest(GET, _NO_STATS, i) for i in indexes if i not in found]:
+        found |= _get(netlink, missing)
     beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
     found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
     for link in [r for r in found.values() if _counts_members(r, members_of)]:

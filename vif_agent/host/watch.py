@@ -26,7 +26,7 @@ from pyroute2.netlink.rtnl import (
 )
 
 from vif_agent.host import addresses, iflink
-from vif_agent.host.netlink import attributes
+from vif_agent.host.netlink import DUMP, LinkRequest, attributes, each_attribute
 from vif_agent.host.ovsdb import EVERYTHING, OnChange
 from vif_agent.resources import ADDRESS, LINK, Key
 
@@ -60,7 +60,8 @@ class LinkWatch:
 
     def __init__(self, on_change: OnChange) -> None:
         self._on_change = on_change
-        self._names: dict[int, str] = {}
+        self._port = 0
+        self._names: dict[int, frozenset[str]] = {}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._waking, self._wake = socket.socketpair()
@@ -70,6 +71,8 @@ class LinkWatch:
         """From here on no change is missed."""
         _attach(self._socket)
         self._socket.bind((0, _GROUPS))
+        self._port = self._socket.getsockname()[0]
+        self._socket.send(LinkRequest(DUMP).encode(sequence=1))
         self._thread.start()
 
     def stop(self) -> None:
@@ -90,14 +93,17 @@ class LinkWatch:
                 )
                 self._on_change(EVERYTHING)
                 continue
-            self._on_change(keys)
+            if keys:  # the answer to our own question has none
+                self._on_change(keys)
 
     def _changed(self, data: bytes) -> Iterator[Key]:
-        """The links in these events, of a renamed one by the old name too; and the addresses."""
+        """The links in these events, by all names that they have or had; and the addresses."""
         offset = 0
         while offset < len(data):
-            length, kind = struct.unpack_from("=IH", data, offset)
-            if kind in (RTM_NEWLINK, RTM_DELLINK):
+            length, kind, _, _, asker = struct.unpack_from("=IHHII", data, offset)
+            if asker == self._port:  # the answer to our one question
+                self._note(kind, data[offset + 16 : offset + length])
+            elif kind in (RTM_NEWLINK, RTM_DELLINK):
                 for name in self._names_of(kind, data[offset + 16 : offset + length]):
                     yield Key(LINK, name)
             elif kind in (RTM_NEWADDR, RTM_DELADDR, RTM_NEWNEIGH, RTM_DELNEIGH):
@@ -106,21 +112,34 @@ class LinkWatch:
                 yield Key(ADDRESS, addresses.parsed(data[offset + 16 : offset + length]).text)
             offset += (length + 3) & ~3
 
+    def _note(self, kind: int, body: bytes) -> None:
+        """Who was there before the first event: an event may have told better by now."""
+        if kind == RTM_NEWLINK:
+            (index,) = struct.unpack_from("=i", body, 4)
+            self._names.setdefault(index, _names(body))
+
     def _bearer(self, body: bytes) -> Iterator[Key]:
         """Who has the address, which may have to move to another device; or the peer."""
         (index,) = struct.unpack_from("=i", body, 4)
         with contextlib.suppress(OSError):  # gone by now
-            yield Key(LINK, self._names.get(index) or socket.if_indextoname(index))
+            names = self._names.get(index) or {socket.if_indextoname(index)}
+            yield from (Key(LINK, name) for name in names)
 
-    def _names_of(self, kind: int, body: bytes) -> Iterator[str]:
+    def _names_of(self, kind: int, body: bytes) -> frozenset[str]:
         (index,) = struct.unpack_from("=i", body, 4)
-        name = attributes(body, 16).get(iflink.IFNAME, b"").rstrip(b"\0").decode(errors="replace")
-        yield name
-        before = self._names.pop(index, name)
-        if before != name:
-            yield before
+        names = _names(body)
+        before = self._names.pop(index, names)
         if kind == RTM_NEWLINK:
-            self._names[index] = name
+            self._names[index] = names
+        return names | before
+
+
+def _names(body: bytes) -> frozenset[str]:
+    """Its name and its alternative ones: for the kernel one is as taken as the other."""
+    found = attributes(body, 16)
+    others = each_attribute(found.get(iflink.PROP_LIST, b""))
+    names = [found.get(iflink.IFNAME, b""), *(n for kind, n in others if kind == iflink.ALT_IFNAME)]
+    return frozenset(name.rstrip(b"\0").decode(errors="replace") for name in names)
 
 
 def _attach(listener: socket.socket) -> None:

@@ -1,0 +1,120 @@
+"""What of ours was seen where. A link is known by its index, whatever name or stamp others have
+given it since. Pure.
+
+For a port's own link that was renamed while nobody watched, its stamp and kind must do.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from vif_agent.ownership import SHARED, Found
+from vif_agent.resources import LINK, Key, Link
+from vif_agent.steps import Actual, Want
+
+_NAMES = ("name", "master", "addressed", "peer", "parent")
+
+
+class Mark(NamedTuple):
+    ifindex: int
+    kind: str
+    stamp: str
+
+
+class Known:
+    """Links that carried our stamp when they were last seen, by the name that we gave them."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Key, Mark] = {}
+        self._kept: Mapping[str, Mark] = {}
+
+    def recall(self, marks: Mapping[str, Mark]) -> None:
+        """Of an earlier process, by name: those that several ports share."""
+        self._kept = marks
+        self._marks |= {Key(LINK, name): mark for name, mark in marks.items()}
+
+    def to_keep(self) -> Mapping[str, Mark] | None:
+        """What a later process must know; None if nothing has changed since ``kept``.
+
+        A port's own things tell whose they are by their names too.
+        """
+        shared = {key.name: mark for key, mark in self._marks.items() if mark.stamp == SHARED}
+        return None if shared == self._kept else shared
+
+    def kept(self, marks: Mapping[str, Mark] | None) -> None:
+        self._kept = self._kept if marks is None else marks
+
+    @property
+    def keys(self) -> Collection[Key]:
+        return self._marks.keys()
+
+    def indexes(self, keys: Iterable[Key]) -> set[int]:
+        return {self._marks[key].ifindex for key in keys if key in self._marks}
+
+    def note(self, asked: Iterable[Key], actual: Actual) -> None:
+        for key in asked:
+            if key not in actual.found:
+                self._marks.pop(key, None)
+        for key, found in actual.found.items():
+            if key.space == LINK and found.stamp and found.resource.name == key.name:
+                self._marks[key] = Mark(found.index, found.resource.kind, found.stamp)
+
+    def recognized(self, actual: Actual, wanted: Mapping[Key, Want]) -> Actual:
+        """The same with our links under the names that we gave them, and with our stamps."""
+        called = self._by_index(actual) | _by_stamp(actual, wanted)
+        renamed = {now: key for key, now in called.items()}
+        names = {now.name: key.name for key, now in called.items()}
+        found = {
+            renamed.get(key, key): _as_it_was(renamed.get(key, key), thing, names)
+            for key, thing in actual.found.items()
+        }
+        return dataclasses.replace(actual, found={k: self._stamped(k, f) for k, f in found.items()})
+
+    def _by_index(self, actual: Actual) -> dict[Key, Key]:
+        """What is not there by its name, and under which name it is."""
+        names = {f.index: k for k, f in actual.found.items() if _is_by_own_name(k, f)}
+        return {
+            key: names[mark.ifindex]
+            for key, mark in self._marks.items()
+            if mark.ifindex in names and key not in actual.found and names[mark.ifindex] != key
+        }
+
+    def _stamped(self, key: Key, found: Found) -> Found:
+        mark = self._marks.get(key)
+        seen = (found.index, found.resource.kind)
+        if mark is None or found.stamp is not None or seen != (mark.ifindex, mark.kind):
+            return found
+        return dataclasses.replace(found, stamp=mark.stamp, unstamped=True)
+
+
+def _by_stamp(actual: Actual, wanted: Mapping[Key, Want]) -> dict[Key, Key]:
+    """A port's only link of a kind, where the only one that it wants of this kind is missing."""
+    missing: dict[tuple[str, str], list[Key]] = {}
+    for key, want in wanted.items():
+        own = isinstance(want.resource, Link) and not (want.resource.shared or want.back)
+        if own and not want.resource.borrowed and key not in actual.found:
+            missing.setdefault((want.owner, want.resource.kind), []).append(key)
+    strays: dict[tuple[str, str], list[Key]] = {which: [] for which in missing}
+    for key, found in actual.found.items() if missing else ():
+        which = (found.stamp or "", found.resource.kind)
+        if which in strays and key not in wanted and _is_by_own_name(key, found):
+            strays[which].append(key)
+    pairs = [(keys, strays[which]) for which, keys in missing.items()]
+    return {keys[0]: found[0] for keys, found in pairs if len(keys) == len(found) == 1}
+
+
+def _is_by_own_name(key: Key, found: Found) -> bool:
+    return key.space == LINK and found.resource.name == key.name
+
+
+def _as_it_was(key: Key, found: Found, names: Mapping[str, str]) -> Found:
+    """``names``: the former ones, by those of now; others refer to it by these."""
+    link = found.resource
+    if not names or not isinstance(link, Link):
+        return found
+    told = {field: str(getattr(link, field, None)) for field in _NAMES}
+    former: dict[str, Any] = {f: names[name] for f, name in told.items() if name in names}
+    members = frozenset(names.get(name, name) for name in found.members)
+    called = link.name if "name" in former and link.name != key.name else ""
+    link = dataclasses.replace(link, **former)
+    return dataclasses.replace(found, resource=link, members=members, called=called)
