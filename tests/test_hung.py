@@ -1,4 +1,4 @@
-"""Who hangs is noticed, and harms no other: the privileged helper, the loop."""
+"""Who hangs is noticed, and harms no other: the privileged helper, the loop, OVSDB."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.casting import CONTEXT, MODES, Site, Vif, wait_for
+from tests.casting import CONTEXT, MODES, Site, Vif, numbered, wait_for
 from tests.operating import frozen
 from vif_agent.errors import HelperGone
 from vif_agent.host.helper import Helper
@@ -76,6 +76,28 @@ def test_loop_that_hangs_does_not_feed_the_watchdog_and_the_status_says_so(
     wait_for(lambda: _hanging(watched) is None, "the end of the round")
     assert watched.api.get_status(CONTEXT, HOST)["last_round_at"]
     _is_fed(watched)
+
+
+@pytest.mark.broker
+def test_ovsdb_that_hangs_holds_up_only_what_needs_it(
+    scratch_with_bus: ScratchHost, payload: Payload
+) -> None:
+    """It is killed in no test: it accepts connections, and says nothing."""
+    with Site(scratch_with_bus, "threading", {"ovs": {"ovsdb_timeout": 200}}) as site:
+        before = payload("ovs_create_tap")
+        site.plug(before)
+        bound = [numbered(payload("ovs_create_tap"), 100 + n) for n in range(30)]
+        free = [numbered(payload("tap"), 200 + n) for n in range(5)]
+        with frozen(site.host.ovs.ovsdb):
+            for vif in bound:
+                site.plug(vif, wait=None)
+            for vif in free:
+                site.plug(vif, wait=60)
+            wait_for(lambda: site.port(bound[0])["state"] == "retrying", "what cannot be")
+            assert site.port(bound[0])["error"]["code"] == "ovsdb_unavailable"
+            site.unplug(free[0], wait=60)
+        wait_for(lambda: site.states() == {"ready"}, "all the others")
+        assert {vif["devname"] for vif in (before, *bound)} <= site.ovs_ports()
 
 
 def _is_fed(site: Site) -> None:

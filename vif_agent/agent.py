@@ -209,7 +209,7 @@ class Agent:
         if notes.everywhere:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
-            self._take(ports, self._look(ports, notes.everywhere, notes.wished))
+            self._rounds(ports, notes.everywhere, notes.wished)
         if notes.everywhere:
             self._tidy()
         for chore, due in self._chores.items():
@@ -217,6 +217,30 @@ class Agent:
                 chore()
         self._save()
         self._tell_status()
+
+    def _rounds(self, ports: set[str], everywhere: bool, anew: Collection[str]) -> None:
+        """What needs Open vSwitch has a round of its own, after all else is done: it may hang."""
+        free = set() if everywhere else self._without_ovsdb(ports)
+        again = self._round(free, anew=anew) if free else frozenset()
+        if again and free != ports:
+            again = self._round(again)
+        if everywhere or free != ports:
+            again |= self._round(ports - free, everywhere, anew)
+        self._notes.again(again)
+
+    def _without_ovsdb(self, ports: set[str]) -> set[str]:
+        with contextlib.suppress(Exception), self._engine_lock:  # the look tells of it
+            return self._engine.without_ovsdb(ports)
+        return set()
+
+    def _round(
+        self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
+    ) -> frozenset[str]:
+        """Those that are to be looked at again at once."""
+        self._watchdog.feed()
+        outcome = self._look(ports, everywhere, anew)
+        self._take(ports, outcome)
+        return outcome.again
 
     def _tidy(self) -> None:
         """After a look at everything that could be seen: what belongs to no wish."""
@@ -283,7 +307,7 @@ class Agent:
                 self._drift.repaired(port.port_id)
             self._unsaved[port.port_id] = port
         # what OVS told of during the round was not awaited yet
-        self._notes.again(outcome.again | self._awaiting(self._notes.changed()))
+        self._notes.again(self._awaiting(self._notes.changed()))
         self._save()
         self._report.finished(outcome.finished)
 

@@ -78,6 +78,12 @@ class Engine:
         """An operator wants it made sure that the commands of this port, or of all, are done."""
         self._host.commands.doubt(self._wishes.commands_of(port_id))
 
+    def without_ovsdb(self, port_ids: Collection[str]) -> set[str]:
+        """Those that need nothing of Open vSwitch, and so need not wait for it."""
+        self._refresh(port_ids)
+        entries = {i: entry for i in port_ids if (entry := self._wishes.get(i))}
+        return {port_id for port_id, entry in entries.items() if not entry.needs_ovsdb}
+
     def look(
         self, port_ids: Collection[str], *, everywhere: bool = False, anew: Collection[str] = ()
     ) -> Outcome:

@@ -69,6 +69,11 @@ class Entry:
         return self.held.union(resource.key for resource in self.returns)
 
     @property
+    def needs_ovsdb(self) -> bool:
+        keys = self.former.union(resource.key for resource in self.wanted)
+        return any(key.space in OVS_SPACES for key in keys)
+
+    @property
     def hopeless(self) -> bool:
         """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
         problem = self.port.problem

@@ -42,6 +42,10 @@ _TRIES = 5
 
 OnChange = Callable[[frozenset[Key] | None], None]
 
+#: seconds to wait for an answer, and more for each write of a transaction
+_PATIENCE_SECONDS, _PATIENCE_EACH = 3.0, 0.02
+_YOUNG_SECONDS = 5.0  # after the start a connection may yet come
+
 _CERTIFICATES = {
     "ssl_key_file": Stream.ssl_set_private_key_file,
     "ssl_cert_file": Stream.ssl_set_certificate_file,
@@ -88,10 +92,12 @@ class Ovsdb:
         self._timeout = timeout
         self._away = f"ovsdb: not connected to {connection}"
         self._on_change = on_change
-        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._calls: deque[tuple[Callable[[], Any], Future[Any], float]] = deque()
         # not a pipe: eventlet's os.read waits even on one that is set not to block
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
+        self._hangs_from = float("inf")  # while a call is carried out: when nobody waits for it
+        self._started = 0.0
         self._stopping = False
         self._was_connected = self._was_whole = False
         self._cfg: dict[str, int] = {}
@@ -101,6 +107,7 @@ class Ovsdb:
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
     def start(self) -> None:
+        self._started = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,17 +131,23 @@ class Ovsdb:
         What cannot be written, or the database refuses, is tried again port by port, so that one
         bad row harms no other.
         """
-        return self._call(lambda: self._apply(steps))
+        return self._call(lambda: self._apply(steps), [step.key for step in steps])
 
-    def _call(self, function: Callable[[], _T]) -> _T:
+    def _call(self, function: Callable[[], _T], writes: Sequence[Key] = ()) -> _T:
+        """Nobody waits for a server that hangs. What is given up amid the work goes on by itself,
+        its end is told as a change of what it ``writes``, and until then all else fails at once."""
+        if time.monotonic() > self._hangs_from:
+            raise OvsdbUnavailable("ovsdb: the server has not answered yet")
+        patience = min(_PATIENCE_SECONDS + _PATIENCE_EACH * len(writes), self._timeout * 2)
         future: Future[_T] = Future()
-        self._calls.append((function, future))
+        self._calls.append((function, future, patience))
         self._wake()
         try:
-            return future.result(self._timeout * 2)
+            return future.result(patience)
         except FutureTimeout:
-            future.cancel()  # nobody knows of what is done later
-            raise OvsdbUnavailable("ovsdb: no answer from the OVSDB thread") from None
+            if not future.cancel():  # else nobody knows of what is done later
+                future.add_done_callback(lambda _: self._on_change(frozenset(writes)))
+            raise OvsdbUnavailable("ovsdb: the server does not answer") from None
 
     def _wake(self) -> None:
         self._wake_write.send(b"!")
@@ -152,8 +165,10 @@ class Ovsdb:
         self._idl.run()
         self._tell()
         while self._calls:
-            function, future = self._calls.popleft()
-            _complete(future, self._when_connected(function))
+            function, future, patience = self._calls.popleft()
+            self._hangs_from = time.monotonic() + patience
+            self._carry_out(function, future)
+            self._hangs_from = float("inf")
         self._tell()
         poller = ovs.poller.Poller()
         poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
@@ -169,28 +184,42 @@ class Ovsdb:
         except BlockingIOError:
             pass
 
-    def _when_connected(self, function: Callable[[], _T]) -> Callable[[], _T]:
+    def _carry_out(self, function: Callable[[], _T], future: Future[_T]) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
-
-        def run() -> _T:
+        try:
             self._run_until(lambda: self._idl.connected, self._away)
             self._tell()  # of the connection, before anything is seen through it
-            return function()
-
-        return run
+        except Exception as error:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+        else:
+            _complete(future, function)
 
     def _run_until(self, done: Callable[[], bool], complaint: str) -> None:
-        deadline = time.monotonic() + (self._timeout if self._was_connected else 0.5)
+        deadline = time.monotonic() + self._grace()
         while not done():
             left = deadline - time.monotonic()
             if left <= 0 or self._stopping:
                 self._was_connected = self._idl.connected
                 raise OvsdbUnavailable(complaint)
-            poller = ovs.poller.Poller()
-            poller.timer_wait(int(left * 1000) + 1)
+            poller = self._poller(left)
             self._idl.wait(poller)
             poller.block()
+            self._drain()
             self._idl.run()
+
+    def _grace(self) -> float:
+        """Seconds for the connection to come (back): for one that nobody has seen come, none."""
+        if self._was_connected:
+            return self._timeout
+        return 0.5 if time.monotonic() < self._started + _YOUNG_SECONDS else 0.0
+
+    def _poller(self, seconds: float) -> Any:
+        """Also ``stop`` ends its wait."""
+        poller = ovs.poller.Poller()
+        poller.timer_wait(int(seconds * 1000) + 1)
+        poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
+        return poller
 
     def _tell(self) -> None:
         """Pass on what has changed since the last time."""
@@ -288,13 +317,13 @@ class Ovsdb:
         deadline = time.monotonic() + self._timeout
         while status == txn.INCOMPLETE:
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self._stopping:
                 raise OvsdbUnavailable("ovsdb: no answer to a transaction")
-            poller = ovs.poller.Poller()
-            poller.timer_wait(int(left * 1000) + 1)
+            poller = self._poller(left)
             self._idl.wait(poller)
             txn.wait(poller)
             poller.block()
+            self._drain()
             self._idl.run()
             status = txn.commit()
         return status
