@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from vif_agent import bus
 from vif_agent import vif as vifs
 from vif_agent.bus import casts
 from vif_agent.errors import InvalidRequest
@@ -35,6 +36,8 @@ def of_call(call: Callable[..., Any], given: Mapping[str, object]) -> dict[str, 
 def check_message(message: Mapping[str, Any], methods: Sequence[str]) -> None:
     """Is this a call of ours at all? oslo.messaging takes its word for it."""
     casts.check_version(message)
+    if message.get("version", bus.VERSION) != bus.VERSION:  # a later one has calls we know not of
+        raise InvalidRequest("version", message["version"], bus.VERSION)
     method = message.get("method")
     if not isinstance(method, str) or method not in methods:
         raise InvalidRequest("method", method, "one of " + ", ".join(methods))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ _SYNC = "sync_vifs"
 _MOST_PORTS = 10_000
 _LARGEST = 1 << 16  # characters of JSON; a real VIF has about two thousand
 _MOST_REFUSALS = 100  # of one list, that are told singly
+_VERSION = re.compile(r"1(\.[0-9]{1,9})?\Z", re.ASCII)
 _MOST_GENERATION = (1 << 63) - 1
 
 
@@ -189,7 +191,7 @@ def _checked(verb: str, args: Mapping[str, object]) -> tuple[str, str]:
 def check_version(message: Mapping[str, Any]) -> None:
     """Any 1.x: minor versions only add what may be left out."""
     version = message.get("version", "1.0")
-    if not isinstance(version, str) or version.partition(".")[0] != "1":
+    if not isinstance(version, str) or not _VERSION.match(version):
         raise InvalidRequest("version", version, "1.x")
     if message.get("namespace") is not None:
         raise InvalidRequest("namespace", message["namespace"], "none")
