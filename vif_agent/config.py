@@ -12,6 +12,7 @@ from oslo_config import cfg, types
 from vif_agent.vif import DEVICE_NAME
 
 _DEVICE = "^" + DEVICE_NAME.pattern
+_LONGEST_HOST = 255 - len("vif_agent_admin.")
 
 
 class _Words(types.String):
@@ -23,12 +24,32 @@ class _Words(types.String):
         return words
 
 
+class _BusName(types.String):
+    """What a queue's name can end in: AMQP has 255 bytes for all of it.
+
+    A word between dots that is * or # stands for any in the binding of a queue: it would get the
+    casts of other hosts.
+    """
+
+    def __call__(self, value: Any) -> str:
+        name = str(super().__call__(value))
+        if not name or not name.isprintable():
+            raise ValueError("expected a name, of characters that can be printed")
+        if len(name.encode()) > _LONGEST_HOST:
+            raise ValueError(f"expected {_LONGEST_HOST} bytes at most: queues are named after it")
+        if {"*", "#"} & set(name.split(".")):
+            raise ValueError("expected no * or # between dots: to the broker that is any name")
+        return name
+
+
 DEFAULT: list[cfg.Opt] = [
-    cfg.HostAddressOpt(
+    cfg.Opt(
         "host",
+        type=_BusName(),
         default=socket.gethostname(),
         sample_default="<your hostname>",
-        help="Name of this hypervisor on the message bus: nova-compute's own 'host' option.",
+        help="Name of this hypervisor on the message bus: nova-compute's own 'host' option, "
+        "whatever that is. No other agent may have it.",
     ),
     cfg.StrOpt(
         "state_path",
