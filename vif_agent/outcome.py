@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 
 from vif_agent.errors import NotYet, Problem
+from vif_agent.ownership import Found, is_theirs
 from vif_agent.plan import Actual, Plan
-from vif_agent.resources import COMMAND, OVS_BRIDGE, Key, OvsPort
+from vif_agent.resources import COMMAND, OVS_BRIDGE, Key, OvsPort, Resource
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port
 from vif_agent.wishes import Entry, Wishes
 
@@ -52,10 +53,16 @@ def unready_of(entry: Entry, actual: Actual) -> dict[Key, str]:
         key, found = resource.key, actual.found.get(resource.key)
         if found is None and resource.borrowed:
             unready[key] = resource.absent
+        elif found and is_theirs(resource, found) and _is_down(resource, found):
+            unready[key] = "it is not the agent's, and is down"
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
             said = f": {found.error}" if found.error else ""
             unready[key] = f"Open vSwitch has given it no ofport{said}"
     return unready | _running(entry, actual)
+
+
+def _is_down(resource: Resource, found: Found) -> bool:
+    return bool(getattr(resource, "up", None)) and getattr(found.resource, "up", None) is False
 
 
 def unattended_of(entry: Entry, actual: Actual) -> dict[Key, str]:

@@ -88,6 +88,12 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     return Verdict.FOREIGN
 
 
+def is_theirs(wanted: Resource, found: Found) -> bool:
+    """Shared, there before us, and used as it is."""
+    same = wanted.kind == found.resource.kind
+    return wanted.shared and not wanted.borrowed and same and found.stamp is None
+
+
 def is_of_another_kind(found: Found) -> bool:
     """We have not made it, whatever it carries: a stamp can be written by anybody."""
     return isinstance(found.resource, OtherLink)

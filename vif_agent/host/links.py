@@ -7,17 +7,18 @@ from typing import Any
 from vif_agent import ownership
 from vif_agent.errors import HostRefused, NotYet, Problem
 from vif_agent.host import iflink, privileged
-from vif_agent.host.orders import Order
+from vif_agent.host.orders import IPV6_MTU, Order
 from vif_agent.host.read import Raw
 from vif_agent.ownership import Found
 from vif_agent.plan import MAKE, Step
 from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vlan, Vxlan
 
-#: gone or come under our hands, short of memory, or upon a device that is down: look again and it
-#: may be well
+#: gone or come under our hands, short of memory, upon a device that is down, or with another one
+#: in the way, full or too small: look again and it may be well
 _TRANSIENT = {
-    errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.EINTR, errno.ENETDOWN, errno.ENOBUFS,
-    errno.ENODEV, errno.ENOENT, errno.ENOMEM, errno.ENXIO,
+    errno.EADDRINUSE, errno.EAGAIN, errno.EBUSY, errno.EEXIST, errno.EINTR, errno.EMSGSIZE,
+    errno.ENETDOWN, errno.ENOBUFS, errno.ENODEV, errno.ENOENT, errno.ENOMEM, errno.ENXIO,
+    errno.EXFULL,
 }  # fmt: skip
 
 
@@ -182,7 +183,7 @@ def _order(step: Step) -> Order:
     fields = step.resource.judged()
     if step.verb != MAKE and step.verb != "remake":
         differing = {d.field for d in step.differences}
-        fields = {k: v for k, v in fields.items() if k in differing}
+        fields = {k: v for k, v in fields.items() if k in differing} | _ipv6_stays_off(step)
     return {
         "verb": step.verb,
         "kind": step.resource.kind,
@@ -192,3 +193,13 @@ def _order(step: Step) -> Order:
         "alias": "" if step.resource.borrowed else ownership.alias(step.owner),
         "fields": fields,
     }
+
+
+def _ipv6_stays_off(step: Step) -> dict[str, Any]:
+    """Below an MTU of 1280 the kernel forgets that IPv6 is off, and gives it back with the MTU."""
+    wanted, there = step.resource, step.found and step.found.resource
+    if not (isinstance(wanted, Link) and isinstance(there, Link) and wanted.disable_ipv6):
+        return {}
+    if (there.mtu or 0) >= IPV6_MTU or (wanted.mtu or 0) < IPV6_MTU:
+        return {}
+    return {"disable_ipv6": True, "up": bool(wanted.up or there.up)}

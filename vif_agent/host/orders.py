@@ -17,6 +17,9 @@ Order = dict[str, Any]
 #: name to (errno, text) of what failed
 Failures = dict[str, tuple[int, str]]
 
+#: the least with which the kernel has IPv6 on a device
+IPV6_MTU = 1280
+
 #: an index that no device has
 NO_DEVICE = 0x7FFFFFFE
 

@@ -19,7 +19,18 @@ from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
-from vif_agent.host import addresses, iflink, moving, read, renames, taps, tunnels, vf_messages
+from vif_agent.host import (
+    addresses,
+    iflink,
+    ipv6,
+    moving,
+    obstacles,
+    read,
+    renames,
+    taps,
+    tunnels,
+    vf_messages,
+)
 from vif_agent.host.helper import LIMIT_SECONDS, Helper
 from vif_agent.host.netlink import (
     DELETE,
@@ -122,11 +133,13 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
     failures: Failures = {}
     with Socket() as netlink:
         orders = _with_homes(netlink, _with_masters(orders, failures), failures)
+        given = orders = obstacles.too_large(netlink, orders, failures)
         renames.rename(netlink, orders, failures)
         _unmake(netlink, [o for o in orders if o["verb"] == "remake"], failures)
         orders = [order for order in orders if order["name"] not in failures]
         _make_taps(netlink, orders, tun_device, failures)
         indexes = indexes_of(orders, failures)
+        ipv6.lower(netlink, orders)
         _send(netlink, configuration(orders, indexes), failures)
         _blame_masters(orders, failures)
         _send_peers(netlink, orders, indexes, failures)
@@ -139,6 +152,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
         for order in orders:
             if order["kind"] == "nic" and order["name"] not in failures:
                 _move(netlink, order, indexes, failures)
+        obstacles.named(netlink, given, failures)
     return failures
 
 

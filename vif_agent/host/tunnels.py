@@ -46,6 +46,7 @@ def read(data: Mapping[int, bytes]) -> dict[str, Any]:
         "group": _text(data, _GROUP),
         "below": _number(data, iflink.VXLAN_LINK),
         "ttl": _number(data, iflink.VXLAN_TTL),
+        "external": bool(_number(data, iflink.VXLAN_EXTERNAL)),
         "port": int.from_bytes(data.get(iflink.VXLAN_PORT, b""), "big"),
     }
 
