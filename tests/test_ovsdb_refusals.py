@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_only_values_of_ours_are_refused_for_good(error: str, details: str, code
     problem = refusal(json.dumps({"error": error, "details": details})).problem
     assert (problem.code, problem.transient) == (code, code != "host_refused")
     assert problem.message == f"ovsdb: {error}: {details}"
+
+
+def test_refusal_of_a_row_reads_the_same_at_each_try() -> None:
+    """A row that is to be made has another UUID each time; a port's UUID is kept."""
+    rows = [uuid.uuid4() for _ in range(2)]
+    port = "5843eca1-e1fe-5bb2-a9c2-8f97bae40c4e"
+    said = [
+        refusal(
+            json.dumps(
+                {"error": "constraint violation", "details": f"{port}: row {row}, with UUID {row}."}
+            )
+        ).problem.message
+        for row in rows
+    ]
+    assert said == [f"ovsdb: constraint violation: {port}: row …, with UUID …."] * 2
 
 
 @pytest.mark.parametrize("said", ["error", "null", "[]", '{"details": "no error"}'])

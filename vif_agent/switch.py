@@ -31,7 +31,11 @@ def refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem |
     reason = _one_ports(resource)
     if isinstance(resource, OvsPort):
         found = actual.found.get(resource.key)
-        reason = _other_type(resource, found) or _other_datapath(want, resource, wanted, actual)
+        reason = (
+            _bonded(resource.name, found)
+            or _other_type(resource, found)
+            or _other_datapath(want, resource, wanted, actual)
+        )
     elif isinstance(resource, OvsBridge) and resource.key not in actual.found:
         reason = reason or _taken(resource.name, actual)
     return Conflict(reason).problem if reason else None
@@ -55,6 +59,10 @@ def as_it_stays(wanted: Resource) -> Resource:
     if isinstance(wanted, OvsBridge) and wanted.shared:
         return dataclasses.replace(wanted, datapath_type=None)
     return wanted
+
+
+def _bonded(name: str, found: Found | None) -> str:
+    return f"{name} is part of {found.part_of}" if found and found.part_of else ""
 
 
 def _other_type(port: OvsPort, found: Found | None) -> str:

@@ -7,6 +7,7 @@ The words are those of RFC 7047 and of ovsdb-server's sources (ovsdb/execution.c
 """
 
 import json
+import re
 from typing import Any
 
 from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable
@@ -15,6 +16,8 @@ from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable
 _OURS = ("constraint violation", "domain error", "range error")
 #: but for a name that was added since we looked (by libvirt, say)
 _NAME_IS_THERE = "for index on column"
+#: with its UUID
+_ROW = re.compile(r"\b(row|UUID) [0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 #: the database takes nothing from anybody
 _TAKES_NOTHING = ("I/O error", "not allowed", "resources exhausted", "unknown database")
 
@@ -38,6 +41,11 @@ def _read(said: str) -> tuple[str, str]:
     try:
         told: Any = json.loads(said)
         parts = [told["error"], *(told[k] for k in ("details", "io-error") if k in told)]
-        return str(told["error"]), "ovsdb: " + ": ".join(map(str, parts))
+        return str(told["error"]), "ovsdb: " + _without_uuids(": ".join(map(str, parts)))
     except (ValueError, TypeError, KeyError):
         return "", f"ovsdb: {said}"
+
+
+def _without_uuids(text: str) -> str:
+    """A row that a transaction makes has another each time, and each text would be news."""
+    return _ROW.sub(r"\1 …", text)

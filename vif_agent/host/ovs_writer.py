@@ -51,7 +51,7 @@ class Writer:
         if step.owner == SHARED:
             row.verify("ports")
             seen = step.found.members if step.found else frozenset()
-            if {port.name for port in row.ports} - seen - {row.name}:
+            if self._rows.members(row) - seen:
                 return
         self._rows.root.delvalue("bridges", row)
 
@@ -120,8 +120,8 @@ class Writer:
 
         It opens a port anew when the port is to have another number. The kernel's needs no help.
         """
-        bridge = self._rows.bridge_of(self._living("Port", interface.name))
-        if bridge is not None and bridge.datapath_type == "netdev":
+        bridges = self._rows.bridges_of(self._living("Port", interface.name))
+        if any(bridge.datapath_type == "netdev" for bridge in bridges):
             rows = self._rows.table("Interface").rows.values()
             taken = {n for row in rows for n in getattr(row, "ofport", ())}  # a new row has none
             free = (n for n in iter(lambda: random.randrange(*_OFPORTS), None) if n not in taken)
@@ -145,11 +145,12 @@ class Writer:
             self._qos.let_go(qos, name)
 
     def _take_off(self, port: Row) -> None:
-        bridge = self._rows.bridge_of(port)
-        if bridge is None:
+        bridges = self._rows.bridges_of(port)
+        if not bridges:
             raise Overtaken(f"ovsdb: port {port.name} is on no bridge")
         port.qos = []
-        bridge.delvalue("ports", port)
+        for bridge in bridges:
+            bridge.delvalue("ports", port)
 
     def _bridge_row(self, name: str) -> Row:
         return self._new_bridges.get(name) or self._living("Bridge", name)

@@ -230,6 +230,7 @@ class Ovsdb:
             if self._idl.connected:
                 self._reached()
                 self._idl.changed.clear()
+                self._idl.wired += 1  # rows that went while we were away are told of by nobody
                 self._on_change(EVERYTHING)
         if keys := frozenset(self._idl.changed) | self._reached():
             self._idl.changed.clear()
