@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import oslo_messaging
 import pytest
 
 from tests.casting import CONTEXT, MODES, Site, Vif, numbered, wait_for
 from tests.operating import frozen
+from vif_agent import bus
 from vif_agent.errors import HelperGone
 from vif_agent.host.helper import Helper
 from vif_agent.testing.daemon import HOST
@@ -98,6 +100,24 @@ def test_ovsdb_that_hangs_holds_up_only_what_needs_it(
             site.unplug(free[0], wait=60)
         wait_for(lambda: site.states() == {"ready"}, "all the others")
         assert {vif["devname"] for vif in (before, *bound)} <= site.ovs_ports()
+
+
+@pytest.mark.broker
+def test_senders_who_wait_leave_the_agent_ears_for_others(
+    scratch_with_bus: ScratchHost, mode: str, payload: Payload
+) -> None:
+    """A cast of the call: it is carried out, and nobody here needs a thread for the answer."""
+    with Site(scratch_with_bus, mode) as site:
+        target = oslo_messaging.Target(
+            exchange=bus.EXCHANGE, topic=bus.ADMIN_TOPIC, server=HOST, version=bus.VERSION
+        )
+        client = oslo_messaging.get_rpc_client(site.transport, target)
+        unknown = numbered(payload("tap"), 1)["id"]
+        for _ in range(400):
+            client.cast(CONTEXT, "wait_vif", port_id=unknown, generation=1, timeout=120)
+        wait_for(lambda: site.rabbit.queue_length(f"{bus.ADMIN_TOPIC}.{HOST}") == 0, "all taken")
+        assert site.api.get_status(CONTEXT, HOST)["host"] == HOST
+        assert site.plug(payload("tap"))["state"] == "ready"
 
 
 def _is_fed(site: Site) -> None:

@@ -7,15 +7,28 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.casting import wait_for
 from vif_agent.bus.casts import Refusal
 from vif_agent.bus.report import Report
 from vif_agent.errors import Conflict, InvalidRequest, NotYet, Problem
-from vif_agent.store import ERROR, PLUG, READY, RETRYING, UNPLUG, UNPLUGGED, Port, Store, Wish
+from vif_agent.store import (
+    ERROR,
+    PENDING,
+    PLUG,
+    READY,
+    RETRYING,
+    UNPLUG,
+    UNPLUGGED,
+    Port,
+    Store,
+    Wish,
+)
 
 A = "aaaaaaaa-aa00-4000-8000-000000000001"
 BAD = InvalidRequest("vif.devname", "a/b", "a device name")
@@ -219,3 +232,14 @@ def test_wish_that_a_later_one_has_overtaken_is_told_so(store: Store, report: Re
     ahead = time.time_ns() + 7200 * 10**9
     store.save([_port(store, generation=ahead, state=READY)])
     assert report.wait(A, time.time_ns(), 0)["state"] == "pending"  # it counts when it comes
+
+
+def test_too_many_who_wait_are_told_at_once_and_all_at_the_end(store: Store, bus: Bus) -> None:
+    report = Report(store, bus, "node-1", most_waiting=2)
+    _port(store)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(report.wait, A, 1, 600) for _ in range(2)]
+        wait_for(lambda: report.wait(A, 1, 600)["state"] == PENDING, "a view of the third")
+        assert not any(future.done() for future in waiting)
+        report.end()
+        assert {future.result(60)["state"] for future in waiting} == {PENDING}

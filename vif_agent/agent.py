@@ -19,7 +19,7 @@ from vif_agent import __version__, service, store_file
 from vif_agent.bus import admin, leaving
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
-from vif_agent.bus.report import Report
+from vif_agent.bus.report import MOST_WAITING, Report
 from vif_agent.cleanup import Cleanup
 from vif_agent.drift import Drift
 from vif_agent.engine import Engine
@@ -47,7 +47,7 @@ _PORTS_FILE_SECONDS = 1.0
 _SAVE_SECONDS = 0.5
 _LEAVE_SECONDS = 5.0
 _LONGEST_PAUSE = 60.0
-_CALLS_AT_ONCE = 256  # a waiting wait_vif holds a thread; oslo's own bound is 64
+_CALLS_AT_ONCE = MOST_WAITING + 64  # oslo's own bound is 64
 
 
 def store_path(conf: Any) -> Path:
@@ -183,6 +183,7 @@ class Agent:
         """Blocks while the broker is away."""
         try:
             if self._joined.is_set():
+                self._report.end()
                 self._intake.end()
                 leaving.stop(self._admin)
                 self._admin.wait()

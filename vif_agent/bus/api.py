@@ -24,6 +24,7 @@ from vif_agent.vif import port_id_of
 _REPLY_SECONDS = 10
 #: an agent that dies with a question in hand never answers it: none is longer than this
 _QUESTION_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
 _NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
 _LAST_SEEN = LastSeen()
 _GENERATIONS = Generations()
@@ -226,8 +227,12 @@ class VifAgentAPI:
         self, context: Any, host: str, port_id: str, generation: int, deadline: float
     ) -> dict[str, Any] | None:
         """The port's last view before the deadline; None if the agent has given none."""
-        view = None
+        view, next_question = None, 0.0
         while not _settled(view) and (left := deadline - time.monotonic()) > 0:
+            if (pause := next_question - time.monotonic()) > 0:  # too many wait: told at once
+                time.sleep(min(pause, left))
+                continue
+            next_question = time.monotonic() + _PAUSE_SECONDS
             question = min(left, _QUESTION_SECONDS)
             with contextlib.suppress(oslo_messaging.MessagingTimeout, *_NO_BUS):
                 view = self.wait_vif(context, host, port_id, generation, question)

@@ -22,14 +22,22 @@ class Sender(Protocol):
     def send(self, event_type: str, payload: dict[str, Any]) -> None: ...
 
 
+#: who waits holds a thread of those that carry out calls; the rest is for all other calls
+MOST_WAITING = 192
+
+
 class Report:
     """Safe to use from several threads."""
 
-    def __init__(self, store: Store, notifications: Sender, host: str) -> None:
+    def __init__(
+        self, store: Store, notifications: Sender, host: str, most_waiting: int = MOST_WAITING
+    ) -> None:
         self._store = store
         self._notifications = notifications
         self._host = host
         self._news = threading.Condition()
+        self._room = threading.BoundedSemaphore(most_waiting)
+        self._ended = False
         #: by port and generation, for those who wait for one
         self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         #: what was told since the start, by event ("vif.plug.end")
@@ -64,15 +72,29 @@ class Report:
     def wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
         """The port once its wish, of this generation or a later one, is settled; else as it is.
 
-        Settled is ready, unplugged, error or refused; a transient failure is waited out.
+        Settled is ready, unplugged, error or refused; a transient failure is waited out. Where too
+        many wait already it is told at once as it is.
         """
+        if not self._room.acquire(blocking=False):
+            return self._wait(port_id, generation, timeout=0)
+        try:
+            return self._wait(port_id, generation, timeout)
+        finally:
+            self._room.release()
+
+    def end(self) -> None:
+        """Whoever waits is answered now."""
+        self._ended = True
+        self._wake()
+
+    def _wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout
         while True:
             with self._news:
                 view = self._look(port_id, generation)
                 settled = view["state"] not in (PENDING, RETRYING)
                 left = deadline - time.monotonic()
-                if settled or left <= 0:
+                if settled or left <= 0 or self._ended:
                     return view
                 self._news.wait(min(left, 1.0))
 
