@@ -14,7 +14,7 @@ from tests.fake_things import Things
 from tests.fake_vendor import Vendor
 from tests.faults import Faults
 from vif_agent import steps
-from vif_agent.errors import NotYet, OvsdbUnavailable, Problem
+from vif_agent.errors import NotConfigured, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.plan import Actual, Plan, Step
 from vif_agent.resources import COMMAND, LINK, OVS_PORT, OVS_SPACES, Key, Link
@@ -34,6 +34,7 @@ class FakeHost(Things, Faults):
         self.plans: list[Plan] = []
         self.forgets: set[Key] = set()
         self.places: dict[tuple[str, str], str] = {}
+        self.not_for_ports: set[str] = set()
         self._ovsdb_lost = False
         self._listeners: list[OnChange] = []
         self._vendor = Vendor(self, self)
@@ -87,6 +88,8 @@ class FakeHost(Things, Faults):
         return failures
 
     def find(self, what: str, address: str) -> str:
+        if address in self.not_for_ports:
+            raise NotConfigured(f"{address} is a virtual function of eth9, which is not")
         if (what, address) not in self.places:
             raise NotYet(f"{address}: it has no {what} now")
         return self.places[what, address]

@@ -28,6 +28,11 @@ from vif_agent.plugins.tap import TapPlugin
 from vif_agent.plugins.vhostuser import VhostUserPlugin
 from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Command, Key, Resource
+from vif_agent.segments.base import TypeDriver
+from vif_agent.segments.flat import FlatDriver
+from vif_agent.segments.loader import Segments
+from vif_agent.segments.physical import Physical
+from vif_agent.segments.vlan import VlanDriver
 from vif_agent.store import Store
 from vif_agent.testing import plugging, processes
 from vif_agent.testing.ovs import PrivateOvs
@@ -142,15 +147,24 @@ class Ports(plugging.Ports):
         super().__init__(host, store, Plugins(plugins or all_plugins()), ready_timeout)
 
 
+#: of a scratch host a cast may name any device
+ANY = Physical(nameable=("*",))
+
+
+def segments(**drivers: TypeDriver) -> Segments:
+    known = {"flat": FlatDriver(ANY), "vlan": VlanDriver(ANY)}
+    return Segments({**Segments().drivers, **known, **drivers})
+
+
 def all_plugins(**ovs_options: Any) -> dict[str, Any]:
     return {
         "ovs": OvsPlugin(**ovs_options),
-        "bridge": BridgePlugin(create_tap=True),
+        "bridge": BridgePlugin(create_tap=True, segments=segments()),
         "tap": TapPlugin(),
         "vhostuser": VhostUserPlugin(isolate=ovs_options.get("isolate", "auto")),
         **dict.fromkeys(("hostdev_physical", "802.1qbg", "802.1qbh", "noop"), NoopPlugin()),
         "hw_veb": HwVebPlugin(),
-        "macvtap": MacvtapPlugin(),
+        "macvtap": MacvtapPlugin(ANY),
         "agilio_ovs": AgilioOvsPlugin(**ovs_options),
         "midonet": MidonetPlugin(),
         "iovisor": IovisorPlugin(),

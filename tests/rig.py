@@ -39,11 +39,12 @@ from vif_agent.wishes import Asked
 
 #: stands for vif_type ovs on a host with [ovs] per_port_bridge
 OWN_BRIDGE = "ovs-in-a-bridge-of-its-own"
+ETH1 = Physical({"physnet1": "eth1"})
 SEGMENTS = Segments(
     {
         "local": LocalDriver(),
-        "flat": FlatDriver(Physical({"physnet1": "eth1"})),
-        "vlan": VlanDriver(),
+        "flat": FlatDriver(ETH1),
+        "vlan": VlanDriver(ETH1),
         "vxlan": VxlanDriver(local_ip="192.0.2.1", peers=("192.0.2.2", "192.0.2.3")),
     }
 )
@@ -56,7 +57,7 @@ PLUGINS = Plugins(
         "noop": NoopPlugin(),
         OWN_BRIDGE: OvsPlugin(per_port_bridge=True),
         "hw_veb": HwVebPlugin(nic_agent=False),
-        "macvtap": MacvtapPlugin(),
+        "macvtap": MacvtapPlugin(ETH1),
         "agilio_ovs": AgilioOvsPlugin(),
         "midonet": MidonetPlugin(),
         "iovisor": IovisorPlugin(),

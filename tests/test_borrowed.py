@@ -17,7 +17,7 @@ from vif_agent.vif import Vif
 
 Payload = Callable[[str], dict[str, Any]]
 
-NIC = Key(LINK, "eth1")
+NIC = Key(LINK, "uplink")
 
 
 class Lent(Plugin):
@@ -40,6 +40,8 @@ class Represented(Plugin):
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path, Plugins({"tap": Lent(), "ovs": Represented()}))
+    rig.host.add_link(OtherLink(name=NIC.name, mtu=9000, up=True, master=""))
+    rig.clean = rig.host.snapshot()
     yield rig
     rig.store.close()
 
@@ -49,7 +51,7 @@ def vif(payload: Payload) -> dict[str, Any]:
     return _on("brone", payload("tap"))
 
 
-def _on(bridge: str, vif: dict[str, Any], nic: str = "eth1") -> dict[str, Any]:
+def _on(bridge: str, vif: dict[str, Any], nic: str = NIC.name) -> dict[str, Any]:
     return {**vif, "devname": nic, "network": {**vif["network"], "bridge": bridge}}
 
 
@@ -95,11 +97,11 @@ def test_wish_for_another_bridge_moves_it(rig: Rig, vif: dict[str, Any]) -> None
 
 
 def test_wish_for_another_device_gives_the_first_back(rig: Rig, vif: dict[str, Any]) -> None:
-    rig.host.add_link(OtherLink(name="eth2"))
+    rig.host.add_link(OtherLink(name="uplink-two"))
     rig.plug(vif)
-    rig.plug(_on("brone", vif, nic="eth2"))
+    rig.plug(_on("brone", vif, nic="uplink-two"))
     there = rig.host.snapshot()
-    assert there[Key(LINK, "brone")].members == {"eth2"}
+    assert there[Key(LINK, "brone")].members == {"uplink-two"}
     assert rig.stored(vif).formers == ()
 
 
@@ -136,15 +138,15 @@ def test_two_that_share_it_and_go_together(rig: Rig, vif: dict[str, Any]) -> Non
 
 
 def test_port_waits_for_a_device_that_is_not_there(rig: Rig, vif: dict[str, Any]) -> None:
-    vif = _on("brone", vif, nic="eth9")
+    vif = _on("brone", vif, nic="uplink-nine")
     port_id = rig.wish(PLUG, vif)
     rig.settle(port_id)
     problem = rig.stored(vif).problem
     assert problem
     assert (problem.code, problem.transient) == ("not_yet", True)
-    assert problem.message == "eth9: others make it, and it is not there yet"
-    assert rig.engine.look([port_id]).waiting == {port_id: {Key(LINK, "eth9")}}
-    rig.host.add_link(OtherLink(name="eth9"))
+    assert problem.message == "uplink-nine: others make it, and it is not there yet"
+    assert rig.engine.look([port_id]).waiting == {port_id: {Key(LINK, "uplink-nine")}}
+    rig.host.add_link(OtherLink(name="uplink-nine"))
     rig.settle(port_id)
     assert rig.stored(vif).state == "ready"
 
@@ -162,7 +164,7 @@ def test_device_of_another_port_is_not_lent(rig: Rig, vif: dict[str, Any]) -> No
 def test_only_who_borrows_a_device_may_wire_it(rig: Rig, payload: Payload) -> None:
     vif = _on("br-int", payload("ovs"))
     assert rig.plug(vif).state == "ready"
-    assert rig.host.snapshot()[Key(OVS_PORT, "eth1")].stamp == vif["id"]
+    assert rig.host.snapshot()[Key(OVS_PORT, NIC.name)].stamp == vif["id"]
     rig.unplug(vif)
     assert rig.made() == set()
     assert NIC in rig.host.snapshot()

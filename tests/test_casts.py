@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import INSTANCE, PAYLOADS
+from tests.real_host import ANY, segments
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.errors import VifAgentError
@@ -34,11 +35,11 @@ PLUGINS = [
     Plugins(
         {
             "ovs": OvsPlugin(create_tap=create_tap, isolate=isolate),
-            "bridge": BridgePlugin(create_tap=create_tap == "always"),
+            "bridge": BridgePlugin(create_tap == "always", segments()),
             "tap": TapPlugin(),
             "vhostuser": VhostUserPlugin(isolate=isolate),
             "hw_veb": HwVebPlugin(nic_agent=create_tap == "auto"),
-            "macvtap": MacvtapPlugin(),
+            "macvtap": MacvtapPlugin(ANY),
             "agilio_ovs": AgilioOvsPlugin(create_tap=create_tap, isolate=isolate),
             "binding_failed": BindingFailedPlugin(),
             "unbound": UnboundPlugin(),

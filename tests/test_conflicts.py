@@ -50,12 +50,21 @@ def eth0(request: pytest.FixtureRequest, host: RealHost) -> str:
     return "eth0"
 
 
+@pytest.fixture
+def uplink(eth0: str) -> str:
+    """It bears a name that says nothing."""
+    ip("link", "set", eth0, "down")
+    ip("link", "set", eth0, "name", "uplink")
+    ip("link", "set", "uplink", "up")
+    return "uplink"
+
+
 @pytest.mark.parametrize("name", ["bridge", "ovs", "ovs_create_tap", "tap"])
 def test_devname_of_the_machines_own_interface_is_refused(
-    name: str, eth0: str, ports: Ports, payload: Load, ovs: PrivateOvs
+    name: str, uplink: str, ports: Ports, payload: Load, ovs: PrivateOvs
 ) -> None:
     before = everything(ovs)
-    (port,) = ports.plug({**payload(name), "devname": eth0})
+    (port,) = ports.plug({**payload(name), "devname": uplink})
     assert (port.state, port.problem and port.problem.code) == (ERROR, "conflict")
     assert everything(ovs) == before
 

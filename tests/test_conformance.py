@@ -37,6 +37,7 @@ class TestVhostUser(PluginConformance):
 
 class TestMacvtap(PluginConformance):
     plugin, payloads = "macvtap", "../examples/payloads/macvtap.json"
+    options = {"network": {"interfaces": "eth1"}}  # noqa: RUF012
 
 
 class TestHwVeb(PluginConformance):

@@ -37,7 +37,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module", params=MODES)
 def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
-    with Site(scratch_with_bus, request.param) as running:
+    with Site(scratch_with_bus, request.param, {"network": {"interfaces": "eth1"}}) as running:
         yield running
 
 

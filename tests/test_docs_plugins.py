@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from tests.casting import Site
 from tests.environment import Environment
-from vif_agent import config
+from vif_agent import config, configured
 from vif_agent.testing.host import ScratchHost
 
 DOC = Path(__file__).parent.parent / "docs" / "plugins.md"
@@ -98,5 +98,5 @@ def test_configuration_is_one(tmp_path: Path) -> None:
     conf = cfg.ConfigOpts()
     config.register(conf)
     conf([f"--config-file={path}"])
-    config.check(conf)
+    configured.check(conf)
     assert conf.plugins.override == ["ovs:my_ovs"]

@@ -64,6 +64,33 @@ def test_vf_is_as_the_port_wants_it(rig: Rig, vif: dict[str, Any]) -> None:
     assert rig.new_plans() == 0
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_vf_of_a_card_that_is_not_for_ports_is_left_alone(
+    rig: Rig, vif: dict[str, Any], restarts: bool
+) -> None:
+    """Also by the unplug, though its MAC is the one that the port would have given it."""
+    rig.host.change(KEY, mac=MAC, vlan=7)
+    rig.host.not_for_ports.add(ADDRESS)
+    before = rig.host.snapshot()
+    assert rig.plug(vif).problem.code == "not_configured"  # type: ignore[union-attr]
+    if restarts:
+        rig.settle(*rig.restart(), everywhere=True)
+    assert rig.unplug(vif).state == "unplugged"
+    assert rig.host.snapshot() == before
+
+
+def test_vf_that_comes_later_is_judged_then(rig: Rig, vif: dict[str, Any]) -> None:
+    rig.host.remove(KEY)
+    rig.settle(rig.wish(PLUG, vif))
+    assert rig.stored(vif).problem.code == "not_yet"  # type: ignore[union-attr]
+    rig.host.not_for_ports.add(ADDRESS)
+    rig.host.add_vf(Vf(name=ADDRESS))
+    before = rig.host.snapshot()
+    rig.settle(vif["id"])
+    assert rig.stored(vif).problem.code == "not_configured"  # type: ignore[union-attr]
+    assert rig.host.snapshot() == before
+
+
 def test_vf_is_reset_after_use(rig: Rig, vif: dict[str, Any]) -> None:
     rig.plug(vif)
     assert rig.unplug(vif).state == "unplugged"

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
-from tests.real_host import ip, links, make, read_one, removal
+from tests.real_host import ANY, ip, links, make, read_one, removal
 from tests.rig import Rig
-from vif_agent.errors import InvalidRequest
+from vif_agent.errors import InvalidRequest, NotConfigured
 from vif_agent.host import RealHost
 from vif_agent.ownership import SHARED
 from vif_agent.plugins.macvtap import MacvtapPlugin
 from vif_agent.resources import LINK, Bridge, Device, Key, Resource, Vlan
+from vif_agent.segments.physical import Physical
 from vif_agent.store import PLUG, UNPLUG
 from vif_agent.vif import parse
 
@@ -58,10 +59,40 @@ def test_macvtap_vif_that_names_no_device_is_refused(
     assert refused.value.field == field
 
 
+def test_macvtap_vif_may_name_only_what_the_configuration_does(payload: Payload) -> None:
+    vif = parse(INSTANCE, payload("macvtap"))
+    with pytest.raises(NotConfigured, match=r"eth1 is neither in .* nor in .network. interfaces"):
+        MacvtapPlugin(Physical({"physnet1": "eth2"}, ["eth3"])).resources(vif)
+    for physical in (Physical({"physnet1": "eth1"}), Physical({}, ["eth[12]"])):
+        assert tuple(MacvtapPlugin(physical).resources(vif)) == (NIC, VLAN)
+
+
+@pytest.mark.parametrize(
+    ("nic", "source"),
+    [
+        ("eth1", "eth1.102"),
+        ("a-bond-of-nics", "a-bof58cb7.102"),
+        ("enp59s0f1np", "enp59a91eb.102"),
+        ("enp59s0f1np", "enp59s0f1np.102"),
+    ],
+)
+def test_vlan_device_has_a_name_that_neutron_gives_it(
+    payload: Payload, nic: str, source: str
+) -> None:
+    details = {**payload("macvtap")["details"], "physical_interface": nic}
+    vif = parse(INSTANCE, {**payload("macvtap"), "details": {**details, "macvtap_source": source}})
+    assert MacvtapPlugin(ANY).resources(vif)[1].name == source
+    wrong = parse(
+        INSTANCE, {**payload("macvtap"), "details": {**details, "macvtap_source": "eth7"}}
+    )
+    with pytest.raises(InvalidRequest, match="macvtap_source"):
+        MacvtapPlugin(ANY).resources(wrong)
+
+
 def _answer(payload: Payload, **fields: Any) -> tuple[Resource, ...]:
     vif = dataclasses.replace(parse(INSTANCE, payload("macvtap")), **fields)
-    answer = tuple(MacvtapPlugin().resources(vif))
-    assert answer == tuple(MacvtapPlugin().resources(vif))
+    answer = tuple(MacvtapPlugin(ANY).resources(vif))
+    assert answer == tuple(MacvtapPlugin(ANY).resources(vif))
     return answer
 
 

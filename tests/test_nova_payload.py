@@ -11,6 +11,7 @@ import pytest
 from tests.examples import INSTANCE
 from tests.osvif_objects import build
 from tests.osvif_specs import OF_EXAMPLES, OTHERS, PCI, SOCKET, Spec, instance, ovs_multiqueue
+from tests.real_host import segments
 from vif_agent.errors import InvalidRequest
 from vif_agent.nova import payload as made
 from vif_agent.nova.neutron import from_neutron_port
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using class 'VIFPortProfileOVSRe
 #: what neither a port nor an os-vif object tells: the isolation is the configuration's to choose
 PLUGINS: dict[str, Plugin] = {
     "ovs": OvsPlugin(isolate="never"),
-    "bridge": BridgePlugin(create_tap=True),
+    "bridge": BridgePlugin(create_tap=True, segments=segments()),
     "vhostuser": VhostUserPlugin(isolate="never"),
 }
 #: of an example's VIF, what no os-vif object carries (docs/nova.md says so)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.sysfs import CARD, Sysfs
-from vif_agent.errors import NotYet
+from vif_agent.errors import NotConfigured, NotYet
 from vif_agent.host.pci import Pci
+from vif_agent.places import CARD as PLACE_OF_CARD
 from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 
 VF, SECOND = "0000:03:10.1", "0000:03:10.3"
@@ -45,6 +46,36 @@ def test_vf_and_its_card_of_a_plain_driver(sysfs: Sysfs, pci: Pci) -> None:
     assert pci.find(VF_NUMBER, SECOND) == "1"
     assert pci.find(PF_ADDRESS, VF) == CARD
     assert pci.find(NETDEV, SECOND) == "eth2v1"
+
+
+@pytest.mark.parametrize("patterns", [["eth2"], ["eth*"], [CARD], ["0000:03:*"], ["no", "*"]])
+def test_vf_of_a_card_that_is_for_ports(sysfs: Sysfs, patterns: list[str]) -> None:
+    sysfs.link("eth2", CARD, port=None)
+    assert Pci(sysfs.root, patterns).find(PLACE_OF_CARD, VF) == "eth2"
+
+
+@pytest.mark.parametrize("patterns", [[], ["eth"], ["eth1", "eth22"], [VF], ["virtfn0"]])
+@pytest.mark.parametrize("what", [PLACE_OF_CARD, NETDEV, REPRESENTOR, PF_ADDRESS, VF_NUMBER])
+def test_vf_of_another_card_is_nobodys_to_name(
+    sysfs: Sysfs, patterns: list[str], what: str
+) -> None:
+    sysfs.link("eth2", CARD, port=None)
+    sysfs.link("eth2v0", VF)
+    with pytest.raises(NotConfigured, match=rf"^{VF} is a virtual function of eth2, which is not"):
+        Pci(sysfs.root, patterns).find(what, VF)
+
+
+def test_card_whose_device_is_gone_is_named_by_its_address(sysfs: Sysfs) -> None:
+    assert Pci(sysfs.root, [CARD]).find(VF_NUMBER, SECOND) == "1"
+    with pytest.raises(NotConfigured, match=CARD):
+        Pci(sysfs.root, ["eth2"]).find(VF_NUMBER, SECOND)
+
+
+def test_card_itself_is_no_place(sysfs: Sysfs, pci: Pci) -> None:
+    """Its device may be the host's own NIC."""
+    sysfs.link("eth2", CARD, port=None)
+    with pytest.raises(NotYet, match="not a virtual function"):
+        pci.find(NETDEV, CARD)
 
 
 @pytest.mark.parametrize(

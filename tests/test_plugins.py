@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
+from tests.real_host import segments
 from vif_agent.errors import BindingRefused, InvalidRequest
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
@@ -220,7 +221,7 @@ def test_bridge_vif_gives_these_resources(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(BridgePlugin(create_tap), payload(name), **fields) == expected
+    assert _answer(BridgePlugin(create_tap, segments()), payload(name), **fields) == expected
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_bridge_vif_that_says_too_little_is_refused(
     payload: Payload, name: str, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        _answer(BridgePlugin(), payload(name), **fields)
+        _answer(BridgePlugin(segments=segments()), payload(name), **fields)
     assert refused.value.field == field
 
 
@@ -272,6 +273,7 @@ def test_tap_that_nova_makes_is_put_into_its_networks_bridge(payload: Payload) -
         mtu=mtu,
         master=name,
         disable_ipv6=True,
+        by_sender=True,
     )
     assert _answer(TapPlugin(BridgePlugin()), raw) == (_changed(BRQ, name=name, mtu=mtu), wired)
     left = wired.given_back()

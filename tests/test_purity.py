@@ -16,8 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HARMLESS = {
-    "abc", "collections", "dataclasses", "enum", "functools", "hashlib", "ipaddress", "itertools",
-    "math", "operator", "re", "reprlib", "shlex", "string", "types", "typing", "uuid",
+    "abc", "collections", "dataclasses", "enum", "fnmatch", "functools", "hashlib", "ipaddress",
+    "itertools", "math", "operator", "re", "reprlib", "shlex", "string", "types", "typing", "uuid",
 }  # fmt: skip
 ACTS = {
     "__import__", "breakpoint", "compile", "eval", "exec", "exit", "globals", "input", "open",

@@ -107,6 +107,35 @@ def test_port_that_osvif_has_made_is_taken_over(
     assert representor not in ovs.vsctl("list-ports", "br-int").split()
 
 
+@pytest.mark.parametrize("name", ["ovs_direct", "ovs_direct_netdev", "hw_veb_direct"])
+def test_vf_of_a_card_that_casts_may_not_name(
+    scratch: ScratchHost, sysfs: Sysfs, store: Store, payload: Load, ovs: PrivateOvs, name: str
+) -> None:
+    with real_host(scratch, sysfs=sysfs.root, cards=["enp3s0f0"]) as host:
+        before, vif = everything(ovs), payload(name)
+        vif["profile"]["pci_slot"] = VF
+        (port,) = Ports(host, store).plug(vif)
+        assert port.problem
+        assert port.problem.code == "not_configured"
+        assert "enp129s0f0, which is not in [sriov] cards" in port.problem.message
+        assert everything(ovs) == before
+
+
+def test_card_itself_is_not_taken_for_a_vf(
+    ports: Ports, payload: Load, ovs: PrivateOvs, host: RealHost
+) -> None:
+    """The MAC of the host's own NIC was changed."""
+    ip("link", "add", "enp129s0f0", "type", "veth", "peer", "name", "far")
+    before, vif = everything(ovs), payload("hw_veb_macvtap")
+    vif["profile"]["pci_slot"] = CARD
+    (port,) = ports.plug(vif)
+    assert port.problem
+    assert (port.problem.code, everything(ovs) == before) == ("not_yet", True)
+    ports.unplug(vif)
+    assert everything(ovs) == before
+    ip("link", "del", "enp129s0f0")
+
+
 def test_port_of_another_vif_on_the_representor_is_left_alone(
     ports: Ports, payload: Load, ovs: PrivateOvs, representor: str
 ) -> None:

@@ -15,6 +15,7 @@ from oslo_config import cfg
 
 from tests.examples import INSTANCE
 from vif_agent import config
+from vif_agent.configured import check
 from vif_agent.errors import InvalidRequest, NoPlugin, NotConfigured, PluginFailed
 from vif_agent.installed.plugins import Plugins
 from vif_agent.plugins.bridge import BridgePlugin
@@ -31,6 +32,7 @@ BRIDGE = "brq7151fa78-2a"
 CONFIGURED = """
 [network]
 physical_interface_mappings = physnet1:eth1,physnet2:a-bond-of-nics
+interfaces = eth[67]
 vxlan_local_ip = 192.0.2.1
 """
 VLAN = Vlan(
@@ -57,7 +59,7 @@ def configured(tmp_path: Path) -> Callable[[str], cfg.ConfigOpts]:
         conf = cfg.ConfigOpts()
         config.register(conf)
         conf(["--config-file", str(path)], project="vif-agent")
-        config.check(conf)
+        check(conf)
         return conf
 
     return read
@@ -221,6 +223,19 @@ def test_port_of_what_the_operator_has_not_set_is_refused(
 ) -> None:
     with pytest.raises(NotConfigured, match=words):
         _segment(configured(options), vif, **said)
+
+
+@pytest.mark.parametrize("device", ["eth0", "eth10", "mgmt0", "eth", "br-int"])
+@pytest.mark.parametrize("kind", ["flat", "vlan"])
+def test_cast_may_name_only_the_devices_that_the_configuration_names(
+    configured: Configured, vif: Vif, device: str, kind: str
+) -> None:
+    said = {"network_type": kind, "segmentation_id": 7, "physical_network": "physnet1"}
+    expected = rf"bridge_interface: {device} is neither in .* nor in .network. interfaces"
+    with pytest.raises(NotConfigured, match=expected):
+        _segment(configured(CONFIGURED), vif, bridge_interface=device, **said)
+    with pytest.raises(NotConfigured, match=expected):
+        _segment(configured(""), vif, bridge_interface=device, **said)
 
 
 def test_network_type_that_is_not_enabled_is_refused(configured: Configured, vif: Vif) -> None:

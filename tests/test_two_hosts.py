@@ -16,6 +16,7 @@ from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.segments.flat import FlatDriver
 from vif_agent.segments.loader import Segments
 from vif_agent.segments.physical import Physical
+from vif_agent.segments.vlan import VlanDriver
 from vif_agent.segments.vxlan import VxlanDriver
 from vif_agent.store import Store
 from vif_agent.testing.frames import BROADCAST, End, TapEnd, crosses, frame
@@ -56,11 +57,15 @@ def hosts(two_hosts: tuple[Hypervisor, Hypervisor]) -> Iterator[tuple[Hypervisor
         ip("link", "delete", NIC)
 
 
+PHYSICAL = Physical({"physnet1": NIC})
+
+
 def plugins(local: str, vxlan: dict[str, Any]) -> dict[str, Any]:
     settings = {**vxlan, "peers": tuple(p for p in vxlan.get("peers", ()) if p != local)}
     drivers = Segments(
         {
-            "flat": FlatDriver(Physical({"physnet1": NIC})),
+            "flat": FlatDriver(PHYSICAL),
+            "vlan": VlanDriver(PHYSICAL),
             "vxlan": VxlanDriver(local_ip=local, **settings),
         }
     )

@@ -57,7 +57,7 @@ class Made(Plugin):
         name = str(vif.devname)
         return (
             Command(plug=("fp", "add", name), unplug=("fp", "del", name), about=name, makes=True),
-            Device(name=name, mtu=1400, up=True),
+            Device(name=name, mtu=1400, up=True, by_sender=True),
             OvsPort(name=name, bridge="br-int", external_ids=(("iface-id", vif.port_id),)),
         )
 

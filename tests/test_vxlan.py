@@ -17,13 +17,12 @@ from tests.real_host import (
     ip,
     links,
     new_vif,
+    segments,
 )
 from tests.wire import HOST, NIC, Wire
 from vif_agent.host import RealHost
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.resources import LINK, Key
-from vif_agent.segments.flat import FlatDriver
-from vif_agent.segments.loader import Segments
 from vif_agent.segments.vxlan import VxlanDriver
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUGGED, Store
 from vif_agent.testing.ovs import PrivateOvs
@@ -53,7 +52,7 @@ def wire(host: RealHost) -> Iterator[Wire]:
 @pytest.fixture
 def start(wire: Wire, host: RealHost, store: Store) -> Start:
     def start(**settings: Any) -> Ports:
-        drivers = Segments({"vxlan": VxlanDriver(**settings), "flat": FlatDriver()})
+        drivers = segments(vxlan=VxlanDriver(**settings))
         plugins = {**all_plugins(), "bridge": BridgePlugin(create_tap=True, segments=drivers)}
         return Ports(host, store, plugins)
 

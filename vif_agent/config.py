@@ -1,10 +1,7 @@
 """Every option of the agent, in one place. Names are kept for ever: upgrades break no file."""
 
-import contextlib
-import math
 import shlex
 import socket
-from collections.abc import Mapping
 from typing import Any
 
 from oslo_config import cfg, types
@@ -182,6 +179,15 @@ BRIDGE: list[cfg.Opt] = [
 ]
 
 SRIOV: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "cards",
+        default=[],
+        metavar="CARD",
+        help="The cards whose virtual functions casts may name (binding:profile pci_slot), by "
+        "network device or by PCI address, e.g. eth2,enp3s0f*,0000:81:00.*; *: all. Those that "
+        "nova's [pci] device_spec has on this host. A port of a card that is not named here fails "
+        "with not_configured.",
+    ),
     cfg.BoolOpt(
         "nic_agent",
         default=True,
@@ -254,6 +260,14 @@ NETWORK: list[cfg.Opt] = [
         default={},
         help="The device that leads to each physical network, as in the option of this name of "
         "Neutron's linux bridge agent: physnet1:eth1,physnet2:bond0.",
+    ),
+    cfg.ListOpt(
+        "interfaces",
+        default=[],
+        metavar="DEVICE",
+        help="Devices of this host, e.g. eth4,bond*, that a cast may name itself, in the network's "
+        "meta.bridge_interface or in vif_details:physical_interface (macvtap), besides those of "
+        "physical_interface_mappings. No other device is touched.",
     ),
     cfg.Opt(
         "bridge_mappings",
@@ -354,7 +368,7 @@ PLUGINS: list[cfg.Opt] = [
     ),
 ]
 
-_GROUPS = (
+GROUPS = (
     (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
     (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
     (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
@@ -369,52 +383,11 @@ _GROUPS = (
 
 def register(conf: Any) -> None:
     conf.register_opts(DEFAULT)
-    for group, options in _GROUPS:
+    for group, options in GROUPS:
         conf.register_group(group)
         conf.register_opts(options, group)
 
 
-def check(conf: Any) -> None:
-    """oslo.config looks at a value when it is first used; a wrong one must not wait for that.
-
-    Raises oslo_config.cfg.ConfigFileValueError, which names group, option, value and reason.
-    """
-    for option in DEFAULT:
-        _check(conf, None, option)
-    for group, options in _GROUPS:
-        for option in options:
-            _check(conf, group.name, option)
-
-
-def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:
-    try:
-        value = _group(conf, group)[option.dest]
-        reason: object = "a number that is not finite"
-        if not isinstance(value, float) or math.isfinite(value):
-            return
-    except cfg.ConfigSourceValueError as error:
-        reason = error.__context__ or error
-    except cfg.Error as error:  # of the file: a $NAME that is no option
-        reason = error
-    said = _said(conf, group, option.dest)
-    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{said}: {reason}")
-
-
-def _said(conf: Any, group: str | None, name: str) -> str:
-    """What the files say: oslo.config does not tell what was out of range."""
-    raw = cfg.ConfigOpts()
-    raw.register_opt(cfg.StrOpt(name), group)
-    with contextlib.suppress(cfg.Error):
-        raw([], default_config_files=conf.config_file, default_config_dirs=conf.config_dir)
-        return f" = {_group(raw, group)[name]}"
-    return ""
-
-
-def _group(conf: Any, name: str | None) -> Mapping[str, Any]:
-    chosen: Mapping[str, Any] = conf[name] if name else conf
-    return chosen
-
-
 def list_opts() -> list[tuple[Any, list[cfg.Opt]]]:
     """For oslo-config-generator."""
-    return [("DEFAULT", DEFAULT), *_GROUPS]
+    return [("DEFAULT", DEFAULT), *GROUPS]

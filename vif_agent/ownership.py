@@ -165,6 +165,20 @@ def taken(device: Device, found: Found) -> str:
     return f"in the bridge {bridge}" if kept else ""
 
 
+def not_lendable(device: Device, found: Found, port: str) -> str:
+    """Why a device that only the cast has named is not this port's to change; "" if it is."""
+    if not device.by_sender or is_named_after(device.name, port):
+        return ""
+    link, what = found.resource, ""
+    if not isinstance(link, Tap):
+        what = f"a {getattr(link, 'described', '') or link.kind}"
+    elif found.part_of:
+        what = f"part of {found.part_of}"
+    elif link.master and link.master != device.master and not found.in_shared:
+        what = f"in the bridge {link.master}"
+    return f"{what}, and not named after the port" if what else ""
+
+
 def keeps_addresses(bridge: Found, nics: Collection[str]) -> bool:
     """It has the host's own addresses, and none of these NICs, which leave it, takes them back."""
     addressed = getattr(bridge.resource, "addressed", None) == bridge.resource.name

@@ -13,10 +13,13 @@ from typing import Any, TypeAlias
 from vif_agent.resources import Resource
 
 NETDEV, REPRESENTOR, PF_ADDRESS, VF_NUMBER = "netdev", "representor", "PF address", "VF number"
+#: of whatever VF a resource speaks of: the network device of its card, if casts may name that
+CARD = "card"
 
-#: (what, PCI address) to the name; NotYet if it is not there
+#: (what, PCI address) to the name; NotYet if it is not there, NotConfigured if no cast may name it
 Find: TypeAlias = Callable[[str, str], str]
 
+_ADDRESS = re.compile(r"(?<![0-9a-f:])[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![0-9a-f])")
 PLACE = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
 
 
@@ -26,8 +29,12 @@ def of_pci(address: str, what: str) -> str:
 
 
 def has_place(resource: Resource) -> bool:
-    fields = (getattr(resource, f.name) for f in dataclasses.fields(resource))
-    return any(PLACE.search(text) for value in fields for text in _texts(value))
+    return any(PLACE.search(text) for text in _texts_of(resource))
+
+
+def addresses(resource: Resource) -> set[str]:
+    """All that it speaks of: the name of a VF, a place, the argument of a command."""
+    return {address for text in _texts_of(resource) for address in _ADDRESS.findall(text)}
 
 
 def located(resource: Resource, find: Find) -> Resource:
@@ -36,6 +43,11 @@ def located(resource: Resource, find: Find) -> Resource:
         return resource
     fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}
     return dataclasses.replace(resource, **{k: _found(v, find) for k, v in fields.items()})
+
+
+def _texts_of(resource: Resource) -> list[str]:
+    fields = (getattr(resource, f.name) for f in dataclasses.fields(resource))
+    return [text for value in fields for text in _texts(value)]
 
 
 def _texts(value: object) -> list[str]:

@@ -12,8 +12,10 @@ from vif_agent.ownership import (
     Found,
     Verdict,
     is_abandoned,
+    is_named_after,
     is_of_another_kind,
     may_wire,
+    not_lendable,
     taken,
     verdict,
 )
@@ -176,9 +178,18 @@ def _nic_refusal(want: Want, actual: Actual) -> Problem | None:
     nic, found = want.resource, actual.found.get(want.resource.key)
     if want.back or found is None or not isinstance(nic, Device):
         return None
-    on_ovs = isinstance(nic, Nic) and Key(OVS_PORT, nic.name) in actual.found
-    where = "a port of Open vSwitch" if on_ovs else taken(nic, found)
-    return Conflict(f"{nic.name} is {where} already").problem if where else None
+    port = actual.found.get(Key(OVS_PORT, nic.name)) if _keeps_off_ovs(want) else None
+    where = "a port of Open vSwitch" if port else taken(nic, found)
+    what = f"{where} already" if where else not_lendable(nic, found, want.owner)
+    return Conflict(f"{nic.name} is {what}").problem if what else None
+
+
+def _keeps_off_ovs(want: Want) -> bool:
+    """What Open vSwitch has is not ours to put anywhere: a NIC, or what is not named after its
+    port."""
+    device = want.resource
+    named = isinstance(device, Device) and device.by_sender
+    return isinstance(device, Nic) or (named and not is_named_after(device.name, want.owner))
 
 
 def _parent_refusal(want: Want, actual: Actual) -> Problem | None:
@@ -234,9 +245,10 @@ def _device(resource: Resource) -> Key | None:
 
 def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     """What ``diff`` must know of the host."""
+    wanted = [*wanted]
     resources = [want.resource for want in wanted]
     devices = {key for r in resources if (key := _device(r))}
-    uplinks = {Key(OVS_PORT, r.name) for r in resources if isinstance(r, Nic)}
+    uplinks = {Key(OVS_PORT, want.resource.name) for want in wanted if _keeps_off_ovs(want)}
     parents = {Key(LINK, r.parent) for r in resources if isinstance(r, Vlan)}
     rows = {key for r in resources for key in switch.keys_to_read(r)}
     return {*(r.key for r in resources), *devices, *uplinks, *parents, *rows, *surplus}

@@ -183,15 +183,17 @@ class Device(Link):
     """A device of any kind that others make. It leaves the bridge that we have put it into.
 
     ``lowered``: and it goes down when no port wants it any longer, if its MAC is still the same; it
-    is no more promiscuous then.
+    is no more promiscuous then. ``by_sender``: the cast has named it, not this host; so it must be
+    named after the port, or be a tap that nobody has put anywhere.
     """
 
     kind: ClassVar[str] = "device"
     borrowed: ClassVar[bool] = True
-    unread: ClassVar[frozenset[str]] = frozenset({"lowered"})
+    unread: ClassVar[frozenset[str]] = frozenset({"lowered", "by_sender"})
 
     up: bool | None = None
     lowered: bool = False
+    by_sender: bool = False
 
     def given_back(self) -> "Device | None":
         if not self.master and not self.lowered:

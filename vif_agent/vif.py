@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import TypeVar, cast
 
 from vif_agent.errors import InvalidRequest, brief
+from vif_agent.names import DEVICE_NAME as DEVICE_NAME
+from vif_agent.names import means_something
 
 _T = TypeVar("_T")
 
-#: Linux allows more (anything but "/", ":" and white space); nova and OVS use no more than this.
-DEVICE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,14}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,62}\Z")
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _DEEPEST = 12
@@ -95,7 +95,7 @@ def parse(instance: object, vif: object) -> Vif:
         vif_type=node.need(node.word("type"), "type", "a vif_type"),
         mac=node.need(node.mac("address"), "address", "a MAC address"),
         vnic_type=node.word("vnic_type") or "normal",
-        devname=node.device("devname"),
+        devname=_devname(node),
         instance_uuid=owner.uuid("uuid"),
         instance_name=owner.text("name"),
         project_id=owner.text("project_id"),
@@ -165,6 +165,13 @@ def freeze(value: object, path: str, depth: int = 0) -> object:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise InvalidRequest(path, value, "JSON values")
+
+
+def _devname(node: "_Node") -> str | None:
+    name = node.device("devname")
+    if name and means_something(name):
+        raise node.wrong("devname", "a name of the port's own, such as tap and part of its id")
+    return name
 
 
 def _bridge(network: "_Node", details: "_Node") -> str | None:

@@ -17,7 +17,7 @@ from vif_agent.errors import (
     VifAgentError,
 )
 from vif_agent.ownership import SHARED
-from vif_agent.places import Find, has_place, located
+from vif_agent.places import CARD, Find, addresses, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
 from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Key, OvsPort, Resource, Vf
 from vif_agent.store import ERROR, PLUG, Port
@@ -140,7 +140,7 @@ class Wishes:
         try:
             if port.verb == PLUG:
                 asked = self._asked(port.instance, port.vif)
-                entry.placed = any(map(has_place, asked))
+                entry.placed = any(map(addresses, asked))
                 entry.wanted = self._located(asked)
             entry.returns = tuple(self._given_back(port))
         except VifAgentError as error:
@@ -148,7 +148,12 @@ class Wishes:
             entry.unanswered = isinstance(error, Unanswered)
 
     def _asked(self, instance: object, vif: object) -> tuple[Resource, ...]:
-        return tuple(self._plugins.resources(vifs.parse(instance, vif)))
+        """Raises NotConfigured also for what speaks of a card that is not for ports."""
+        asked = tuple(self._plugins.resources(vifs.parse(instance, vif)))
+        for address in {address for resource in asked for address in addresses(resource)}:
+            with contextlib.suppress(NotYet):
+                self._find(CARD, address)
+        return asked
 
     def _located(self, resources: Iterable[Resource]) -> tuple[Resource, ...]:
         return tuple(located(resource, self._find) for resource in resources)

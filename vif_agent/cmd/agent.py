@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from oslo_config import cfg
 
-from vif_agent import __version__, config
+from vif_agent import __version__, config, configured
 
 if TYPE_CHECKING:
     from vif_agent.agent import Agent
@@ -57,7 +57,7 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
             version=__version__,
             description="Plugs virtual network interfaces on this host, as the bus asks.",
         )
-        config.check(conf)
+        configured.check(conf)
     except (cfg.Error, OSError) as error:
         _refuse(error)
 

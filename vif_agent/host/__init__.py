@@ -46,13 +46,14 @@ class Host(Protocol):
         """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""
 
     def find(self, what: str, address: str) -> str:
-        """The name of a place (see ``vif_agent.places``) now; NotYet if it is not there."""
+        """The name of a place (see ``vif_agent.places``) now; NotYet if it is not there,
+        NotConfigured if it is not for ports."""
 
 
 class RealHost:
     """Kernel by netlink and ioctl (in the privileged process), Open vSwitch by OVSDB.
 
-    ``sysfs``: where PCI devices are looked up.
+    ``sysfs``: where PCI devices are looked up. ``cards``: those whose VFs are for ports.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class RealHost:
         tun_device: str,
         sysfs: Path = Path("/sys"),
         limits: Limits | None = None,
+        cards: Sequence[str] = ("*",),
     ) -> None:
         self._tun_device = tun_device
-        self._pci = Pci(sysfs)
+        self._pci = Pci(sysfs, cards)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
         self._watch = LinkWatch(self._link_changed)

@@ -3,13 +3,15 @@
 Needs no privilege. ``root`` is a directory like /sys.
 """
 
+import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vif_agent.errors import NotYet
-from vif_agent.places import NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
+from vif_agent.errors import NotConfigured, NotYet
+from vif_agent.places import CARD, NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 
 #: phys_port_name of a representor (net/core/devlink.c, and what drivers write themselves): "3",
 #: "vf3", "pf0vf3", "c1pf0vf3"; "p0pf0vf3" and "p0if1pf0vf3" (sfc)
@@ -24,14 +26,24 @@ _PASSES_THROUGH = "vfio-pci"
 
 
 class Pci:
-    def __init__(self, root: Path) -> None:
+    """``cards``: patterns of the cards whose VFs may be taken for ports, by name or PCI address."""
+
+    def __init__(self, root: Path, cards: Sequence[str] = ("*",)) -> None:
+        self._cards = cards
         self._devices = root / "bus/pci/devices"
         self._links = root / "class/net"
 
     def find(self, what: str, address: str) -> str:
-        """The name of a place (see ``vif_agent.places``); NotYet if it is not there."""
+        """The name of a place (see ``vif_agent.places``); NotYet if it is not there.
+
+        NotConfigured for a VF of a card that is not for ports. What is no VF is no place at all:
+        it may be the host's own NIC.
+        """
         if not (self._devices / address).exists():
             raise NotYet(f"{address}: this host has no such PCI device")
+        self._check(address)
+        if what == CARD:
+            return self.card(address)
         if what == VF_NUMBER:
             return str(self.vf_number(address))
         if what == PF_ADDRESS:
@@ -40,6 +52,16 @@ class Pci:
         if name is None:
             raise NotYet(f"{address}: it has no {what} now")
         return name
+
+    def _check(self, address: str) -> None:
+        names = [self._pf(address)]
+        with contextlib.suppress(NotYet):
+            names.append(self.card(address))
+        if not any(fnmatchcase(name, pattern) for name in names for pattern in self._cards):
+            raise NotConfigured(
+                f"{address} is a virtual function of {names[-1]}, which is not in [sriov] cards, "
+                "the cards of this host whose functions a cast may name"
+            )
 
     def vf_number(self, address: str) -> int:
         """What the card calls this VF."""

@@ -4,6 +4,7 @@ A thread per plugin asks that process, one VIF after the other. The agent's loop
 who asks too early is told Unanswered, and is woken when the answer is there.
 """
 
+import dataclasses
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ from vif_agent.installed.wire import Answer, Order
 from vif_agent.ownership import TRUNK_BRIDGE
 from vif_agent.places import NETDEV, REPRESENTOR, of_pci
 from vif_agent.plugins.base import GROUP
-from vif_agent.resources import COMMAND, Resource
+from vif_agent.resources import COMMAND, Device, Resource
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Apart:
                 del self._known[_question(vif)]  # whoever asks again, asks anew
                 raise Told(answer.problem)
             self._check_own(vif, answer.resources)
-            return answer.resources
+            return [_by_sender(resource, vif) for resource in answer.resources]
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
         """To be called with the ports that were told Unanswered."""
@@ -164,6 +165,12 @@ class Apart:
 def _question(vif: Vif) -> str:
     """A Vif has mappings in it, and so no hash. A port may have several: its earlier wishes'."""
     return repr(vif)
+
+
+def _by_sender(resource: Resource, vif: Vif) -> Resource:
+    if isinstance(resource, Device) and resource.name == vif.devname:
+        return dataclasses.replace(resource, by_sender=True)
+    return resource
 
 
 def _is_own(name: str, vif: Vif) -> bool:

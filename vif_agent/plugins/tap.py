@@ -35,4 +35,11 @@ class TapPlugin(Plugin):
 
 def _wired(vif: Vif, name: str, bridge: str) -> Device:
     """nova makes it, and takes it away at any moment. On a bridge its MAC is not the guest's."""
-    return Device(name=name, mac=host_mac(vif.mac), mtu=vif.mtu, master=bridge, disable_ipv6=True)
+    return Device(
+        name=name,
+        mac=host_mac(vif.mac),
+        mtu=vif.mtu,
+        master=bridge,
+        disable_ipv6=True,
+        by_sender=True,
+    )

@@ -60,7 +60,7 @@ class VhostUserPlugin(OvsPorts):
             about=name,
             makes=True,
         )
-        device = Device(name=name, mtu=vif.mtu, up=True)
+        device = Device(name=name, mtu=vif.mtu, up=True, by_sender=True)
         if not _is_set(vif, "vhostuser_ovs_plug"):
             bridge, *segment = self.bridges.network(vif)
             return (bridge, *segment, made, dataclasses.replace(device, master=bridge.name))

@@ -52,6 +52,12 @@ def _vlan(vif: Vif) -> tuple[str, int | None]:
     return "segmentation_id", vif.segmentation_id
 
 
+def names_of(parent: str, vid: int) -> set[str]:
+    """What others call it: Neutron's macvtap agent cuts a parent of more than ten characters,
+    however short the rest."""
+    return {device_name(parent, vid), f"{_cut(parent)}.{vid}", f"{parent}.{vid}"}
+
+
 def device_name(parent: str, vid: int) -> str:
     """``<parent>.<vid>``; a parent too long for that is cut, and told apart by a hash.
 
@@ -59,7 +65,10 @@ def device_name(parent: str, vid: int) -> str:
     """
     if len(name := f"{parent}.{vid}") <= _LONGEST:
         return name
+    return f"{_cut(parent)}.{vid}"
+
+
+def _cut(parent: str) -> str:
     length, digits = _HASHED
     hashed = hashlib.sha1(parent.encode(), usedforsecurity=False).hexdigest()
-    short = parent if len(parent) <= length else parent[: length - digits] + hashed[:digits]
-    return f"{short}.{vid}"
+    return parent if len(parent) <= length else parent[: length - digits] + hashed[:digits]

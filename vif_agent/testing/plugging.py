@@ -94,9 +94,10 @@ def real_host(
     tun: str = TUN,
     sysfs: Path = Path("/sys"),
     limits: Limits | None = None,
+    cards: Sequence[str] = ("*",),
 ) -> Iterator[RealHost]:
     """The scratch host as the engine sees it; afterwards it is as it was."""
-    host = RealHost(scratch.ovs.connection, 10, tun, sysfs, limits)
+    host = RealHost(scratch.ovs.connection, 10, tun, sysfs, limits, cards)
     with running(host, scratch):
         yield host
 

@@ -1,0 +1,51 @@
+"""Is each option as the operator may write it? Which options there are, ``config`` says."""
+
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_config import cfg
+
+from vif_agent import config
+
+
+def check(conf: Any) -> None:
+    """oslo.config looks at a value when it is first used; a wrong one must not wait for that.
+
+    Raises oslo_config.cfg.ConfigFileValueError, which names group, option, value and reason.
+    """
+    for option in config.DEFAULT:
+        _check(conf, None, option)
+    for group, options in config.GROUPS:
+        for option in options:
+            _check(conf, group.name, option)
+
+
+def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:
+    try:
+        value = _group(conf, group)[option.dest]
+        reason: object = "a number that is not finite"
+        if not isinstance(value, float) or math.isfinite(value):
+            return
+    except cfg.ConfigSourceValueError as error:
+        reason = error.__context__ or error
+    except cfg.Error as error:  # of the file: a $NAME that is no option
+        reason = error
+    said = _said(conf, group, option.dest)
+    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{said}: {reason}")
+
+
+def _said(conf: Any, group: str | None, name: str) -> str:
+    """What the files say: oslo.config does not tell what was out of range."""
+    raw = cfg.ConfigOpts()
+    raw.register_opt(cfg.StrOpt(name), group)
+    with contextlib.suppress(cfg.Error):
+        raw([], default_config_files=conf.config_file, default_config_dirs=conf.config_dir)
+        return f" = {_group(raw, group)[name]}"
+    return ""
+
+
+def _group(conf: Any, name: str | None) -> Mapping[str, Any]:
+    chosen: Mapping[str, Any] = conf[name] if name else conf
+    return chosen
