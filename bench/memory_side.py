@@ -25,7 +25,7 @@ def start(file: str) -> Sender:
     config.register(cfg.CONF)
     transport.set_defaults(cfg.CONF)
     cfg.CONF(["--config-file", file], project="vif-agent")
-    privileged.start()
+    privileged.start(cfg.CONF.vif_agent.tun_device)
     threading.Thread(target=Agent(cfg.CONF).run, daemon=True).start()
     return Sender(cfg.CONF, cfg.CONF.transport_url)
 

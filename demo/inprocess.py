@@ -30,7 +30,7 @@ def main() -> None:
     transport.set_defaults(cfg.CONF)
     cfg.CONF(arguments, project="vif-agent")
     log.setup(cfg.CONF, "vif-agent")
-    privileged.start()
+    privileged.start(cfg.CONF.vif_agent.tun_device)
     agent = Agent(cfg.CONF)
     signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
     orders = Listener(path)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.examples import INSTANCE
-from tests.real_host import OTHER, TUN, Ports, Vif, everything, ip, make, running
+from tests.real_host import OTHER, Ports, Vif, everything, ip, make, running
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Sync
 from vif_agent.cleanup import Cleanup
@@ -65,7 +65,7 @@ class Bench:
 
 @pytest.fixture
 def bench(scratch: ScratchHost, store: Store) -> Iterator[Bench]:
-    host = Recording(scratch.ovs.connection, 10, TUN)
+    host = Recording(scratch.ovs.connection, 10)
     host.plans = []
     with running(host, scratch):
         yield Bench(host, store)

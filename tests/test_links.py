@@ -278,7 +278,7 @@ def test_tap_that_cannot_be_stamped_does_not_stay() -> None:
     """Nor if the helper is killed before the stamp: the tap is made to last after it."""
     order = {"verb": "make", "kind": "tun", "name": "tap-a", "index": 0, "alias": "x" * 300,
              "fields": {"up": True}}  # fmt: skip
-    failures = privileged.grow([order], TUN)
+    failures = privileged.grow([order])
     assert failures.keys() == {"tap-a"}
     assert "tap-a" not in links()
 
@@ -287,7 +287,7 @@ def test_tap_dies_with_whoever_makes_it_until_it_is_made_to_last() -> None:
     code = f"""
 import os, signal, socket
 from vif_agent.host import taps
-with taps.making({TUN!r}, "tap-a", multi_queue=False):
+with taps.making({TUN!r}, "tap-a", multi_queue=False, owner=None):
     socket.if_nametoindex("tap-a")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -301,6 +301,8 @@ def test_device_that_the_kernel_does_not_remove_keeps_no_other() -> None:
     names = ["lo", *(f"br-{n}" for n in range(40))]
     for name in names[1:]:
         ip("link", "add", name, "type", "bridge")
+    for name in names:
+        ip("link", "set", name, "alias", f"vif-agent {PORT}")
     steps = [Step(REMOVE, (there := found(name)).resource, PORT, found=there) for name in names]
     failures = host_links.shrink(steps)
     assert {key.name: p.code for key, p in failures.items()} == {"lo": "host_refused"}
@@ -310,11 +312,13 @@ def test_device_that_the_kernel_does_not_remove_keeps_no_other() -> None:
 
 def test_device_that_cannot_be_made_anew_keeps_no_other() -> None:
     ip("link", "add", "br-a", "type", "bridge")
+    for name in ("lo", "br-a"):
+        ip("link", "set", name, "alias", f"vif-agent {PORT}")
     steps = [
         Step(REMAKE, Bridge(name=name, up=True), PORT, found=found(name)) for name in ("lo", "br-a")
     ]
     before = found("br-a").index
-    failures = host_links.grow(steps, TUN)
+    failures = host_links.grow(steps)
     assert "ENOTSUP" in failures.pop(Key(LINK, "lo")).message
     assert failures == {}
     assert found("br-a").index != before

@@ -46,7 +46,7 @@ from tests.history import (
     make_vif,
     make_vifs,
 )
-from tests.real_host import KEPT, TUN, Ports, Vif, ip, running
+from tests.real_host import KEPT, Ports, Vif, ip, running
 from vif_agent.operations import unplugs_of
 from vif_agent.resources import LINK, OVS_PORT, Key
 from vif_agent.store import PLUG, UNPLUG, FullSet, Store, Wish
@@ -346,7 +346,7 @@ class History(RuleBasedStateMachine):
 def test_random_histories_end_as_wished_and_touch_nothing_of_others(
     scratch: ScratchHost, figures: Callable[[str], None]
 ) -> None:
-    host = FrailHost(scratch.ovs.connection, 10, TUN)
+    host = FrailHost(scratch.ovs.connection, 10)
     with running(host, scratch):
         site = Site(scratch, host)
         with site.bystanders:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_host import TUN, Ports, Vif, new_vif
+from tests.real_host import Ports, Vif, new_vif
 from vif_agent.host import RealHost
 from vif_agent.outcome import Outcome
 from vif_agent.resources import LINK, OVS_PORT, Key
@@ -53,7 +53,7 @@ def test_host_is_seen_whole_when_it_has_started(scratch: ScratchHost) -> None:
         if keys is None or any(key.space != LINK for key in keys):
             told.append(keys)
 
-    host = RealHost(scratch.ovs.connection, 10, TUN)
+    host = RealHost(scratch.ovs.connection, 10)
     host.on_change(hear)
     host.start()
     try:
@@ -68,7 +68,7 @@ def test_ovsdb_that_is_away_is_told_with_its_address(
     scratch: ScratchHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A wrong socket, or one that may not be opened, else shows with the first port only."""
-    host = RealHost(f"unix:{tmp_path}/none", 1, TUN)
+    host = RealHost(f"unix:{tmp_path}/none", 1)
     with caplog.at_level(logging.INFO, "vif_agent.host"):
         host.start()
         host.stop()

@@ -58,10 +58,8 @@ def host_and_engine(conf: Any, store: Store, plugins: Plugins) -> tuple[RealHost
     """As the configuration says; for vif-agentctl just so."""
     use_certificates(conf.ovs)
     timeout = conf.ovs.ovsdb_timeout
-    tun_device, limits = conf.vif_agent.tun_device, _limits(conf.commands)
-    host = RealHost(
-        conf.ovs.ovsdb_connection, timeout, tun_device, limits=limits, cards=conf.sriov.cards
-    )
+    limits, cards = _limits(conf.commands), conf.sriov.cards
+    host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards)
     return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
 
 

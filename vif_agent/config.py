@@ -68,6 +68,13 @@ AGENT: list[cfg.Opt] = [
         default="/dev/net/tun",
         help="The kernel's tun/tap control device. The agent's user must be able to open it.",
     ),
+    cfg.StrOpt(
+        "tap_owner",
+        help="The account, by name or uid, that may open the taps that the agent makes, besides "
+        "whoever has CAP_NET_ADMIN (libvirtd as root, which hands them to qemu). Default: the "
+        "agent's own. Where qemu itself, or a libvirtd without that capability, opens them: "
+        "libvirt-qemu.",
+    ),
     cfg.FloatOpt(
         "helper_timeout",
         default=60,

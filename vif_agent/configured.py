@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import pwd
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,19 @@ def check(conf: Any) -> None:
     for group, options in config.GROUPS:
         for option in options:
             _check(conf, group.name, option)
+    tap_owner(conf)
+
+
+def tap_owner(conf: Any) -> int | None:
+    """The uid; None if nothing is said."""
+    said = conf.vif_agent.tap_owner
+    if not said:
+        return None
+    try:
+        return int(said) if said.isdecimal() else pwd.getpwnam(said).pw_uid
+    except KeyError:
+        reason = f"[vif_agent] tap_owner = {said}: there is no such account"
+        raise cfg.ConfigFileValueError(reason) from None
 
 
 def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:

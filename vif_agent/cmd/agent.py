@@ -109,7 +109,9 @@ def _start(lock: "Lock") -> int:
     from vif_agent.errors import VifAgentError
     from vif_agent.host import privileged
 
-    privileged.start(cfg.CONF.vif_agent.helper_timeout)
+    options = cfg.CONF.vif_agent
+    owner = configured.tap_owner(cfg.CONF)
+    privileged.start(options.tun_device, owner, options.helper_timeout)
     try:
         transport.check_url(cfg.CONF)
         agent = Agent(cfg.CONF)

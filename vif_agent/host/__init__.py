@@ -60,12 +60,10 @@ class RealHost:
         self,
         ovsdb_connection: str,
         ovsdb_timeout: float,
-        tun_device: str,
         sysfs: Path = Path("/sys"),
         limits: Limits | None = None,
         cards: Sequence[str] = ("*",),
     ) -> None:
-        self._tun_device = tun_device
         self._pci = Pci(sysfs, cards)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
@@ -144,7 +142,7 @@ class RealHost:
         """VFs first: many a driver makes a VF's device anew when the card gives it a MAC."""
         functions = [step for step in grow if step.key.space == VF]
         failures = vfs.change(functions, self._pci) if functions else {}
-        return failures | links.grow([s for s in grow if s.key.space == LINK], self._tun_device)
+        return failures | links.grow([s for s in grow if s.key.space == LINK])
 
     def _changed(self, keys: frozenset[Key] | None) -> None:
         for listener in self._listeners:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vif_agent.host import iflink
+from vif_agent.host.limits import checked
 from vif_agent.host.netlink import SET, LinkRequest, Socket
-from vif_agent.host.orders import IPV6_MTU, Order, checked
+from vif_agent.host.orders import IPV6_MTU, Order
 
 _CONF = Path("/proc/sys/net/ipv6/conf")
 

@@ -41,12 +41,12 @@ def read(
     }
 
 
-def grow(steps: Sequence[Step], tun_device: str) -> dict[Key, Problem]:
+def grow(steps: Sequence[Step]) -> dict[Key, Problem]:
     """Make and change links; what failed, by key."""
     if not steps:
         return {}
     with privileged.helper(len(steps)):
-        failures = privileged.grow([_order(step) for step in steps], tun_device)
+        failures = privileged.grow([_order(step) for step in steps])
     return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
 
 

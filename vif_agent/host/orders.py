@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from vif_agent.host import iflink, tunnels
+from vif_agent.host.limits import checked, checked_kind
 from vif_agent.host.netlink import NEW, SET, LinkRequest, number, raw, text
-from vif_agent.vif import DEVICE_NAME
 
 Order = dict[str, Any]
 #: name to (errno, text) of what failed
@@ -90,7 +90,7 @@ def _made_by_peer(order: Order, new: Collection[str]) -> bool:
 
 def _creation(order: Order, chosen: dict[str, int]) -> LinkRequest:
     """The least that makes the device; the kernel takes no alias here, ``stamping`` does."""
-    kind, fields = order["kind"], order["fields"]
+    kind, fields = checked_kind(order["kind"]), order["fields"]
     info = text(iflink.INFO_KIND, kind)
     attributes = text(iflink.IFNAME, checked(order["name"])) + _mtu(fields)
     if kind == "bridge":
@@ -169,10 +169,3 @@ def index_of(name: str, chosen: dict[str, int]) -> int:
         return socket.if_nametoindex(name)
     except OSError:
         return NO_DEVICE
-
-
-def checked(name: str) -> str:
-    """This side trusts nobody: a name becomes part of a path."""
-    if not DEVICE_NAME.match(name):
-        raise ValueError(f"not a device name: {name!r}")
-    return name

@@ -12,6 +12,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,7 @@ from vif_agent.host import (
     vf_messages,
 )
 from vif_agent.host.helper import LIMIT_SECONDS, Helper
+from vif_agent.host.limits import TAPS, checked, is_ours
 from vif_agent.host.netlink import (
     DELETE,
     GET,
@@ -48,7 +50,6 @@ from vif_agent.host.orders import (
     NO_DEVICE,
     Failures,
     Order,
-    checked,
     configuration,
     index_of,
     indexes_of,
@@ -72,17 +73,21 @@ _GONE_AT_ONCE = 32
 #: done, or already gone: the device (moving it) or all of the group (removing it)
 _WELL_GONE = (0, errno.ENODEV)
 
+#: somebody may have taken the stamp off since it was seen: looked at again
+_NOT_OURS = (errno.EAGAIN, "it carries no stamp of the agent's")
+
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
 _WITH_VFS = number(iflink.EXT_MASK, iflink.SKIP_STATS | iflink.WITH_VFS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
-def start(limit: float = LIMIT_SECONDS) -> None:
+def start(tun_device: str, tap_owner: int | None = None, limit: float = LIMIT_SECONDS) -> None:
     """Fork the privileged process; this one keeps no capability from then on.
 
     The fork hook drops them before oslo.privsep starts its reader thread here: capabilities
     belong to threads, and a thread keeps those it was born with. ``limit``: seconds for one call.
     """
+    TAPS.device, TAPS.owner = tun_device, tap_owner
     _keep_memory_private()
     number = mmap.mmap(-1, 4)  # shared: privsep does not tell what it has forked
     os.register_at_fork(
@@ -123,7 +128,7 @@ def read_links(
 
 
 @context.entrypoint
-def grow(orders: Sequence[Order], tun_device: str) -> Failures:
+def grow(orders: Sequence[Order]) -> Failures:
     """Make and change links: taps, then all else in one send, sysctls, and "up" in another; NICs
     into bridges come last, when these are up.
 
@@ -137,7 +142,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
         renames.rename(netlink, orders, failures)
         _unmake(netlink, [o for o in orders if o["verb"] == "remake"], failures)
         orders = [order for order in orders if order["name"] not in failures]
-        _make_taps(netlink, orders, tun_device, failures)
+        _make_taps(netlink, orders, failures)
         indexes = indexes_of(orders, failures)
         ipv6.lower(netlink, orders)
         _send(netlink, configuration(orders, indexes), failures)
@@ -145,7 +150,7 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
         _send_peers(netlink, orders, indexes, failures)
         for order in orders:
             if order["name"] not in failures:
-                _write_sysctls(order, failures)
+                _write_sysctls(order, indexes[order["name"]], failures)
         ups = [o["name"] for o in orders if o["fields"].get("up") and o["name"] not in failures]
         _send(netlink, [(name, raise_link(indexes[name])) for name in ups], failures)
         _blame_masters(orders, failures)
@@ -160,7 +165,9 @@ def grow(orders: Sequence[Order], tun_device: str) -> Failures:
 def shrink(indexes: Sequence[int]) -> dict[int, tuple[int, str]]:
     """Remove links by index (a name may have a new bearer by now). Those that stay: why."""
     with Socket() as netlink:
-        return _remove(netlink, indexes)
+        links = _by_index(netlink, indexes)
+        foreign = {i: _NOT_OURS for i, link in links.items() if not is_ours(link)}
+        return foreign | _remove(netlink, [i for i in indexes if i not in foreign])
 
 
 @context.entrypoint
@@ -211,6 +218,10 @@ def _read(
     return list(found.values())
 
 
+def _by_index(netlink: Socket, indexes: Sequence[int]) -> dict[int, read.Raw]:
+    return _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in indexes])
+
+
 def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw]:
     links = [read.link(body) for answer in netlink.ask(requests) for body in answer.links]
     return {link["index"]: link for link in links}
@@ -258,25 +269,26 @@ def _staying(indexes: Sequence[int], answers: Iterable[Answer]) -> Iterable[int]
 
 
 def _unmake(netlink: Socket, orders: Sequence[Order], failures: Failures) -> None:
-    names = {order["index"]: order["name"] for order in orders}
-    failures |= {names[index]: told for index, told in _remove(netlink, list(names)).items()}
+    named = {order["index"]: order for order in orders}
+    links = _by_index(netlink, list(named))
+    foreign = {i: _NOT_OURS for i, link in links.items() if not is_ours(link, named[i]["alias"])}
+    staying = foreign | _remove(netlink, [i for i in named if i not in foreign])
+    failures |= {named[index]["name"]: told for index, told in staying.items()}
 
 
-def _make_taps(
-    netlink: Socket, orders: Iterable[Order], tun_device: str, failures: Failures
-) -> None:
+def _make_taps(netlink: Socket, orders: Iterable[Order], failures: Failures) -> None:
     """Each is stamped before it is made to last: a tap that nobody owns, nobody would remove."""
     for order in orders:
         if order["kind"] != "tun" or order["verb"] == "change":
             continue
         name, multi_queue = checked(order["name"]), bool(order["fields"].get("multi_queue"))
         try:
-            with taps.making(tun_device, name, multi_queue):
+            with taps.making(TAPS.device, name, multi_queue, TAPS.owner):
                 (answer,) = netlink.ask([stamping(order, index_of(name, {}))])
                 if answer.errno:
                     raise OSError(answer.errno, answer.text)
         except OSError as error:
-            where = "" if error.errno == errno.EBUSY else f"{tun_device}: "
+            where = "" if error.errno == errno.EBUSY else f"{TAPS.device}: "
             failures[name] = (error.errno or errno.EIO, where + os.strerror(error.errno or 0))
 
 
@@ -348,15 +360,18 @@ def _send(netlink: Socket, requests: Sequence[tuple[str, Request]], failures: Fa
             failures.setdefault(name, (answer.errno, answer.text))
 
 
-def _write_sysctls(order: Order, failures: Failures) -> None:
-    for field, family in _SYSCTLS.items():
-        if field not in order["fields"]:
-            continue
-        path = Path("/proc/sys/net", family, "conf", checked(order["name"]), field)
-        if not path.parent.exists():
-            continue  # the family is not on this device at all (IPv6 below an MTU of 1280)
-        try:
-            path.write_text(str(int(order["fields"][field])))
-        except OSError as error:
-            text = f"{path}: {os.strerror(error.errno or 0)}"
-            failures.setdefault(order["name"], (error.errno or errno.EIO, text))
+def _write_sysctls(order: Order, index: int, failures: Failures) -> None:
+    """Of the device that has this index, whatever the order calls it."""
+    fields = [field for field in _SYSCTLS if field in order["fields"]]
+    if not fields:
+        return
+    try:
+        name = checked(socket.if_indextoname(index))
+        for field in fields:
+            directory = Path("/proc/sys/net", _SYSCTLS[field], "conf", name)
+            if directory.exists():  # IPv6 is on no device with an MTU below 1280
+                (directory / field).write_text(str(int(order["fields"][field])))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        text = where + os.strerror(error.errno or 0)
+        failures.setdefault(order["name"], (error.errno or errno.EIO, text))

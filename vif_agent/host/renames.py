@@ -4,8 +4,9 @@ import errno
 from collections.abc import Sequence
 
 from vif_agent.host import iflink
+from vif_agent.host.limits import checked
 from vif_agent.host.netlink import SET, LinkRequest, Socket, text
-from vif_agent.host.orders import Failures, Order, checked, raise_link
+from vif_agent.host.orders import Failures, Order, raise_link
 
 
 def rename(netlink: Socket, orders: Sequence[Order], failures: Failures) -> None:

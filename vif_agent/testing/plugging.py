@@ -14,6 +14,7 @@ from typing import Any
 from vif_agent.engine import Engine
 from vif_agent.host import RealHost, privileged
 from vif_agent.host.commands import Limits
+from vif_agent.host.limits import TAPS
 from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
@@ -97,9 +98,13 @@ def real_host(
     cards: Sequence[str] = ("*",),
 ) -> Iterator[RealHost]:
     """The scratch host as the engine sees it; afterwards it is as it was."""
-    host = RealHost(scratch.ovs.connection, 10, tun, sysfs, limits, cards)
-    with running(host, scratch):
-        yield host
+    host = RealHost(scratch.ovs.connection, 10, sysfs, limits, cards)
+    before, TAPS.device = TAPS.device, tun
+    try:
+        with running(host, scratch):
+            yield host
+    finally:
+        TAPS.device = before
 
 
 @contextlib.contextmanager

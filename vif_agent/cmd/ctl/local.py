@@ -13,13 +13,14 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import agent, service
+from vif_agent import agent, configured, service
 from vif_agent.bus import admin, views
 from vif_agent.bus.report import Report
 from vif_agent.cleanup import Cleanup
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import OvsdbUnavailable, VifAgentError
 from vif_agent.host import privileged
+from vif_agent.host.limits import TAPS
 from vif_agent.installed import loader
 from vif_agent.operations import Operations
 from vif_agent.plan import Plan
@@ -42,6 +43,7 @@ class Local:
         self._state = Path(conf.state_path)
         _must_exist(agent.store_path(conf))
         privileged.context.set_client_mode(False)  # reading takes no capability
+        TAPS.device, TAPS.owner = conf.vif_agent.tun_device, configured.tap_owner(conf)
         try:
             self._store = Store(agent.store_path(conf))
             plugins = loader.load(conf)
