@@ -17,6 +17,9 @@ class Problem:
     transient: bool = False
 
 
+_LONGEST = 1500  # characters of a message
+
+
 class VifAgentError(Exception):
     """Base of all errors the agent raises on purpose. As it stands: a bug of ours."""
 
@@ -25,7 +28,7 @@ class VifAgentError(Exception):
 
     @property
     def problem(self) -> Problem:
-        return Problem(self.code, str(self), self.transient)
+        return Problem(self.code, plain(str(self), _LONGEST), self.transient)
 
 
 class Internal(VifAgentError):
@@ -168,6 +171,8 @@ def brief(value: object, limit: int = 80) -> str:
 
 def plain(text: str, limit: int = 1000) -> str:
     """What others have said, as a store, a log and a terminal take it: short, of one line, with no
-    character that controls anything. Made anew, so that a class of theirs does not come along."""
+    character that controls anything."""
     cut = text[:limit] + "…" * (len(text) > limit)
+    if cut.isprintable():
+        return cut
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from vif_agent.errors import CommandFailed, CommandNotAllowed
+from vif_agent.errors import CommandFailed, CommandNotAllowed, plain
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _READ_AT_ONCE = 65536
@@ -62,7 +62,7 @@ class Programs:
         finally:
             os.close(output)
             _end(process)
-        words = " ".join(said.decode(errors="replace").split())
+        words = plain(" ".join(said.decode(errors="replace").split()), _KEPT)
         return Ended(process.returncode if in_time else None, words)
 
 

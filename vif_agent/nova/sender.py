@@ -6,6 +6,7 @@ from typing import Any
 import oslo_messaging
 from oslo_context import context
 
+from vif_agent.bus import urls
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.nova.options import GROUP
 
@@ -35,6 +36,8 @@ class Sender:
         with self._lock:
             if self._api is None:
                 url = self._conf[GROUP].transport_url
+                if url:
+                    urls.check(f"[{GROUP}] transport_url", url)
                 transport = oslo_messaging.get_rpc_transport(self._conf, url=url)
                 self._api = VifAgentAPI(transport=transport)
             return self._api
