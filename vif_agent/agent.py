@@ -23,7 +23,7 @@ from vif_agent.bus.report import MOST_WAITING, Report
 from vif_agent.cleanup import Cleanup
 from vif_agent.drift import Drift
 from vif_agent.engine import Engine
-from vif_agent.errors import HelperGone, Problem, StoreUnavailable
+from vif_agent.errors import StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
 from vif_agent.host.ovsdb import use_certificates
@@ -36,6 +36,7 @@ from vif_agent.outcome import Outcome
 from vif_agent.ports_file import PortsFile
 from vif_agent.resources import Key
 from vif_agent.retries import Retries
+from vif_agent.rounds import Rounds
 from vif_agent.store import PLUG, Port, Store
 
 LOG = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Agent:
         self._plugins = loader.load(conf)
         self._host, self._engine = host_and_engine(conf, self._store, self._plugins)
         self._engine_lock = threading.Lock()
+        self._rounds = Rounds(self._engine, self._engine_lock)
         self._notes = Notes()
         self._cleanup = Cleanup(self._engine, conf.cleanup)
         self._notifications = Notifications(conf, conf.host)
@@ -210,7 +212,7 @@ class Agent:
         if notes.everywhere:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
-            self._rounds(ports, notes.everywhere, notes.wished)
+            self._look(ports, notes.everywhere, notes.wished)
         if notes.everywhere:
             self._tidy()
         for chore, due in self._chores.items():
@@ -219,9 +221,9 @@ class Agent:
         self._save()
         self._tell_status()
 
-    def _rounds(self, ports: set[str], everywhere: bool, anew: Collection[str]) -> None:
+    def _look(self, ports: set[str], everywhere: bool, anew: Collection[str]) -> None:
         """What needs Open vSwitch has a round of its own, after all else is done: it may hang."""
-        free = set() if everywhere else self._without_ovsdb(ports)
+        free = set() if everywhere else self._rounds.without_ovsdb(ports)
         again = self._round(free, anew=anew) if free else frozenset()
         if again and free != ports:
             again = self._round(again)
@@ -229,17 +231,12 @@ class Agent:
             again |= self._round(ports - free, everywhere, anew)
         self._notes.again(again)
 
-    def _without_ovsdb(self, ports: set[str]) -> set[str]:
-        with contextlib.suppress(Exception), self._engine_lock:  # the look tells of it
-            return self._engine.without_ovsdb(ports)
-        return set()
-
     def _round(
         self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
     ) -> frozenset[str]:
         """Those that are to be looked at again at once."""
         self._watchdog.feed()
-        outcome = self._look(ports, everywhere, anew)
+        outcome = self._rounds.look(ports, everywhere, anew)
         self._take(ports, outcome)
         return outcome.again
 
@@ -268,30 +265,6 @@ class Agent:
     def _awaiting(self, keys: Collection[Key]) -> set[str]:
         return {port for port, waits in self._waiting.items() if not waits.isdisjoint(keys)}
 
-    def _look(
-        self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
-    ) -> Outcome:
-        try:
-            with self._engine_lock:
-                return self._engine.look(ports, everywhere=everywhere, anew=anew)
-        except HelperGone:
-            raise
-        except StoreUnavailable as error:
-            LOG.warning("Round put off: %s", error)
-            return Outcome(retry=frozenset(ports))
-        except Exception as error:
-            LOG.exception("Round broke for %d ports", len(ports))
-            return self._look_singly(ports, error)
-
-    def _look_singly(self, ports: Collection[str], error: Exception) -> Outcome:
-        """A bug of ours met one port: find it, and let the others go on."""
-        if len(ports) > 1:
-            outcomes = [self._look({port_id}) for port_id in ports]
-            return _joined(outcomes)
-        problem = Problem("internal", f"internal error: {error!r}", transient=True)
-        told = [self._engine.give_up(port_id, problem) for port_id in ports]
-        return Outcome(tuple(p for p in told if p), retry=frozenset(ports))
-
     def _take(self, ports: Collection[str], outcome: Outcome) -> None:
         for port_id in ports:
             self._waiting.pop(port_id, None)
@@ -319,7 +292,7 @@ class Agent:
     def _sweep_leftovers(self) -> None:
         self._chores[self._sweep_leftovers] = time.monotonic() + _LEFTOVERS_SECONDS
         if self._engine.leftovers:
-            self._look(())
+            self._rounds.look(())
 
     def _check(self) -> None:
         """The whole host, now and then: for what no event has told."""
@@ -351,12 +324,3 @@ class Agent:
         if status != self._status:
             self._status = status
             service.notify(STATUS=status or "no ports")
-
-
-def _joined(outcomes: Collection[Outcome]) -> Outcome:
-    return Outcome(
-        finished=tuple(p for o in outcomes for p in o.finished),
-        again=frozenset().union(*(o.again for o in outcomes)),
-        waiting={k: v for o in outcomes for k, v in o.waiting.items()},
-        retry=frozenset().union(*(o.retry for o in outcomes)),
-    )

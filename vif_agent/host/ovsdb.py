@@ -128,8 +128,8 @@ class Ovsdb:
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """Carry out the steps in one transaction; what failed, by key.
 
-        What cannot be written, or the database refuses, is tried again port by port, so that one
-        bad row harms no other.
+        What cannot be written, or the database refuses, is tried again in halves, so that one bad
+        row harms no other.
         """
         return self._call(lambda: self._apply(steps), [step.key for step in steps])
 
@@ -277,18 +277,20 @@ class Ovsdb:
         except (HostRefused, Overtaken) as error:
             groups = {step.ports or (step.owner,) for step in steps}
             if len(groups) > 1:
-                return self._apply_singly(steps, sorted(groups))
+                return self._apply_in_halves(steps, sorted(groups))
             return {step.key: error.problem for step in steps}
         except NotYet as error:
             return {step.key: error.problem for step in steps}
 
-    def _apply_singly(
+    def _apply_in_halves(
         self, steps: Sequence[Step], groups: Sequence[tuple[str, ...]]
     ) -> dict[Key, Problem]:
-        failures: dict[Key, Problem] = {}
-        for group in groups:
-            failures |= self._apply([s for s in steps if (s.ports or (s.owner,)) == group])
-        return failures
+        first = {*groups[: len(groups) // 2]}
+        in_first = [(step.ports or (step.owner,)) in first for step in steps]
+        failures = self._apply([s for s, early in zip(steps, in_first, strict=True) if early])
+        return failures | self._apply(
+            [s for s, early in zip(steps, in_first, strict=True) if not early]
+        )
 
     def _commit(self, steps: Sequence[Step]) -> None:
         """What others have written meanwhile may change what is to be written: once more."""
