@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -308,3 +311,17 @@ def _mtu(rig: Rig, name: str) -> object:
     bridge = rig.host.snapshot()[Key(LINK, name)].resource
     assert isinstance(bridge, Bridge)
     return bridge.mtu
+
+
+@pytest.mark.parametrize(("ago", "least", "most"), [(5, 5, 600), (1.7e9, 0, 600), (-7200, 0, 600)])
+def test_time_that_a_port_took_goes_by_no_clock_that_was_set(
+    tmp_path: Path, payload: Callable[[str], dict[str, Any]], ago: float, least: float, most: float
+) -> None:
+    rig, vif = Rig(tmp_path), payload("tap")
+    port_id = rig.wish(PLUG, vif)
+    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as database:
+        database.execute("UPDATE ports SET received_at = ?", (time.time() - ago,))
+        database.commit()
+    rig.settle(port_id)
+    took = rig.stored(vif).elapsed_ms or 0
+    assert least * 1000 <= took < most * 1000

@@ -243,3 +243,13 @@ def test_too_many_who_wait_are_told_at_once_and_all_at_the_end(store: Store, bus
         assert not any(future.done() for future in waiting)
         report.end()
         assert {future.result(60)["state"] for future in waiting} == {PENDING}
+
+
+def test_line_of_the_log_has_a_bound(
+    store: Store, report: Report, caplog: pytest.LogCaptureFixture
+) -> None:
+    problem = Problem("conflict", "x" * 100_000)
+    report.finished([_port(store, state=ERROR, problem=problem)])
+    report.refused([dataclasses.replace(_refusal(), error=Conflict("y" * 100_000))])
+    assert all(len(record.getMessage()) < 2000 for record in caplog.records)
+    assert len(caplog.records) == 2

@@ -263,7 +263,7 @@ class Engine:
             problem = problem_of(self._wishes, entry, plan, actual, failures)
             unready = awaited_of(entry, actual)
             if port_id in busy:
-                entry.began = entry.began or time.time()
+                entry.began = entry.began or time.monotonic()
                 entry.held |= frozenset(r.key for r in entry.wanted)
             if problem is None and port_id in busy:
                 problem = restless(entry, plan)

@@ -3,6 +3,8 @@
 import dataclasses
 import reprlib
 
+_LONGEST_MESSAGE = 1200  # characters
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
@@ -15,6 +17,11 @@ class Problem:
     code: str
     message: str
     transient: bool = False
+
+    def __post_init__(self) -> None:
+        """It stands in a line of the log: what a program or a database says may have no end."""
+        if len(self.message) > _LONGEST_MESSAGE:
+            object.__setattr__(self, "message", self.message[:_LONGEST_MESSAGE] + "…")
 
 
 _LONGEST = 1500  # characters of a message

@@ -110,9 +110,9 @@ def surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:
 
 def story_of(entry: Entry, state: str, problem: Problem | None, made: frozenset[Key]) -> Port:
     """A port that was ready before, under this same wish, was repaired: timed from the finding."""
-    before, now = entry.port, time.time()
+    before, now, clock = entry.port, time.time(), time.monotonic()
     repaired = before.ready_at is not None
-    start = (entry.began or now) if repaired else before.received_at
+    start = (entry.began or clock) if repaired else entry.received
     return dataclasses.replace(
         before,
         formers=before.formers if problem else (),
@@ -122,7 +122,7 @@ def story_of(entry: Entry, state: str, problem: Problem | None, made: frozenset[
         devices=_devices(entry) or before.devices,
         done_at=now,
         ready_at=before.ready_at or (now if state == READY else None),
-        elapsed_ms=max(0.0, now - start) * 1000,
+        elapsed_ms=(clock - start) * 1000,
         repaired=repaired,
     )
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -28,6 +29,9 @@ LOG = logging.getLogger(__name__)
 _UNDONE = (HostRefused.code, CommandNotAllowed.code)
 
 
+_A_DAY = 24 * 3600.0
+
+
 class Asked(Protocol):
     """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
 
@@ -44,7 +48,8 @@ class Entry:
     unanswered: bool = False  # nor refused: its plugin has not said yet
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     rounds: int = 0  # rounds in a row that had something to do for it
-    began: float | None = None  # when the first of them did
+    began: float | None = None  # when the first of them did; as the next by a clock nobody sets
+    received: float = dataclasses.field(default_factory=time.monotonic)
     fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
     returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
@@ -119,6 +124,8 @@ class Wishes:
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
         entry.in_doubt = known.in_doubt if known else stored
+        waited = time.time() - port.received_at
+        entry.received -= waited if 0 < waited < _A_DAY else 0  # else the clock was set meanwhile
         self._ask(entry)
         self._replace(port.port_id, entry)
 

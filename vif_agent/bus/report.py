@@ -54,7 +54,7 @@ class Report:
     def refused(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
             view = views.refusal(refusal)
-            LOG.warning("refused %s: %s", _words(view), refusal.error)
+            LOG.warning("refused %s: %s", _words(view), refusal.error.problem.message)
             self._send(f"vif.{refusal.verb}.error", view)
             if refusal.port_id and refusal.generation is not None:
                 self._remember((refusal.port_id, refusal.generation), view)
