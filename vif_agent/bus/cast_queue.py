@@ -17,7 +17,7 @@ from oslo_messaging._drivers.amqpdriver import (
 )
 from oslo_messaging._drivers.base import PollStyleListenerAdapter
 
-from vif_agent.bus import declared
+from vif_agent.bus import alone, declared
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class _Cast(NotificationAMQPIncomingMessage):  # type: ignore[misc]
             super().acknowledge()
 
 
-class Reader(NotificationAMQPListener):  # type: ignore[misc]
+class Reader(alone.Watches, NotificationAMQPListener):  # type: ignore[misc]
     """Its connection is used by the thread that polls, and by no other."""
 
     message_cls = _Cast
@@ -48,6 +48,7 @@ class Reader(NotificationAMQPListener):  # type: ignore[misc]
     def __init__(self, messaging: Any, exchange: str, name: str) -> None:
         super().__init__(messaging._driver, declared.connect(messaging))
         self.msg_id_cache = _NoCache()
+        self.queue_name = name
         self._queue = declared.topic_queue(exchange, name, self, casts=True)
         self._room = True
         self._said = ""

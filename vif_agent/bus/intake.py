@@ -15,7 +15,7 @@ from typing import Any
 from oslo_messaging.server import MessageHandlingServer
 
 from vif_agent import bus
-from vif_agent.bus import cast_queue, casts, joining, leaving
+from vif_agent.bus import alone, cast_queue, casts, joining, leaving
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
@@ -73,7 +73,10 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
 
     def _create_listener(self) -> Any:
         name = f"{bus.CAST_TOPIC}.{self._host}"
-        return joining.patiently(lambda: cast_queue.listener(self.transport, bus.EXCHANGE, name))
+        return joining.patiently(lambda: alone.first(self._listener(name), name))
+
+    def _listener(self, name: str) -> Any:
+        return cast_queue.listener(self.transport, bus.EXCHANGE, name)
 
     def _on_incoming(self, incoming: Sequence[Any]) -> None:
         for message in incoming:
