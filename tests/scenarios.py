@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.examples import INSTANCE
 from tests.rig import BORROWS, COMMANDED, OWN_BRIDGE, PLUGGABLE, Rig
-from vif_agent.resources import LINK, OVS_PORT, VF, Key
+from vif_agent.resources import LINK, OVS_PORT, VF, Bridge, Key, OvsPort, Veth
 from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
 
 Vif = dict[str, Any]
@@ -145,6 +145,23 @@ def _representor_drift(rig: Rig, vif: Vif) -> None:
     rig.host.remove(Key(OVS_PORT, "rep2"))
 
 
+def _twins() -> Scenario:
+    """os-vif has plugged it as hybrid."""
+
+    def before(rig: Rig, payload: Payload) -> None:
+        vif = payload("ovs_create_tap")
+        bridge, inner, outer = (prefix + vif["id"][:11] for prefix in ("qbr", "qvb", "qvo"))
+        rig.host.add_link(Bridge(name=bridge))
+        rig.host.add_link(Veth(name=inner, peer=outer, master=bridge))
+        rig.host.add_link(Veth(name=outer, peer=inner, master=""))
+        ids = (("iface-id", vif["id"]),)
+        rig.host.add_ovs(OvsPort(name=outer, bridge="br-int", external_ids=ids))
+
+    return Scenario(
+        before, lambda rig, payload: [rig.wish(PLUG, payload("ovs_create_tap"))], everywhere=True
+    )
+
+
 def _of_neutron(vif: Vif) -> Vif:
     meta = {"port_security_enabled": False, "admin_state_up": True, "max_tx_rate": 1000}
     return {**vif, "meta": meta}
@@ -228,3 +245,5 @@ SCENARIOS = {
     "command to OVS": _becomes("midonet", _direct),
     "plug after drift, command": _drifts("iovisor", _tap_drift),
 }
+#: what others have made for the port: not all of that goes, if it is unplugged before that is ours
+TAKEN_OVER = {"hybrid of os-vif to direct": _twins()}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig import Rig
-from tests.scenarios import SCENARIOS, Payload
+from tests.scenarios import SCENARIOS, TAKEN_OVER, Payload
 from tests.trials import Course, Trials, unplug_all
 from vif_agent.errors import HostRefused, NotYet, Problem
 from vif_agent.plan import MAKE, Step
@@ -28,9 +28,9 @@ def totals(figures: Callable[[str], None]) -> Iterator[Counter[str]]:
     figures("fault matrix, hits: " + ", ".join(f"{n} {kind}" for kind, n in totals.items()))
 
 
-@pytest.fixture(params=SCENARIOS)
+@pytest.fixture(params=SCENARIOS | TAKEN_OVER)
 def trials(request: pytest.FixtureRequest, payload: Payload, tmp_path: Path) -> Iterator[Trials]:
-    trials = Trials(SCENARIOS[request.param], payload, tmp_path)
+    trials = Trials((SCENARIOS | TAKEN_OVER)[request.param], payload, tmp_path)
     yield trials
     trials.close()
 
@@ -85,6 +85,7 @@ def test_interrupted_round_is_completed_after_the_restart(
         trials.verify(rig)
 
 
+@pytest.mark.parametrize("trials", SCENARIOS, indirect=True)
 def test_interrupted_round_whose_ports_are_unplugged_before_the_restart_leaves_nothing(
     trials: Trials, totals: Counter[str]
 ) -> None:
@@ -96,6 +97,7 @@ def test_interrupted_round_whose_ports_are_unplugged_before_the_restart_leaves_n
         assert rig.host.snapshot() == rig.clean, f"after {pieces} pieces"
 
 
+@pytest.mark.parametrize("trials", SCENARIOS, indirect=True)
 @pytest.mark.parametrize("problem", [TRANSIENT, FOR_GOOD], ids=["failed", "refused"])
 def test_step_done_by_half_and_then_unplugged_leaves_nothing(
     trials: Trials, totals: Counter[str], problem: Problem

@@ -187,7 +187,9 @@ def test_keys_to_read_are_the_wanted_their_devices_and_the_surplus() -> None:
     surplus = Key(LINK, "old")
     keys = keys_to_read(wanted.values(), [surplus])
     beside = {Key(LINK, INT.name), Key("ovs-port", INT.name), Key(LINK, PORT.name)}
-    assert keys == {INT.key, PORT.key, surplus} | beside
+    names = {prefix + A[:11] for prefix in ("tap", "qvo", "vhu", "vfr")} | {"ibp" + A}
+    twins = {Key("ovs-port", name) for name in names}
+    assert keys == {INT.key, PORT.key, surplus} | beside | twins
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from vif_agent import orphans
+from vif_agent import orphans, twins
 from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host import Host
@@ -29,7 +29,7 @@ from vif_agent.outcome import (
     unready_of,
 )
 from vif_agent.ownership import Found
-from vif_agent.plan import RUN, Actual, Plan
+from vif_agent.plan import RUN, Actual, Plan, Want
 from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key
 from vif_agent.steps import is_undoing
 from vif_agent.store import UNPLUGGED, Port, Store
@@ -216,6 +216,7 @@ class Engine:
         else:
             actual = self._host.read(keys, surplus, self._known.indexes(keys))
             actual = self._known.recognized(actual, wanted)
+        actual = self._with_twins(wishes, wanted, actual)
         if wishes is self._wishes:
             self._known.note(keys, actual)
         wanted = planning.with_returns(wanted, returns, actual)
@@ -225,6 +226,15 @@ class Engine:
             )
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
+
+    def _with_twins(self, wishes: Wishes, wanted: Mapping[Key, Want], actual: Actual) -> Actual:
+        """They are rare, so their devices are read only then."""
+        if keys := twins.beside(wanted, actual):
+            more = self._host.read(keys, keys)
+            actual = Actual({**actual.found, **more.found}, {**actual.unknown, **more.unknown})
+            for found in twins.find(wanted, actual):
+                wishes.hold(found.port, found.keys)
+        return actual
 
     def _asked(
         self, commands: Collection[Command], wishes: Wishes, ids: Iterable[str]

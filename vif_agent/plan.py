@@ -6,7 +6,7 @@ Pure. ``merge`` joins what the ports want, ``diff`` compares it with what is the
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from vif_agent import switch
+from vif_agent import switch, twins
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import (
     Found,
@@ -112,11 +112,16 @@ def diff(
     which is in the way.
     """
     problems = _problems(wanted, actual)
-    steps = list(_steps(wanted, actual, problems))
+    doubles = twins.find(wanted, actual)
+    surplus = {k: v for k, v in surplus.items() if not any(k in t.keys for t in doubles)}
+    problems = {**{t.port: t.problem for t in doubles if t.problem}, **problems}
+    doubles = [t for t in doubles if t.port not in problems]
+    steps = [*_steps(wanted, actual, problems), *(s for t in doubles for s in t.adoptions())]
     moving = {s.key.name: s for s in steps if any(d.field == "master" for d in s.differences)}
     wanting = {port for want in wanted.values() if not want.back for port in want.ports}
     undone = _being_undone(wanted, actual)
     going = removals(surplus, actual, moving, undone, wanting)
+    going += tuple(step for t in doubles for step in t.removals())
     problems = {**held_open(surplus, actual, wanting), **problems}
     return in_phases([*steps, *stamped_first(surplus, actual)], going, problems)
 
@@ -250,7 +255,7 @@ def keys_to_read(wanted: Iterable[Want], surplus: Iterable[Key]) -> set[Key]:
     devices = {key for r in resources if (key := _device(r))}
     uplinks = {Key(OVS_PORT, want.resource.name) for want in wanted if _keeps_off_ovs(want)}
     parents = {Key(LINK, r.parent) for r in resources if isinstance(r, Vlan)}
-    rows = {key for r in resources for key in switch.keys_to_read(r)}
+    rows = {key for r in resources for key in (*switch.keys_to_read(r), *twins.rows_to_read(r))}
     return {*(r.key for r in resources), *devices, *uplinks, *parents, *rows, *surplus}
 
 

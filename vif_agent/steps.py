@@ -172,11 +172,15 @@ def to_shrink(plan: Plan, failures: Iterable[Key]) -> list[Step]:
     A bridge whose NIC could not leave stays: it still has the host's addresses.
     """
     stuck = {key.name for key in {*failures} if key.space == LINK}
+    failed = _failed_ports(plan, failures)
     kept = _undone_first(plan) | {s.owner for s in plan.wire if s.key in {*failures}}
     return [
         s
         for s in plan.shrink
-        if s.key.space == LINK and s.owner not in kept and not (s.found and s.found.members & stuck)
+        if s.key.space == LINK
+        and s.owner not in kept
+        and not (s.ports and failed.issuperset(s.ports))
+        and not (s.found and s.found.members & stuck)
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vif_agent.errors import OvsdbUnavailable
 from vif_agent.host.ovs_qos import PORT, is_ours
-from vif_agent.ownership import MARK, Found, is_trunk_bridge
+from vif_agent.ownership import MARK, Found, is_one_ports, is_trunk_bridge
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 Row = Any  # ovs.db.idl.Row has no types
@@ -144,8 +144,8 @@ class Rows:
     def _with_members(self, bridge: Found, row: Row) -> Found:
         if is_trunk_bridge(bridge.resource):
             bridge = dataclasses.replace(bridge, serves=_served(row))
-        if bridge.stamp is None:  # never removed by us, so what is in it need not be counted
-            return bridge
+        if bridge.stamp is None and not is_one_ports(bridge.resource.name):
+            return bridge  # never removed by us, so what is in it need not be counted
         return dataclasses.replace(bridge, members=self.members(row))
 
     def members(self, bridge: Row) -> frozenset[str]:

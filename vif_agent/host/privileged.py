@@ -56,7 +56,7 @@ from vif_agent.host.orders import (
     raise_link,
     stamping,
 )
-from vif_agent.ownership import SHARED, owner_in_alias
+from vif_agent.ownership import SHARED, is_one_ports, owner_in_alias
 from vif_agent.resources import NO_MAC
 
 context = priv_context.PrivContext(
@@ -117,7 +117,7 @@ def read_links(
     names: Sequence[str] | None, members_of: Sequence[str] = (), indexes: Sequence[int] = ()
 ) -> list[read.Raw]:
     """The links of these names or indexes that exist (names None: all), their masters and peers; of
-    those in ``members_of`` that are shared, what is in them or stands on them too."""
+    those in ``members_of`` that must be empty to go, what is in them or stands on them too."""
     with Socket() as netlink:
         if names is None:
             links = [read.link(body) for body in netlink.dump(_NO_STATS)]
@@ -228,8 +228,11 @@ def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, read.Raw
 
 
 def _counts_members(link: read.Raw, members_of: Sequence[str]) -> bool:
-    """Only what several ports may share must be empty to go; a dump for each would be dear."""
-    return link["name"] in members_of and owner_in_alias(link["alias"]) == SHARED
+    """Only what several ports may share must be empty to go, and what is one port's that we have
+    not made; a dump for each would be dear."""
+    owner = owner_in_alias(link["alias"])
+    strange = owner is None and is_one_ports(link["name"])
+    return link["name"] in members_of and (strange or owner == SHARED)
 
 
 def _members(netlink: Socket, index: int) -> Iterator[read.Raw]:
