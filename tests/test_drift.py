@@ -11,6 +11,7 @@ import pytest
 
 from tests.casting import CONTEXT, MODES, Notices, Site, Vif, numbered, wait_for
 from vif_agent.drift import Drift
+from vif_agent.resources import LINK, Key
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
@@ -151,12 +152,47 @@ def repairs(site: Site) -> int:
     return site.daemon.log().count("repaired port=")
 
 
+def test_fight_over_one_port_holds_up_no_repair_of_the_bridge_it_shares(
+    site: Site, payload: Payload
+) -> None:
+    """The first by name stands for all that share the bridge, unless it is fought over."""
+    fought, calm = numbered(payload("bridge"), 1), numbered(payload("bridge"), 2)
+    for vif in (fought, calm):
+        site.plug(vif)
+    for _ in range(8):
+        before = repairs(site)
+        ip_link("set", fought["devname"], "down")
+        wait_for(lambda: repairs(site) > before, "the repair")  # noqa: B023
+    ip_link("set", fought["devname"], "down")
+    ip_link("set", BRQ, "down")
+    wait_for(lambda: "UP" in site.host.links()[BRQ]["flags"], "the bridge")
+    assert "UP" not in site.host.links()[fought["devname"]]["flags"], "after its pause, of 8 s"
+    for vif in (fought, calm):
+        site.unplug(vif)
+
+
+KEY = Key(LINK, "brq")
+
+
 def test_drift_pauses_grow_with_repairs_only() -> None:
     drift = Drift()
-    drift.noticed({"calm", "fought"})
+    drift.noticed({"calm", "fought"}, KEY)
     wait_for(lambda: drift.take() == {"calm", "fought"}, "both, after the gathering pause")
     for _ in range(12):
-        drift.repaired("fought")
-    drift.noticed({"calm", "fought"})
+        drift.repaired(["fought"])
+    assert drift.fought_over() == {"fought"}
+    drift.noticed({"calm", "fought"}, KEY)
     wait_for(lambda: drift.take() == {"calm"}, "the calm one alone")
     assert drift.next_due() > time.monotonic() + 30
+
+
+def test_what_is_fought_over_may_be_shared() -> None:
+    """Whichever of its ports is looked at for it; other things of that port do not wait."""
+    drift = Drift()
+    for _ in range(12):
+        drift.repaired([KEY])
+    assert drift.fought_over() == {KEY}
+    drift.noticed({"a"}, KEY)
+    assert drift.next_due() > time.monotonic() + 30
+    drift.noticed({"a"}, Key(LINK, "tap"))
+    wait_for(lambda: drift.take() == {"a"}, "its tap")

@@ -208,7 +208,9 @@ class Agent:
             self._engine.doubt(port_id)
         ports = notes.wished | notes.again | self._retries.take() | self._awaiting(notes.changed)
         ports |= self._drift.take()
-        self._drift.noticed(self._engine.ports_of(notes.changed) - ports)
+        busy = self._drift.fought_over()
+        for key in notes.changed:
+            self._drift.noticed(self._engine.ports_of({key}, busy) - ports, key)
         if notes.everywhere:
             ports |= self._store.ports().keys()
         if ports or notes.everywhere:
@@ -274,11 +276,10 @@ class Agent:
             self._retries.after(port_id, self._conf.ovs.ovsdb_timeout)
         for port_id in outcome.retry:
             self._retries.failed(port_id)
+        self._drift.repaired(outcome.mended)
         for port in outcome.finished:
             if port.problem is None:
                 self._retries.forgive(port.port_id)
-            if port.repaired:
-                self._drift.repaired(port.port_id)
             self._unsaved[port.port_id] = port
         # what OVS told of during the round was not awaited yet
         self._notes.again(self._awaiting(self._notes.changed()))

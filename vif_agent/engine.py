@@ -20,6 +20,7 @@ from vif_agent.orphans import Orphan
 from vif_agent.outcome import (
     Outcome,
     awaited_of,
+    mended_of,
     problem_of,
     restless,
     state_of,
@@ -102,7 +103,7 @@ class Engine:
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
         plan, actual = self._plan(self._wishes, ids, everywhere)
-        left = self._wishes.left(ids)
+        left, mended = self._wishes.left(ids), mended_of(self._wishes, plan)
         if everywhere:
             self.orphans = None if actual.unknown else self._orphans(actual)
         failures = self.apply(plan)
@@ -110,7 +111,7 @@ class Engine:
         outcome = self._outcome([self._wishes[i] for i in ids], plan, actual, failures)
         well = [port.port_id for port in outcome.finished if port.problem is None]
         heirs = self._wishes.refused(key for port_id in well for key in left[port_id])
-        return dataclasses.replace(outcome, again=outcome.again | heirs)
+        return dataclasses.replace(outcome, again=outcome.again | heirs, mended=mended)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""
@@ -170,9 +171,9 @@ class Engine:
         entry = self._wishes.get(port_id)
         return self._finish(entry, problem, Actual()) if entry else None
 
-    def ports_of(self, keys: Collection[Key]) -> set[str]:
+    def ports_of(self, keys: Collection[Key], busy: Collection[object] = ()) -> set[str]:
         """The ports to look at when these links or OVS ports have changed."""
-        return self._wishes.ports_of(keys)
+        return self._wishes.ports_of(keys, busy)
 
     @property
     def leftovers(self) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from vif_agent.errors import NotYet, Problem
-from vif_agent.ownership import Found, is_theirs
+from vif_agent.ownership import SHARED, Found, is_theirs
 from vif_agent.plan import Actual, Plan
 from vif_agent.resources import COMMAND, OVS_BRIDGE, Key, OvsPort, Resource
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port
@@ -24,12 +24,14 @@ class Outcome:
 
     ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
     speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
+    ``mended``: ports, and things that several share, that others had changed.
     """
 
     finished: tuple[Port, ...] = ()
     again: frozenset[str] = frozenset()
     waiting: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
     retry: frozenset[str] = frozenset()
+    mended: frozenset[str | Key] = frozenset()
 
 
 def problem_of(
@@ -44,6 +46,15 @@ def problem_of(
     failed = [failures[key] for key in sorted(mine) if key in failures]
     unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
     return next(iter((*failed, *unseen)), None)
+
+
+def mended_of(wishes: Wishes, plan: Plan) -> frozenset[str | Key]:
+    """What was as its ports wish it, and is not: ports, and things that several share."""
+    wanted = {port_id for step in plan for port_id in step.ports}
+    entries = (entry for port_id in wanted if (entry := wishes.get(port_id)))
+    ready = {entry.port.port_id for entry in entries if entry.port.ready_at is not None}
+    steps = [s for s in plan if s.ports and ready.issuperset(s.ports)]
+    return frozenset(s.key if s.owner == SHARED else s.owner for s in steps)
 
 
 def unready_of(entry: Entry, actual: Actual) -> dict[Key, str]:

@@ -67,6 +67,7 @@ class Rounds:
             again=first.again | second.again,
             waiting={**first.waiting, **second.waiting},
             retry=first.retry | second.retry,
+            mended=first.mended | second.mended,
         )
 
     def _give_up(self, ports: Collection[str], error: Exception) -> Outcome:

@@ -188,18 +188,19 @@ class Wishes:
     def forget(self, port_id: str) -> None:
         self._replace(port_id, None)
 
-    def ports_of(self, keys: Collection[Key]) -> set[str]:
+    def ports_of(self, keys: Collection[Key], busy: Collection[object] = ()) -> set[str]:
         """The ports to look at when these links or OVS ports have changed.
 
-        Of those that share a thing any one will do: its look is a look at the thing. But what was
-        in the way may have gone: all that it was in the way of are told. That may be a thing of its
-        name and another kind: an OVS bridge, for a device. And what stands on it (a tunnel on its
-        address) may have to follow it.
+        Of those that share a thing any one will do: its look is a look at the thing. Better one
+        that is not ``busy``. But what was in the way may have gone: all that it was in the way of
+        are told. That may be a thing of its name and another kind: an OVS bridge, for a device. And
+        what stands on it (a tunnel on its address) may have to follow it.
         """
         keys = {*keys, *(other for key in keys for other in self._standing.get(key, ()))}
         claimants = (self._claimants.get(key, ()) for key in keys)
         hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
-        return {min(ports) for ports in hopeful if ports} | self.refused(_namesakes(keys))
+        first = {min(ports, key=lambda i: (i in busy, i)) for ports in hopeful if ports}
+        return first | self.refused(_namesakes(keys))
 
     def left(self, ids: Iterable[str]) -> dict[str, frozenset[Key]]:
         """What each of these ports leaves to others when it is well."""
