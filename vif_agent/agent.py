@@ -16,7 +16,7 @@ from typing import Any
 import oslo_messaging
 
 from vif_agent import __version__, service, store_file
-from vif_agent.bus import admin, leaving
+from vif_agent.bus import admin, declared, joining, leaving
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.report import MOST_WAITING, Report
@@ -157,7 +157,9 @@ class Agent:
 
     def _join_bus(self) -> None:
         """Blocks while the broker is away; the loop goes on meanwhile."""
+        queues = [*declared.of_agent(self._conf.host), *self._notifications.queues()]
         try:
+            joining.patiently(lambda: declared.declare(self._messaging, queues))
             self._notifications.start()
             self._intake.begin()
             self._admin.start(override_pool_size=_CALLS_AT_ONCE)

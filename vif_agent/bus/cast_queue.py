@@ -5,11 +5,8 @@ channel of who holds it so long (RabbitMQ's consumer_timeout). So when there is 
 all of it goes back, and nothing is taken until there is room again.
 """
 
-import logging
-from collections.abc import Sequence
 from typing import Any
 
-from oslo_messaging import MessageDeliveryFailure
 from oslo_messaging._drivers.amqp import _MsgIdCache
 from oslo_messaging._drivers.amqpdriver import (
     NotificationAMQPIncomingMessage,
@@ -17,12 +14,9 @@ from oslo_messaging._drivers.amqpdriver import (
 )
 from oslo_messaging._drivers.base import PollStyleListenerAdapter
 
-from vif_agent.bus import alone, declared
-
-LOG = logging.getLogger(__name__)
+from vif_agent.bus import alone, declared, joining
 
 _LOOK_SECONDS = 5.0  # as often as oslo.messaging looks at anything
-_PAUSE_SECONDS = 5.0
 
 
 def listener(messaging: Any, exchange: str, name: str) -> PollStyleListenerAdapter:
@@ -40,7 +34,7 @@ class _Cast(NotificationAMQPIncomingMessage):  # type: ignore[misc]
             super().acknowledge()
 
 
-class Reader(alone.Watches, NotificationAMQPListener):  # type: ignore[misc]
+class _WithRoom(alone.Watches, NotificationAMQPListener):  # type: ignore[misc]
     """Its connection is used by the thread that polls, and by no other."""
 
     message_cls = _Cast
@@ -51,7 +45,6 @@ class Reader(alone.Watches, NotificationAMQPListener):  # type: ignore[misc]
         self.queue_name = name
         self._queue = declared.topic_queue(exchange, name, self, casts=True)
         self._room = True
-        self._said = ""
         self._join()
 
     def give_back(self) -> None:
@@ -61,33 +54,25 @@ class Reader(alone.Watches, NotificationAMQPListener):  # type: ignore[misc]
     def take_again(self) -> None:
         self._room = True
 
-    def poll(self, *args: Any, **kwargs: Any) -> Sequence[Any]:
-        try:
-            if self._room != bool(self.conn._consumers):
-                (self._join if self._room else self._leave)()
-            polled: Sequence[Any] = super().poll(*args, **kwargs)
-        except MessageDeliveryFailure as error:
-            self._tell(declared.otherwise(error) or str(error))
-            self._shutdown.wait(_PAUSE_SECONDS)
-            return []
-        self._said = ""
-        return polled
+    def poll(self, *args: Any, **kwargs: Any) -> Any:
+        if self._room != bool(self.conn._consumers):
+            (self._join if self._room else self._leave)()
+        return super().poll(*args, **kwargs)
 
     def _join(self) -> None:
         self.conn.declare_consumer(self._queue(self.conn))
 
     def _leave(self) -> None:
         """With the channel the broker takes back all that was delivered on it."""
+        self.incoming.clear()
         connection = self.conn.connection
         for told in (connection._consumers, connection._active_tags, connection._new_tags):
             told.clear()
         connection._set_current_channel(connection.connection.channel())
-        self.incoming.clear()
 
-    def _tell(self, what: str) -> None:
-        if what != self._said:
-            self._said = what
-            LOG.error("Casts wait with the broker: %s", what)
+
+class Reader(joining.Rejoins, _WithRoom):
+    pass
 
 
 class _NoCache(_MsgIdCache):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from amqp.exceptions import PreconditionFailed
 from oslo_messaging._drivers.common import PURPOSE_LISTEN
 from oslo_messaging._drivers.impl_rabbit import Consumer
 
+from vif_agent import bus
 from vif_agent.errors import NotConfigured
 
 _OTHERWISE = re.compile(
@@ -72,6 +73,12 @@ def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = Fa
         )
 
     return declares
+
+
+def of_agent(host: str) -> list[Declares]:
+    """The queues of this host's casts and calls."""
+    casts, calls = (f"{topic}.{host}" for topic in (bus.CAST_TOPIC, bus.ADMIN_TOPIC))
+    return [topic_queue(bus.EXCHANGE, casts, casts=True), topic_queue(bus.EXCHANGE, calls)]
 
 
 def connect(messaging: Any) -> Any:

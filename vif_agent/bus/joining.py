@@ -13,15 +13,14 @@ from typing import Any, Self
 import oslo_messaging
 from oslo_messaging._drivers.amqpdriver import RpcAMQPListener
 from oslo_messaging._drivers.base import PollStyleListenerAdapter
-from oslo_messaging._drivers.common import PURPOSE_LISTEN
 
 from vif_agent import bus
+from vif_agent.bus import declared
 
 LOG = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 3.0
 _SILENCE_SECONDS = 10.0
-_DECLARED_OTHERWISE = 406  # PRECONDITION_FAILED: no waiting mends that
 _DRIVER = logging.getLogger("oslo.messaging._drivers.impl_rabbit")
 
 
@@ -31,12 +30,42 @@ def patiently(listen: Callable[[], Any]) -> Any:
         while True:
             try:
                 return listen()
-            except oslo_messaging.MessageDeliveryFailure as error:
-                cause = error.__context__ or error
-                if getattr(cause, "code", None) == _DECLARED_OTHERWISE:
-                    raise
-                once.say(cause)
+            except declared.DeclaredOtherwise:
+                raise
+            except Exception as error:  # a login that is refused may be granted later
+                once.say(_cause(error))
             time.sleep(_PAUSE_SECONDS)
+
+
+def _cause(error: Exception) -> object:
+    failed = isinstance(error, oslo_messaging.MessageDeliveryFailure)
+    return (failed and error.__context__) or error
+
+
+class Rejoins:
+    """For a listener: what the broker refuses is tried again now and then, and said once."""
+
+    _said = ""
+    _shutdown: Any
+
+    def poll(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            polled = super().poll(*args, **kwargs)  # type: ignore[misc]
+        except oslo_messaging.MessageDeliveryFailure as error:
+            self._tell(declared.otherwise(error) or str(_cause(error)))
+            self._shutdown.wait(_PAUSE_SECONDS)
+            return []
+        self._said = ""
+        return polled
+
+    def _tell(self, what: str) -> None:
+        if what != self._said:
+            self._said = what
+            LOG.error("The bus cannot be read, and what is sent to us waits there: %s", what)
+
+
+class _Calls(Rejoins, RpcAMQPListener):  # type: ignore[misc]
+    pass
 
 
 class _Once(logging.Filter):
@@ -86,10 +115,8 @@ def calls(messaging: Any, host: str) -> Any:
     them, and one for calls to all. Neither has a meaning here, and each is one more that may be
     refused, or be on a node that is away.
     """
-    driver = messaging._driver
-    connection = driver._get_connection(PURPOSE_LISTEN)
-    listener = RpcAMQPListener(driver, connection)
-    connection.declare_topic_consumer(
-        exchange_name=bus.EXCHANGE, topic=f"{bus.ADMIN_TOPIC}.{host}", callback=listener
-    )
+    connection = declared.connect(messaging)
+    listener = _Calls(messaging._driver, connection)
+    declares = declared.topic_queue(bus.EXCHANGE, f"{bus.ADMIN_TOPIC}.{host}", listener)
+    connection.declare_consumer(declares(connection))
     return PollStyleListenerAdapter(listener, 1, None)

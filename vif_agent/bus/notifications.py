@@ -35,6 +35,11 @@ class Notifications:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
+    def queues(self) -> list[declared.Declares]:
+        """What is declared on the broker of casts and calls; nothing where they go to another."""
+        other = self._transport.conf.oslo_messaging_notifications.transport_url
+        return [] if other else self._outlet.queues()
+
     def start(self) -> None:
         self._thread.start()
 

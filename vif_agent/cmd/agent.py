@@ -126,18 +126,23 @@ def _start(lock: "Lock") -> int:
 def _serve(agent: "Agent", lock: "Lock") -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
     from vif_agent import signals
-    from vif_agent.errors import HelperGone
+    from vif_agent.errors import HelperGone, NotConfigured
 
+    why: list[str] = []
     signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
     try:
         agent.run()
     except HelperGone as error:
         LOG.critical("%s: ending, for the supervisor to start anew", error)
+    except NotConfigured as error:
+        why = str(error).splitlines()
     except Exception:
         LOG.exception("Ending, for the supervisor to start anew")
     else:
         return 0
-    return 1
+    for line in why:  # as above
+        LOG.critical("%s", line)
+    return _WRONG_CONFIGURATION if why else 1
 
 
 if __name__ == "__main__":
