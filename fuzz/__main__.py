@@ -46,10 +46,16 @@ def run_lanes(args: argparse.Namespace) -> list[Lane]:
     seeds = [f"{args.seed} lane {number}" for number in range(LANES)]
     with ProcessPoolExecutor(args.jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
         running = [pool.submit(lane.run, seed, casts, calls) for seed in seeds]
-        done = []
-        for number, each in enumerate(running, start=1):
-            done.append(each.result())
-            print(f"  lane {number} of {LANES}: {done[-1].seconds:.0f} s", flush=True)
+        try:
+            return [_told(number, each.result()) for number, each in enumerate(running, start=1)]
+        except BaseException:  # SIGTERM, Ctrl-C: nobody wants the rest
+            for process in pool._processes.values():
+                process.kill()
+            raise
+
+
+def _told(number: int, done: Lane) -> Lane:
+    print(f"  lane {number} of {LANES}: {done.seconds:.0f} s", flush=True)
     return done
 
 
@@ -58,7 +64,6 @@ def run_real(args: argparse.Namespace) -> tuple[Counter[str], Witness]:
     with Witness() as witness:
         if not count:
             return Counter(), witness
-        netns.isolate_process()
         try:
             return real.run(args.seed, count, witness), witness
         except Exception as error:
@@ -74,6 +79,7 @@ def main() -> int:
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show.heading(f"Fuzz: {args.count} casts and calls, --seed {args.seed}, {args.jobs} processes")
+    netns.isolate_process()  # before there is a thread
     begin = time.monotonic()
     lanes = run_lanes(args)
     tally, witness = run_real(args)
