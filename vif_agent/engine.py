@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from vif_agent import orphans, twins
 from vif_agent import plan as planning
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
+from vif_agent.hindrances import Hindrances
 from vif_agent.host import Host
 from vif_agent.known import Known, Mark
 from vif_agent.orphans import Orphan
@@ -59,6 +60,7 @@ class Engine:
         self._ready_timeout = ready_timeout
         self._bridges = frozenset(bridges)
         self._known = Known()
+        self._hindrances = Hindrances()
         self._waiting_since: dict[str, float] = {}
         #: what the last look at everything found; None if it could not see everything
         self.orphans: tuple[Orphan, ...] | None = None
@@ -103,6 +105,7 @@ class Engine:
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
         plan, actual = self._plan(self._wishes, ids, everywhere)
+        self._hindrances.note((r for i in ids for r in self._wishes[i].wanted), actual)
         left, mended = self._wishes.left(ids), mended_of(self._wishes, plan)
         if everywhere:
             self.orphans = None if actual.unknown else self._orphans(actual)
@@ -147,7 +150,13 @@ class Engine:
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
         """How the host differs from the port's wish, and what others have yet to do."""
         (entry,), plan, actual = self._tried([port], everywhere=False)
+        self._hindrances.note(entry.wanted, actual)
         return plan, {**unready_of(entry, actual), **unattended_of(entry, actual)}
+
+    def warnings(self, port_id: str) -> list[str]:
+        """What stopped the port's frames at the last look, though the host is as wished."""
+        entry = self._wishes.get(port_id)
+        return self._hindrances.of(entry.wanted) if entry else []
 
     def _tried(self, ports: Collection[Port], everywhere: bool) -> tuple[list[Entry], Plan, Actual]:
         tried = self._wishes.copy()

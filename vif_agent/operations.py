@@ -66,14 +66,19 @@ class Operations:
             return _shown(self._engine.dry_run(ports))
 
     def check(self, port_id: str) -> dict[str, Any]:
-        """How the host differs from the port's wish. ``ok``: not at all, and all is ready."""
+        """How the host differs from the port's wish. ``ok``: not at all, and all is ready.
+
+        ``warnings``: what stops its frames all the same, by settings that no wish speaks of.
+        """
         port = self._store.ports([port_id]).get(port_id)
         if port is None:
             return {"port_id": port_id, "ok": False, "state": None, "error": None,
-                    "text": "unknown port", "steps": None, "unready": []}  # fmt: skip
+                    "text": "unknown port", "steps": None, "unready": [],
+                    "warnings": []}  # fmt: skip
         self._await_plugins([port])
         with self._lock:
             plan, unready = self._engine.check(port)
+            warnings = self._engine.warnings(port_id)
         waits = [f"{key.name}: {why}" for key, why in unready.items()]
         ok = not (plan or plan.problems or waits or port.problem)
         return {
@@ -82,6 +87,7 @@ class Operations:
             "state": port.state,
             "error": views.error(port.problem),
             "unready": waits,
+            "warnings": warnings,
             **_shown(plan),
         }
 

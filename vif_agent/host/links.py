@@ -89,7 +89,24 @@ def _found(raw: Raw, by_index: Mapping[int, Raw], members: frozenset[str]) -> Fo
         in_shared=_is_shared(by_index.get(raw["master"])),
         part_of=_part_of(by_index.get(raw["master"])),
         others=_others(raw),
+        error=_hindrance(raw),
     )
+
+
+_STOPS = {"isolated": 1, "locked": 1, "learning": 0, "flood": 0, "bcast_flood": 0}
+
+
+def _hindrance(raw: Raw) -> str:
+    """What stops frames and is no field of ours. Of a tap for one queue the kernel does not tell
+    whether a guest has it open, so no carrier says nothing."""
+    port, queues = raw["port"] or {}, raw["data"].get("queues")
+    words = [f"{name} {'on' if stops else 'off'}" for name, stops in _STOPS.items()
+             if port.get(name) == stops]  # fmt: skip
+    if raw["works"] and port.get("state") == 0:  # all other states the bridge puts right itself
+        words.append("state disabled")
+    if queues and raw["up"] and not raw["carrier"]:
+        words.append("carrier off, though a guest has it open")
+    return "; ".join([*words, *filter(None, [raw.get("firewall")])])
 
 
 def _is_shared(master: Raw | None) -> bool:

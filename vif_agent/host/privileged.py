@@ -22,6 +22,7 @@ from oslo_privsep import capabilities, priv_context
 
 from vif_agent.host import (
     addresses,
+    firewall,
     iflink,
     ipv6,
     moving,
@@ -124,6 +125,9 @@ def read_links(
         else:
             links = _read(netlink, names, members_of, indexes)
         addresses.complete(netlink, links)
+        for link in links:
+            if link["kind"] == "bridge":
+                link["firewall"] = firewall.hindrance()
         return links
 
 

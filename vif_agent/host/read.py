@@ -13,6 +13,17 @@ _INET, _INET6 = 2, 10
 # include/uapi/linux/ip.h (counted from 1) and ipv6.h (counted from 0)
 _ARP_ANNOUNCE, _ARP_IGNORE, _DISABLE_IPV6 = 18 - 1, 19 - 1, 26
 
+#: forwarding, as include/uapi/linux/if_bridge.h numbers the states of a port
+FORWARDING = 3
+_PORT_SETTINGS = (
+    ("state", iflink.PORT_STATE, FORWARDING),
+    ("learning", iflink.PORT_LEARNING, 1),
+    ("flood", iflink.PORT_FLOOD, 1),
+    ("bcast_flood", iflink.PORT_BROADCAST, 1),
+    ("isolated", iflink.PORT_ISOLATED, 0),
+    ("locked", iflink.PORT_LOCKED, 0),
+)
+
 Raw = dict[str, Any]
 
 
@@ -38,7 +49,9 @@ def link(body: bytes) -> Raw:
         "master": _number(found.get(iflink.MASTER)),
         "link": _number(found.get(iflink.LINK)),
         "alias": _text(found.get(iflink.IFALIAS)),
+        "works": _number(found.get(iflink.OPERSTATE)) == iflink.OPER_UP,
         "carrier": bool(_number(found.get(iflink.CARRIER))),
+        "port": _port(info),
         "data": _data(info_kind, attributes(info.get(iflink.INFO_DATA, b""))),
         **_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
     }
@@ -63,6 +76,14 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
     if kind == "vxlan":
         return tunnels.read(data)
     return {"vid": _number(data.get(iflink.VLAN_ID))} if kind == "vlan" else {}
+
+
+def _port(info: dict[int, bytes]) -> dict[str, int] | None:
+    """How its linux bridge treats it; what an older kernel does not tell is as it makes it."""
+    if _text(info.get(iflink.INFO_SLAVE_KIND)) != "bridge":
+        return None
+    told = attributes(info.get(iflink.INFO_SLAVE_DATA, b""))
+    return {name: told.get(kind, bytes([usual]))[0] for name, kind, usual in _PORT_SETTINGS}
 
 
 def _sysctls(families: dict[int, bytes]) -> dict[str, int | None]:

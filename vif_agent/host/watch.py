@@ -35,6 +35,7 @@ LOG = logging.getLogger(__name__)
 _GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 _BUFFER = 4 << 20
 
+_AF_BRIDGE = 7
 _SO_ATTACH_FILTER = 26
 _LOAD_BYTE, _AND, _IF_IS, _IF_HAS, _RETURN = 0x30, 0x54, 0x15, 0x45, 0x06
 #: Of neighbours what a device is given for good: a tunnel's peers. What bridges and tunnels learn
@@ -128,6 +129,8 @@ class LinkWatch:
     def _names_of(self, kind: int, body: bytes) -> frozenset[str]:
         (index,) = struct.unpack_from("=i", body, 4)
         names = _names(body)
+        if body[0] == _AF_BRIDGE:  # of a bridge's port, told by one name; the device stays
+            return names | self._names.get(index, names)
         before = self._names.pop(index, names)
         if kind == RTM_NEWLINK:
             self._names[index] = names

@@ -157,12 +157,13 @@ def _verdict(answer: dict[str, Any]) -> int:
 
 
 def _differences(answer: dict[str, Any]) -> str:
+    warnings = [f"warning: {text}" for text in answer.get("warnings", ())]
     if answer["ok"]:
-        return f"{answer['port_id']} {answer['state']}: as wished"
+        return "\n".join([f"{answer['port_id']} {answer['state']}: as wished", *warnings])
     lines = [f"{answer['port_id']} {answer['state']}:", answer["text"], *answer["unready"]]
     if answer["error"]:
         lines.append(cells.text(answer["error"]))
-    return "\n".join(lines)
+    return "\n".join([*lines, *warnings])
 
 
 def _became(port: dict[str, Any]) -> str:
