@@ -36,6 +36,7 @@ class FakeHost(Things, Faults):
         self.places: dict[tuple[str, str], str] = {}
         self.not_for_ports: set[str] = set()
         self._ovsdb_lost = False
+        self._hung: list[Step] | None = None  # the transaction it was sent, if it hangs
         self._listeners: list[OnChange] = []
         self._vendor = Vendor(self, self)
         self.new_process()
@@ -103,6 +104,16 @@ class FakeHost(Things, Faults):
         self._ovsdb_lost = False
         self._tell(None)
 
+    def hang_ovsdb(self) -> None:
+        """It answers nothing. What it is sent first is done all the same, when it goes on; who has
+        given that up asks it nothing more until then."""
+        self._hung = []
+
+    def resume_ovsdb(self) -> None:
+        sent, self._hung = self._hung or [], None
+        fake_switch.wire(self, self, sent)
+        self._tell(frozenset(step.key for step in sent))
+
     def hold_back(self, *names: str, error: str = "") -> None:
         """Open vSwitch gives these interfaces no ofport, now or when they come."""
         self.unready |= dict.fromkeys(names, error)
@@ -127,7 +138,7 @@ class FakeHost(Things, Faults):
     def _seen(
         self, keys: Iterable[Key], with_ovs: bool, members_of: Collection[Key] = ()
     ) -> Actual:
-        lost = with_ovs and self._ovsdb_lost
+        lost = with_ovs and (self._ovsdb_lost or bool(self._hung))
         seen = [k for k in keys if k in self.things and not (lost and k.space in OVS_SPACES)]
         found = {k: self.shown(k, k in members_of or k.space in OVS_SPACES) for k in seen}
         return Actual(found, dict.fromkeys(OVS_SPACES, _LOST) if lost else {})
@@ -136,6 +147,9 @@ class FakeHost(Things, Faults):
         if not steps:
             return {}
         self.piece()
-        if self._ovsdb_lost:
+        if self._hung == []:
+            self._hung = [*steps]
+            self.hits += 1
+        if self._ovsdb_lost or self._hung:
             return {step.key: _LOST for step in steps}
         return fake_switch.wire(self, self, steps)

@@ -15,8 +15,8 @@ from tests.rig import Rig
 from tests.scenarios import SCENARIOS, TAKEN_OVER, Payload
 from tests.trials import Course, Trials, unplug_all
 from vif_agent.errors import HostRefused, NotYet, Problem
-from vif_agent.plan import MAKE, Step
-from vif_agent.resources import COMMAND, OVS_SPACES
+from vif_agent.plan import MAKE, REMOVE, Step
+from vif_agent.resources import COMMAND, LINK, OVS_SPACES
 
 TRANSIENT, FOR_GOOD = NotYet("busy").problem, HostRefused("not supported").problem
 
@@ -109,6 +109,55 @@ def test_step_done_by_half_and_then_unplugged_leaves_nothing(
         totals["half done, then unplugged"] += _hits(rig, step)
         rig.settle(*unplug_all(rig))
         assert rig.host.snapshot() == rig.clean, f"{step} was done by half"
+
+
+def test_device_that_does_not_go_keeps_no_other(trials: Trials, totals: Counter[str]) -> None:
+    going = {s.key: s for s in trials.course.steps if s.verb == REMOVE and s.key.space == LINK}
+    for key, step in going.items():
+        rig, ports = trials.begin()
+        rig.host.fail_next(_same(step), FOR_GOOD)
+        trials.look(rig, ports)
+        totals["not removed"] += _hits(rig, step)
+        assert going.keys() & rig.host.snapshot().keys() <= {key}
+        rig.settle(*ports)
+        assert rig.settle(*ports) == set()
+        trials.verify(rig)
+
+
+def test_transaction_that_is_done_after_it_was_given_up_is_taken_in(
+    trials: Trials, totals: Counter[str]
+) -> None:
+    """OVSDB hangs: what it was sent is done when it goes on, and nobody waits for that."""
+    rig, ports = trials.begin()
+    rig.host.hang_ovsdb()
+    trials.look(rig, ports)
+    assert rig.host.hits == _wires(trials.course)
+    retry = rig.engine.look(ports).retry
+    rig.host.resume_ovsdb()
+    totals["done late"] += rig.host.hits
+    rig.settle(*ports)
+    assert retry or not rig.host.hits
+    assert rig.settle(*ports) == set()
+    trials.verify(rig)
+
+
+def test_ports_that_are_unplugged_while_ovsdb_hangs_leave_nothing(
+    trials: Trials, totals: Counter[str]
+) -> None:
+    rig, ports = trials.begin()
+    rig.host.hang_ovsdb()
+    trials.look(rig, ports)
+    totals["done late, then unplugged"] += rig.host.hits
+    unplugged = unplug_all(rig)
+    rig.engine.look(unplugged)
+    rig.host.resume_ovsdb()
+    rig.settle(*unplugged)
+    assert rig.settle(*unplugged) == set()
+    assert rig.host.snapshot() == rig.clean
+
+
+def _wires(course: Course) -> bool:
+    return any(step.key.space in OVS_SPACES for step in course.steps)
 
 
 def _halved(course: Course, problem: Problem) -> list[Step]:
