@@ -109,3 +109,23 @@ def _fill(disk: Path) -> Path:
                 file.write(bytes(4096))
             except OSError:
                 return ballast
+
+
+def test_start_on_a_full_disk_is_tried_again(site: Site, vifs: list[Vif], small_disk: Path) -> None:
+    """Status 1, with which systemd starts it anew; 2 would be the end of it."""
+    site.plug(vifs[0])
+    site.daemon.stop()
+    for end in ("-wal", "-shm"):  # as after a reboot that has closed the store
+        Path(site.daemon.state_path, f"vif-agent.sqlite{end}").unlink(missing_ok=True)
+    ballast = _fill(small_disk)
+    logged = len(site.daemon.log())
+    try:
+        site.daemon.launch()
+        assert site.daemon.process
+        assert site.daemon.process.wait(60) == 1
+    finally:
+        ballast.unlink()
+    (line,) = [line for line in site.daemon.log()[logged:].splitlines() if "Cannot" in line]
+    assert "Cannot start: store: " in line
+    site.daemon.start()
+    assert site.port(vifs[0])["state"] == "ready"
