@@ -97,6 +97,22 @@ def test_store_that_was_taken_away_is_put_back(
     store.put([wish(C)])
     assert at_the_next_start(path) == {*expected, C}
     assert caplog.text.count("was deleted or replaced under this agent") == 1
+    assert int(path.with_name(path.name + ".count").read_bytes()) == len(expected) + 1
+
+
+def test_store_that_cannot_be_put_back_takes_no_wish_until_it_can(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.put([wish(A)])
+    directory, away = path.parent, path.parent.with_name("away")
+    directory.rename(away)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            store.put([wish(B)])
+    assert caplog.text == ""
+    directory.mkdir()
+    store.put([wish(B)])
+    assert at_the_next_start(path) == {A, B}
 
 
 def test_putting_back_that_was_cut_off_is_finished_at_the_next_start(path: Path) -> None:

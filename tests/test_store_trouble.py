@@ -78,7 +78,7 @@ def test_store_deleted_under_the_agent_is_whole_after_the_next_crash(
         file.unlink()
     for vif in vifs[2:]:
         site.plug(vif)
-    assert "was deleted or replaced under this agent: it is put back" in site.daemon.log()
+    assert "was deleted or replaced under this agent: it was put back" in site.daemon.log()
     site.daemon.kill()
     site.daemon.start()
     site.settled()

@@ -105,8 +105,8 @@ class StoreFile:
         now = _look(self._path)
         if all(now[end][0] == seen[0] for end, seen in self._seen.items()):
             return now
-        LOG.error("%s was deleted or replaced under this agent: it is put back", self._path)
         self._put_back()
+        LOG.error("%s was deleted or replaced under this agent: it was put back", self._path)
         return self._seen
 
     def _whole(self) -> bool:
@@ -130,6 +130,9 @@ class StoreFile:
         saving.rename(_beside(self._path, _SAVED))
         _set_aside(self._path)
         self._closed = True
+        if self._count is not None:  # it may have gone too
+            os.close(self._count)
+            self._count = None
         self.db.close()  # deletes SQLite's log by its name, so there must be no other by now
         self._open_again()
 
