@@ -323,6 +323,13 @@ def test_program_that_prints_much_is_heard_to_its_end(standins: Standins) -> Non
     assert len(ended.said) <= 4096
 
 
+def test_what_is_printed_controls_no_terminal(standins: Standins) -> None:
+    standins.then(r"printf '\033[2J\033]0;owned\007 line\r\n\302\233x\000 \342\200\256txt'; exit 1")
+    ended = Programs(standins.allowed).run(("mm-ctl",))
+    assert ended.said.isprintable()
+    assert ended.said.startswith(r"\x1b[2J\x1b]0;owned\x07 line \x9bx\x00 \u202etxt")
+
+
 def test_child_that_lives_on_is_not_waited_for(standins: Standins) -> None:
     standins.then('sleep 600 & echo $! >>"$here/children"')
     assert Programs(standins.allowed, timeout=20).run(("mm-ctl",)).well

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from vif_agent.errors import OvsdbUnavailable
+from vif_agent.errors import OvsdbUnavailable, plain
 from vif_agent.host.ovs_qos import PORT, is_ours
 from vif_agent.ownership import MARK, Found, is_one_ports, is_trunk_bridge
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
@@ -107,7 +107,7 @@ class Rows:
     def _port(self, row: Row, cfg: int | None) -> Found:
         port = self._port_of(row)
         qos = port.qos[0] if port is not None and port.qos else None
-        error = row.error[0] if row.error else ""
+        error = plain(row.error[0]) if row.error else ""
         ofport = row.ofport[0] if row.ofport else 0
         reached = cfg is None or self.root.cur_cfg >= cfg
         bond = _bond(port, row.name)

@@ -13,6 +13,7 @@ from cliff.commandmanager import CommandManager
 
 from vif_agent import __version__
 from vif_agent.cmd.ctl.failures import Failed
+from vif_agent.errors import plain
 
 if TYPE_CHECKING:
     from vif_agent.cmd.ctl.source import Source
@@ -139,7 +140,9 @@ class Asking(Command):
         return self.app.source
 
     def say(self, text: str) -> None:
-        print(text, file=self.app.stdout)
+        """What is found on a host has others' words in it, too."""
+        lines = (plain(line, len(line)) for line in text.split("\n"))
+        print("\n".join(lines), file=self.app.stdout)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

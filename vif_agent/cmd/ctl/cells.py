@@ -4,7 +4,10 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vif_agent.errors import plain
+
 _MACHINES = ("json", "yaml")
+_LONGEST = 10_000  # characters of a cell
 
 Table = tuple[tuple[str, ...], Iterable[Sequence[Any]]]
 
@@ -30,6 +33,11 @@ def cell(args: argparse.Namespace, value: Any) -> Any:
 
 
 def text(value: Any) -> str:
+    """With no character that controls the terminal."""
+    return plain(_words(value), _LONGEST)
+
+
+def _words(value: Any) -> str:
     if value is None or value in ([], {}):
         return "-"
     if isinstance(value, bool):
