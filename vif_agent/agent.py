@@ -157,10 +157,11 @@ class Agent:
 
     def _join_bus(self) -> None:
         """Blocks while the broker is away; the loop goes on meanwhile."""
-        queues = [*declared.of_agent(self._conf.host), *self._notifications.queues()]
+        queues = declared.of_agent(self._conf.host)
         try:
-            joining.patiently(lambda: declared.declare(self._messaging, queues))
             self._notifications.start()
+            said = joining.patiently(lambda: declared.differing(self._messaging, queues))
+            declared.must_be_as_asked([*said, *self._notifications.differing()])
             self._intake.begin()
             self._admin.start(override_pool_size=_CALLS_AT_ONCE)
         except Exception as error:

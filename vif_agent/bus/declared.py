@@ -86,17 +86,21 @@ def connect(messaging: Any) -> Any:
     return messaging._driver._get_connection(PURPOSE_LISTEN)
 
 
-def declare(messaging: Any, queues: Iterable[Declares]) -> None:
-    """Raises DeclaredOtherwise, which names all that are; what else is wrong as kombu tells it."""
+def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
+    """Declares all, or says what is there otherwise; raises what else is wrong, as kombu does."""
     with contextlib.closing(connect(messaging)) as connection:
         made = [declares(connection) for declares in queues]
         tries = [consumer.exchange.declare for consumer in made]
         tries += [_queue(consumer).queue_declare for consumer in made]
         said = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
-        if said:
-            raise DeclaredOtherwise("\n".join(said))
-        for consumer in made:
+        for consumer in made if not said else ():
             consumer.declare(connection)  # and binds it
+        return list(said)
+
+
+def must_be_as_asked(differences: Iterable[str]) -> None:
+    if said := list(dict.fromkeys(differences)):
+        raise DeclaredOtherwise("\n".join(said))
 
 
 def _queue(consumer: Consumer) -> Any:

@@ -30,8 +30,6 @@ def patiently(listen: Callable[[], Any]) -> Any:
         while True:
             try:
                 return listen()
-            except declared.DeclaredOtherwise:
-                raise
             except Exception as error:  # a login that is refused may be granted later
                 once.say(_cause(error))
             time.sleep(_PAUSE_SECONDS)

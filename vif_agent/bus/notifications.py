@@ -4,6 +4,7 @@ A broker that is away must not hold up the work on the host: what cannot be sent
 to a bound, the oldest given up first.
 """
 
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -19,6 +20,7 @@ LOG = logging.getLogger(__name__)
 _MOST = 10_000
 _PAUSE_SECONDS = 1.0  # after a failure; doubled each time
 _LONGEST_PAUSE_SECONDS = 16.0
+_LOOK_SECONDS = 2.0
 
 
 class Notifications:
@@ -29,16 +31,21 @@ class Notifications:
         self._waiting: deque[Message] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
+        self._differing: list[str] = []
         self._declared = False
+        self._looked = threading.Event()
         self._lost = 0
         self._said = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
-    def queues(self) -> list[declared.Declares]:
-        """What is declared on the broker of casts and calls; nothing where they go to another."""
-        other = self._transport.conf.oslo_messaging_notifications.transport_url
-        return [] if other else self._outlet.queues()
+    def differing(self) -> list[str]:
+        """What of their queues was declared otherwise, as far as the broker has said so at once.
+
+        They are shared by all agents, and so may be where no broker is now: nobody waits for that.
+        """
+        self._looked.wait(_LOOK_SECONDS)
+        return self._differing
 
     def start(self) -> None:
         self._thread.start()
@@ -63,6 +70,9 @@ class Notifications:
 
     def _run(self) -> None:
         try:
+            with contextlib.suppress(Exception):  # the first notification tries and tells it
+                self._declare()
+            self._looked.set()
             self._deliver_all()
         finally:
             self._ended.set()
@@ -94,10 +104,10 @@ class Notifications:
 
     def _sent(self, message: Message) -> bool:
         try:
-            if not self._declared:
-                self._outlet.declare()
-                self._declared = True
-            self._outlet.send(message)
+            if self._declared or self._declare():
+                self._outlet.send(message)
+            else:
+                raise declared.DeclaredOtherwise("; ".join(self._differing))
         except Exception as error:
             said = declared.otherwise(error) or str(error)
             if said != self._said:
@@ -106,6 +116,11 @@ class Notifications:
             return False
         self._tell_end()
         return True
+
+    def _declare(self) -> bool:
+        self._differing = self._outlet.differing()
+        self._declared = not self._differing
+        return self._declared
 
     def _tell_end(self) -> None:
         if self._said:

@@ -49,14 +49,15 @@ class Outlet:
         others = drivers - ({_OURS} if ours else set())
         self._others = [_notifier(messaging, publisher, name) for name in sorted(others)]
 
-    def queues(self) -> list[declared.Declares]:
+    def differing(self) -> list[str]:
+        """Its queues are declared, or are there otherwise: see ``declared.differing``."""
         exchange = self._messaging._driver._default_exchange
         names = [f"{topic}.{priority}" for topic in self._topics for priority in _PRIORITIES]
-        return [declared.topic_queue(exchange, name) for name in names]
+        queues = [declared.topic_queue(exchange, name) for name in names]
+        return declared.differing(self._messaging, queues) if queues else []
 
-    def declare(self) -> None:
-        if self._topics:
-            declared.declare(self._messaging, self.queues())
+    def _declare(self) -> None:
+        declared.must_be_as_asked(self.differing())
 
     def tell_others(self, message: Message) -> None:
         for notifier in self._others:
@@ -72,7 +73,7 @@ class Outlet:
                     self._publish(connection, name, message)
                 except oslo_messaging.MessageUndeliverable:
                     _forget_channel(connection)
-                    self.declare()
+                    self._declare()
                     self._publish(connection, name, message)
 
     def _publish(self, connection: Any, name: str, message: Message) -> None:
