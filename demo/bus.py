@@ -13,6 +13,7 @@ from typing import Any
 
 import oslo_messaging
 
+from demo.host import NIC
 from demo.ports import INSTANCE, Port
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.testing import daemon
@@ -22,7 +23,10 @@ from vif_agent.testing.host import ScratchHost
 Call = Callable[..., Any]
 View = dict[str, Any]
 
-_OPTIONS = {"bridge": {"create_tap": "true"}}  # else the tap of a bridge's port is libvirt's
+_OPTIONS = {
+    "bridge": {"create_tap": "true"},  # else the tap of a bridge's port is libvirt's
+    "network": {"interfaces": NIC},  # the payloads name it themselves
+}
 _LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 
 
