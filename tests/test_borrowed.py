@@ -11,7 +11,18 @@ import pytest
 from tests.rig import Rig
 from vif_agent.installed.plugins import Plugins
 from vif_agent.plugins.base import Plugin
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Device, Key, OtherLink, OvsPort, Resource
+from vif_agent.resources import (
+    LINK,
+    OVS_PORT,
+    Bridge,
+    Device,
+    Key,
+    Link,
+    OtherLink,
+    OvsPort,
+    Resource,
+    Tap,
+)
 from vif_agent.store import PLUG, UNPLUG
 from vif_agent.vif import Vif
 
@@ -168,3 +179,29 @@ def test_only_who_borrows_a_device_may_wire_it(rig: Rig, payload: Payload) -> No
     rig.unplug(vif)
     assert rig.made() == set()
     assert NIC in rig.host.snapshot()
+
+
+@pytest.mark.parametrize("name", ["vhostuser_fp_bridge", "vhostuser_fp_hybrid", "vhostuser_fp_ovs"])
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [
+        (Tap(name="theirs", master="lan"), "in the bridge lan, and not named after the port"),
+        (Bridge(name="theirs"), "a bridge, and not named after the port"),
+        (OtherLink(name="theirs", described="veth"), "a veth, and not named after the port"),
+    ],
+)
+def test_device_that_only_the_cast_has_named_is_not_lent(
+    tmp_path: Path, payload: Payload, name: str, theirs: Link, words: str
+) -> None:
+    """6WIND's program makes the device: it was there, and somebody else's."""
+    rig = Rig(tmp_path)
+    rig.host.add_link(Bridge(name="lan"))
+    rig.host.add_link(theirs)
+    before, vif = rig.host.snapshot(), {**payload(name), "devname": "theirs"}
+    problem = rig.plug(vif).problem
+    assert problem
+    assert (problem.code, problem.message) == ("conflict", f"theirs is {words}")
+    assert rig.host.snapshot() == before
+    rig.unplug(vif)
+    assert rig.host.snapshot() == before
+    rig.store.close()
