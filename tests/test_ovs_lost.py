@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.casting import MODES, Site, Vif, numbered, wait_for
+from vif_agent.bus.api import NoAnswer
 from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
@@ -17,7 +18,10 @@ Payload = Callable[[str], Vif]
 
 @pytest.fixture(params=MODES)
 def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
-    options = {"vif_agent": {"check_interval": 0}}  # what is mended here is mended by an event
+    options: dict[str, dict[str, object]] = {
+        "vif_agent": {"check_interval": 0},  # what is mended here is mended by an event
+        "ovs": {"ovsdb_timeout": 3},
+    }
     with Site(scratch_with_bus, request.param, options) as running:
         yield running
 
@@ -106,3 +110,14 @@ def test_bridge_that_somebody_makes_wakes_the_port(site: Site, payload: Payload)
     wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
     site.unplug(vif)
     site.host.ovs.vsctl("del-br", "br-late")
+
+
+def test_port_plugged_again_waits_for_ovs_vswitchd(site: Site, payload: Payload) -> None:
+    """It died, and left the ofport in the database."""
+    vif = numbered(payload("ovs_create_tap"), 75)
+    site.plug(vif)
+    site.host.ovs.kill_vswitchd()
+    with pytest.raises(NoAnswer, match="ovs-vswitchd, which gave it its ofport, is not there"):
+        site.plug(vif, wait=8)
+    site.host.ovs.start_vswitchd()
+    wait_for(lambda: site.port(vif)["state"] == "ready", "the port")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.operating import frozen
 from tests.test_ovsdb import Client, internal, key
 from vif_agent.testing import processes
 from vif_agent.testing.ovs import PrivateOvs
@@ -33,7 +34,6 @@ def client(ovs: PrivateOvs) -> Iterator[Client]:
 def change_that_nobody_follows(ovs: PrivateOvs, client: Client) -> None:
     """Its number is far above those of a copy made before."""
     ovs.vsctl("--no-wait", "set", "open_vswitch", ".", "next_cfg=1000")
-    ovs.kill_vswitchd()
     assert client.make(internal(mtu_request=1300)) == {}
     assert not client.ovsdb.read([key()])[key()].ready
 
@@ -44,6 +44,7 @@ def test_port_is_ready_in_a_database_restored_from_an_older_copy(
     client.make(internal())
     assert client.finds_ready("in0")
     shutil.copy(ovs.database, tmp_path / "copy")
+    ovs.kill_vswitchd()
     change_that_nobody_follows(ovs, client)
     ovs.stop_ovsdb()
     shutil.copy(tmp_path / "copy", ovs.database)
@@ -61,9 +62,11 @@ def test_port_is_told_when_the_number_falls_under_a_connection(
     """``ovsdb-client restore`` cuts nobody off."""
     client.make(internal())
     assert client.finds_ready("in0")
-    change_that_nobody_follows(ovs, client)
-    ovs.vsctl("--no-wait", "set", "open_vswitch", ".", "next_cfg=7", "cur_cfg=7")
-    assert client.finds_ready("in0")
+    assert ovs.vswitchd is not None
+    with frozen(ovs.vswitchd.pid):
+        change_that_nobody_follows(ovs, client)
+        ovs.vsctl("--no-wait", "set", "open_vswitch", ".", "next_cfg=7", "cur_cfg=7")
+        assert client.finds_ready("in0")
 
 
 def test_reached_port_is_told_once(ovs: PrivateOvs, client: Client) -> None:

@@ -68,7 +68,7 @@ def unready_of(entry: Entry, actual: Actual) -> dict[Key, str]:
             unready[key] = "it is not the agent's, and is down"
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
             said = f": {found.error}" if found.error else ""
-            unready[key] = f"Open vSwitch has given it no ofport{said}"
+            unready[key] = found.unready or f"Open vSwitch has given it no ofport{said}"
     return unready | _running(entry, actual)
 
 

@@ -33,12 +33,13 @@ class Found:
     ``stamp`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
     plugged into it, ``held`` whether a guest has it open, ``lasting`` whether it stays when nobody
     has, ``index`` the kernel's ifindex; ``ready`` is False while Open vSwitch has not taken it into
-    the datapath, and ``error`` is what it says of it; of a bridge, why no frame passes. ``others``:
-    fields that somebody else keeps, so not ours to judge. ``in_shared``: it is in a bridge that we
-    have made for several ports; ``part_of``: what it is part of besides linux bridges (a bond, Open
-    vSwitch's datapath), "" for nothing. ``serves``: of a trunk's bridge, the ports that OVS ports
-    in it are for. ``called``: the name that somebody has given it; ``unstamped``: its stamp is not
-    on it any more, and it is known all the same (see ``known``).
+    the datapath (``unready``: why, if that is not plain), and ``error`` is what it says of it; of a
+    bridge, why no frame passes. ``others``: fields that somebody else keeps, so not ours to judge.
+    ``in_shared``: it is in a bridge that we have made for several ports; ``part_of``: what it is
+    part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing. ``serves``: of
+    a trunk's bridge, the ports that OVS ports in it are for. ``called``: the name that somebody has
+    given it; ``unstamped``: its stamp is not on it any more, and it is known all the same (see
+    ``known``).
     """
 
     resource: Resource
@@ -48,6 +49,7 @@ class Found:
     held: bool = False
     lasting: bool = True
     ready: bool = True
+    unready: str = ""
     error: str = ""
     others: frozenset[str] = frozenset()
     in_shared: bool = False

@@ -25,6 +25,7 @@ from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailabl
 from vif_agent.host.ovs_refusals import Overtaken, refusal
 from vif_agent.host.ovs_replica import Replica
 from vif_agent.host.ovs_rows import NOT_INITIALISED, Rows
+from vif_agent.host.ovs_vswitchd import Progress
 from vif_agent.host.ovs_writer import Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
@@ -100,7 +101,7 @@ class Ovsdb:
         self._started = 0.0
         self._stopping = False
         self._was_connected = self._was_whole = False
-        self._cfg: dict[str, int] = {}
+        self._vswitchd = Progress(connection, timeout)
         self._unattended: set[str] = set()
         self._idl = Replica(connection)
         self._rows = Rows(self._idl)
@@ -243,23 +244,15 @@ class Ovsdb:
         return "connected" if self._idl.whole else f"connected, but {NOT_INITIALISED}"
 
     def _reached(self) -> frozenset[Key]:
-        """For these ovs-vswitchd has come as far as it should; or it never will, for the database
-        has given no such number yet: it is another, or an older copy of what it was."""
-        if not self._cfg or not self._idl.whole:
-            return frozenset()
-        root = self._rows.root
-        over = [n for n, cfg in self._cfg.items() if not root.cur_cfg < cfg <= root.next_cfg]
-        for name in over:
-            del self._cfg[name]
-        return frozenset(Key(OVS_PORT, name) for name in over)
+        return self._vswitchd.reached(self._rows.root) if self._idl.whole else frozenset()
 
     def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
-        found = ((key, self._rows.found(key, self._cfg.get(key.name))) for key in keys)
+        found = ((key, self._rows.found(key, self._vswitchd.awaited(key.name))) for key in keys)
         seen = {key: thing for key, thing in found if thing is not None}
         for key in keys:
             if key.space == OVS_BRIDGE:
                 self._tell_unattended(key.name, seen.get(key))
-        return seen
+        return self._vswitchd.believed(seen)
 
     def _tell_unattended(self, name: str, bridge: Found | None) -> None:
         """Once of each that is made, and when its owner has come."""
@@ -302,7 +295,9 @@ class Ovsdb:
             raise NotYet("ovsdb: the database has changed meanwhile")
         if status not in (txn.SUCCESS, txn.UNCHANGED):
             raise refusal(str(txn.get_error()))
-        self._note_cfg(steps, txn.get_increment_new_value() if status == txn.SUCCESS else None)
+        if status == txn.SUCCESS:
+            ports = [step.key.name for step in steps if step.key.space == OVS_PORT]
+            self._vswitchd.wrote(ports, txn.get_increment_new_value())
 
     def _try(self, steps: Sequence[Step]) -> tuple[Any, Any]:
         txn = ovs.db.idl.Transaction(self._idl)
@@ -330,11 +325,6 @@ class Ovsdb:
             self._idl.run()
             status = txn.commit()
         return status
-
-    def _note_cfg(self, steps: Sequence[Step], cfg: int | None) -> None:
-        """Ready means, for these ports: ovs-vswitchd has come this far."""
-        if cfg is not None:
-            self._cfg |= {s.key.name: cfg for s in steps if s.key.space == OVS_PORT}
 
 
 def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
