@@ -202,6 +202,79 @@ def test_nic_that_somebody_took_out_is_put_back(ports: Ports, vif: Vif) -> None:
 
 
 @pytest.mark.usefixtures("furnished")
+def test_mac_of_the_bridge_that_somebody_changed_is_put_back(ports: Ports, vif: Vif) -> None:
+    """udev does, with MACAddressPolicy=persistent. (The kernel then forgets the neighbours.)"""
+    before = {**belongings(NIC), "neighbours": []}
+    (port,) = ports.plug(vif)
+    ip("link", "set", bridge(vif), "address", "02:00:00:00:00:77")
+    assert ports.look({port.port_id})[port.port_id].repaired
+    assert links()[bridge(vif)]["address"] == links()[NIC]["address"]
+    assert belongings(bridge(vif)) == before
+    ports.unplug(vif)
+    assert belongings(NIC) == before
+
+
+@pytest.mark.usefixtures("wire")
+def test_mac_of_an_operators_bridge_is_his(ports: Ports, vif: Vif) -> None:
+    mac = "02:00:00:00:00:77"
+    ip("link", "add", bridge(vif), "address", mac, "type", "bridge")
+    ip("link", "set", bridge(vif), "up")
+    assert [port.state for port in ports.plug(vif)] == [READY]
+    assert links()[bridge(vif)]["address"] == mac
+    ports.unplug(vif)
+
+
+@pytest.mark.usefixtures("furnished")
+def test_bridge_that_somebody_deletes_comes_back_with_all_that_was_its_nics(
+    ports: Ports, wire: Wire, vif: Vif
+) -> None:
+    before = belongings(NIC)
+    (port,) = ports.plug(vif)
+    with Conversation(wire, HOST[0], NEIGHBOUR[0]) as talk:
+        assert talk.goes_on()
+        for _again in range(2):
+            ip("link", "delete", bridge(vif))
+            assert ports.look({port.port_id})[port.port_id].state == READY
+            assert by_text(belongings(bridge(vif))) == by_text(before)
+            assert talk.goes_on(), talk.error
+    assert 880 <= _valid(bridge(vif), "2001:db8:1::1") <= 900
+    ports.unplug(vif)
+    assert by_text(belongings(NIC)) == by_text(before)
+
+
+def by_text(found: dict[str, Any]) -> dict[str, list[str]]:
+    """Whatever their order."""
+    return {kind: sorted(map(str, things)) for kind, things in found.items()}
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_what_was_taken_from_a_bridge_before_it_was_deleted_does_not_come_back(
+    everywhere: bool, ports: Ports, wire: Wire, vif: Vif
+) -> None:
+    (port,) = ports.plug(vif)
+    ip("address", "delete", HOST[0] + "/24", "dev", bridge(vif))
+    ip("address", "add", "192.0.2.44/24", "dev", bridge(vif))
+    ports.look({port.port_id}, everywhere=everywhere)
+    ip("link", "delete", bridge(vif))
+    ports.look({port.port_id}, everywhere=everywhere)
+    there = {a["local"] for a in links()[bridge(vif)]["addr_info"] if a["scope"] != "link"}
+    assert there == {"192.0.2.44", HOST[1]}
+    ports.unplug(vif)
+
+
+def test_address_that_somebody_has_given_the_nic_meanwhile_is_what_counts(
+    ports: Ports, wire: Wire, vif: Vif
+) -> None:
+    (port,) = ports.plug(vif)
+    ip("link", "delete", bridge(vif))
+    ip("address", "add", "192.0.2.44/24", "dev", NIC)
+    ports.look({port.port_id})
+    there = {a["local"] for a in links()[bridge(vif)]["addr_info"] if a["scope"] != "link"}
+    assert there == {"192.0.2.44"}
+    ports.unplug(vif)
+
+
+@pytest.mark.usefixtures("furnished")
 def test_move_that_was_interrupted_is_completed(ports: Ports, vif: Vif) -> None:
     """Killed after the NIC has joined: its addresses are on it and, the first ones, on both."""
     before = belongings(NIC)

@@ -39,7 +39,7 @@ VLAN = Vlan(
     name="eth1.101", shared=True, parent="eth1", vid=101, master=BRIDGE, mtu=1500,
     disable_ipv6=True,
 )  # fmt: skip
-NIC = Nic(name="eth1", shared=True, master=BRIDGE, addressed=BRIDGE)
+NIC = Nic(name="eth1", shared=True, master=BRIDGE, addressed=BRIDGE, other_mac=False)
 VXLAN = Vxlan(
     name="vxlan-70007", shared=True, vni=70007, local="192.0.2.1", group="224.0.0.1", port=8472,
     at_home=True, master=BRIDGE, mtu=1500, disable_ipv6=True,

@@ -89,6 +89,7 @@ class Link(Resource):
     """Any network device. ``mtu`` in bytes; ``master``: the linux bridge it is in, "" for none.
 
     ``addressed``: the device that has its IP addresses and routes, itself or the bridge it is in.
+    ``other_mac``: the bridge of ours that it is in has another MAC than it.
     """
 
     space: ClassVar[str] = LINK
@@ -101,6 +102,7 @@ class Link(Resource):
     promisc: bool | None = None
     disable_ipv6: bool | None = None
     addressed: str | None = None
+    other_mac: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,7 @@ def _hindrance(raw: Raw) -> str:
 
 
 def _is_shared(master: Raw | None) -> bool:
-    return master is not None and ownership.owner_in_alias(master["alias"]) == ownership.SHARED
+    return ownership.owner_in_alias((master or {}).get("alias")) == ownership.SHARED
 
 
 def _part_of(master: Raw | None) -> str:
@@ -135,6 +135,7 @@ def _common(raw: Raw, by_index: Mapping[int, Raw]) -> dict[str, Any]:
         "promisc": raw["promisc"],
         "master": bridge,
         "disable_ipv6": bool(raw["disable_ipv6"]),
+        "other_mac": True if _is_shared(master) and raw["mac"] != master["mac"] else None,
         "addressed": raw["name"] if raw["addresses"] else bridge or None,
     }
 
@@ -201,6 +202,8 @@ def _order(step: Step) -> Order:
     if step.verb != MAKE and step.verb != "remake":
         differing = {d.field for d in step.differences}
         fields = {k: v for k, v in fields.items() if k in differing} | _ipv6_stays_off(step)
+        if "other_mac" in fields:  # which the move does
+            fields["master"] = step.resource.judged()["master"]
     return {
         "verb": step.verb,
         "kind": step.resource.kind,

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
 
-from vif_agent.host import addresses, iflink, read
+from vif_agent.host import addresses, iflink, lost_bridges, read
 from vif_agent.host.belongings import Belongings, End, is_by_router, is_known, names_device
 from vif_agent.host.netlink import (
     GET,
@@ -72,7 +72,18 @@ def move(netlink: Socket, nic: int, bridge: int) -> Answer:
     if ours and target["mac"] != device["mac"]:  # even the same anew would flush its neighbours
         address = raw(iflink.ADDRESS, bytes.fromhex(device["mac"].replace(":", "")))
         netlink.ask([LinkRequest(SET, address, bridge)])
-    return into_bridge(netlink, _end(device), _end(target), joins=former != bridge)
+    heritage = lost_bridges.heritage(netlink, _end(device), _end(target)) if ours else None
+    answer = into_bridge(netlink, _end(device), _end(target), joins=former != bridge)
+    if heritage and not answer.errno:
+        _write("ipv6", target["name"], "disable_ipv6", "0")
+        answer = _until_one_fails(netlink, heritage)
+    if ours and not answer.errno:
+        remember(netlink, _end(target))
+    return answer
+
+
+def remember(netlink: Socket, bridge: End) -> None:
+    lost_bridges.keep(bridge, belonging_to(netlink, bridge))
 
 
 def into_bridge(netlink: Socket, nic: End, bridge: End, joins: bool) -> Answer:
@@ -98,6 +109,7 @@ def into_bridge(netlink: Socket, nic: End, bridge: End, joins: bool) -> Answer:
 
 def out_of_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
     belongings = belonging_to(netlink, bridge)
+    lost_bridges.forget(bridge.name)
     return _until_one_fails(
         netlink,
         [*belongings.addresses_at(bridge, nic), *belongings.ways_by(bridge, nic)],

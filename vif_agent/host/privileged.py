@@ -25,6 +25,7 @@ from vif_agent.host import (
     firewall,
     iflink,
     ipv6,
+    lost_bridges,
     moving,
     obstacles,
     read,
@@ -125,6 +126,8 @@ def read_links(
         else:
             links = _read(netlink, names, members_of, indexes)
         addresses.complete(netlink, links)
+        for bridge in lost_bridges.stale(links, everything=names is None):
+            moving.remember(netlink, bridge)
         for link in links:
             if link["kind"] == "bridge":
                 link["firewall"] = firewall.hindrance()

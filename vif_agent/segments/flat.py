@@ -20,4 +20,4 @@ class FlatDriver(TypeDriver):
 
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
         nic = self.physical.device(vif)
-        return (Nic(name=nic, shared=True, master=bridge, addressed=bridge),)
+        return (Nic(name=nic, shared=True, master=bridge, addressed=bridge, other_mac=False),)
