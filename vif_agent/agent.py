@@ -96,7 +96,7 @@ class Agent:
             self._report.waiting,
         )
         self._admin = admin.server(self._messaging, conf.host, self._calls())
-        self._retries = Retries(conf.vif_agent.retry_min, conf.vif_agent.retry_max)
+        self._retries = Retries(conf.vif_agent)
         self._complete = False  # is what belongs to no wish to go, at the next look at everything?
         self._joined, self._left = threading.Event(), threading.Event()
         self._failure: Exception | None = None
@@ -121,6 +121,12 @@ class Agent:
     def stop(self) -> None:
         """End the loop after the round that runs."""
         self._notes.end()
+
+    def reconfigured(self) -> None:
+        """Some options are others now: all is looked at, by them."""
+        interval = self._conf.vif_agent.check_interval
+        self._chores[self._check] = time.monotonic() + (interval or float("inf"))
+        self._notes.everything()
 
     # -- the loop ----------------------------------------------------------------------------
 

@@ -85,12 +85,17 @@ AGENT: list[cfg.Opt] = [
     ),
     cfg.FloatOpt(
         "retry_min",
+        mutable=True,
         default=0.5,
         min=0.01,
         help="Seconds before the first new attempt after a transient failure; doubled each time.",
     ),
     cfg.FloatOpt(
-        "retry_max", default=60, min=0.1, help="Longest pause, in seconds, between two attempts."
+        "retry_max",
+        mutable=True,
+        default=60,
+        min=0.1,
+        help="Longest pause, in seconds, between two attempts.",
     ),
     cfg.StrOpt(
         "ports_file",
@@ -100,6 +105,7 @@ AGENT: list[cfg.Opt] = [
     ),
     cfg.FloatOpt(
         "check_interval",
+        mutable=True,
         default=300,
         min=0,
         help="Seconds between two looks at the whole host; drift that the kernel or OVSDB tells of "
@@ -325,6 +331,7 @@ NETWORK: list[cfg.Opt] = [
 CLEANUP: list[cfg.Opt] = [
     cfg.BoolOpt(
         "enabled",
+        mutable=True,
         default=False,
         help="Whether orphans are removed: devices and OVS ports with the agent's stamp but no "
         "wish, and OVS ports plugged by others whose device is gone. They are listed always.",
@@ -344,6 +351,7 @@ CLEANUP: list[cfg.Opt] = [
     ),
     cfg.IntOpt(
         "max_per_round",
+        mutable=True,
         default=10,
         min=1,
         help="Ports whose orphans are removed at one look; the next ones wait for the next look.",

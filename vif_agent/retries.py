@@ -3,13 +3,17 @@
 import random
 import time
 from collections import Counter
+from typing import Any
 
 
 class Retries:
-    """Ports by the time (time.monotonic) at which to try them; pauses in seconds."""
+    """Ports by the time (time.monotonic) at which to try them.
 
-    def __init__(self, shortest: float, longest: float) -> None:
-        self._shortest, self._longest = shortest, longest
+    ``options``: the group ``[vif_agent]``, whose ``retry_min`` and ``retry_max`` may change.
+    """
+
+    def __init__(self, options: Any) -> None:
+        self._options = options
         self._due: dict[str, float] = {}
         self._attempts: Counter[str] = Counter()
 
@@ -38,6 +42,6 @@ class Retries:
         self._attempts.pop(port_id, None)
 
     def _pause(self, port_id: str) -> float:
-        pause = self._shortest * 2 ** min(self._attempts[port_id], 20)
+        pause = self._options.retry_min * 2 ** min(self._attempts[port_id], 20)
         self._attempts[port_id] += 1
-        return float(min(pause, self._longest) * random.uniform(0.8, 1.2))
+        return float(min(pause, self._options.retry_max) * random.uniform(0.8, 1.2))

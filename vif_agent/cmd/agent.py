@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -26,6 +26,7 @@ _WRONG_CONFIGURATION = 2  # systemd is told not to try again with this one
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the helper has no more than this
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")  # the operator's choice
     arguments = list(sys.argv[1:] if argv is None else argv)
     _patch(arguments)
@@ -126,10 +127,17 @@ def _start(lock: "Lock") -> int:
 def _serve(agent: "Agent", lock: "Lock") -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
     from vif_agent import signals
+    from vif_agent.cmd.reload import reload
     from vif_agent.errors import HelperGone, NotConfigured
 
+    def hang_up() -> None:
+        if reload(cfg.CONF):
+            agent.reconfigured()
+
     why: list[str] = []
-    signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
+    calls: dict[int, Callable[[], object]]
+    calls = {signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop, signal.SIGHUP: hang_up}
+    signals.listen(calls)
     try:
         agent.run()
     except HelperGone as error:
