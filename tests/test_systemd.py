@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from vif_agent.testing.host import ScratchHost
 UNIT = Path(__file__).parent.parent / "systemd" / "vif-agent.service"
 AGENT = Path(sys.executable).parent / "vif-agent"
 pytestmark = pytest.mark.broker
+MORE_TIME = "EXTEND_TIMEOUT_USEC="
 READY, STOPPING = "READY=1", "STOPPING=1"
 
 
@@ -37,8 +39,28 @@ def test_ready_only_when_the_broker_is_there(site: Site, payload: Callable[[str]
     with _broker_away(site):
         site.daemon.launch()
         assert READY not in site.daemon.wait_for_notice("STATUS=1 ready", 30)
+        assert any(said.startswith(MORE_TIME) for said in site.daemon.told())
         _stays(lambda: READY not in site.daemon.told() and site.daemon.alive(), 2)
     site.daemon.wait_for_notice(READY, 60)
+
+
+def test_start_asks_for_more_time_until_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd counts each extension from when it comes."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.setblocking(False)
+        limit = service.StartLimit(pause=0)
+        for _ in range(3):
+            assert limit.next_due <= time.monotonic()
+            limit.extend()
+            assert supervisor.recv(100).decode() == MORE_TIME + "180000000"
+        limit.over()
+        limit.extend()
+        with pytest.raises(BlockingIOError):
+            supervisor.recv(100)
 
 
 def test_status_follows_the_ports(site: Site, payload: Callable[[str], Vif]) -> None:

@@ -109,6 +109,7 @@ class Agent:
         self._chores = dict.fromkeys(chores, 0.0)
         self._drift = Drift()
         self._watchdog = service.Watchdog()
+        self._start_limit = service.StartLimit()
         self._status = ""
 
     def _calls(self) -> admin.Calls:
@@ -175,6 +176,7 @@ class Agent:
             self._notes.end()
             return
         self._joined.set()
+        self._start_limit.over()
         service.notify(READY="1")
         LOG.info("Ready: the bus is joined")
 
@@ -204,12 +206,13 @@ class Agent:
 
     def _pause(self) -> float:
         dues = (self._retries.next_due(), self._drift.next_due(), self._watchdog.next_due)
-        due = min(*dues, *self._chores.values())
+        due = min(*dues, self._start_limit.next_due, *self._chores.values())
         longest = _SAVE_SECONDS if self._unsaved else _LONGEST_PAUSE
         return max(0.0, min(due - time.monotonic(), longest))
 
     def _turn(self) -> None:
         self._watchdog.feed()
+        self._start_limit.extend()
         notes = self._notes.take()
         self._complete |= notes.complete  # before the look: it must know the set
         self._forgive(notes.wished)

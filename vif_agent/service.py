@@ -11,6 +11,8 @@ from typing import IO, Self
 LOG = logging.getLogger(__name__)
 
 _NOTIFY_SECONDS = 1.0
+_EXTEND_SECONDS = 30.0
+_EXTENSION_SECONDS = 180.0  # counted anew each time
 
 
 def notify(**variables: str) -> None:
@@ -45,6 +47,29 @@ class Watchdog:
         if time.monotonic() >= self.next_due:
             self.next_due = time.monotonic() + self._pause
             notify(WATCHDOG="1")
+
+
+class StartLimit:
+    """systemd ends who is not READY in time (TimeoutStartSec, 90 s). Who waits for a broker is not
+    late while his loop runs, and so asks for more again and again."""
+
+    def __init__(self, pause: float = _EXTEND_SECONDS) -> None:
+        self._pause = pause
+        self._over = False
+        #: when more is to be asked for, by time.monotonic
+        self.next_due = time.monotonic()
+
+    def extend(self) -> None:
+        """As often as you like."""
+        if self._over:
+            self.next_due = float("inf")
+        elif time.monotonic() >= self.next_due:
+            self.next_due = time.monotonic() + self._pause
+            notify(EXTEND_TIMEOUT_USEC=str(round(_EXTENSION_SECONDS * 1e6)))
+
+    def over(self) -> None:
+        """By another thread than the one that extends."""
+        self._over = True
 
 
 class Lock:
