@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -145,6 +146,17 @@ def test_fight_is_damped_and_said_once(site: Site, payload: Payload) -> None:
     done = repairs(site) - before
     assert 5 <= done <= 10, f"{done} repairs of {undone} in 4 s, at 30 ms doubled each time"
     assert site.daemon.log().count("somebody else keeps changing it") == 1
+    site.unplug(vif)
+
+
+def test_repair_says_what_was_wrong(site: Site, payload: Payload) -> None:
+    vif = payload("tap")
+    site.plug(vif)
+    before = repairs(site)
+    ip_link("set", vif["devname"], "mtu", "1400")
+    wait_for(lambda: repairs(site) > before, "the repair")
+    line = next(x for x in site.daemon.log().splitlines()[::-1] if "repaired port=" in x)
+    assert re.search(rf": change tun {vif['devname']}: .*mtu 1400 -> 1450", line)
     site.unplug(vif)
 
 

@@ -104,7 +104,7 @@ def test_connect_to_a_server_that_starts_later(namespace: None, tmp_path: Path) 
     ovs = PrivateOvs(tmp_path)
     client = Client(ovs.connection, timeout=3)
     try:
-        with pytest.raises(OvsdbUnavailable, match=f"not connected to {ovs.connection}"):
+        with pytest.raises(OvsdbUnavailable, match=f"not connected to {ovs.connection}: "):
             client.ovsdb.read([key()])
         ovs.start_ovsdb()
         assert client.connects()

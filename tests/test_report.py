@@ -76,9 +76,9 @@ def _refusal(generation: int | None = 7) -> Refusal:
 @pytest.mark.parametrize(
     ("verb", "state", "repaired", "event", "word"),
     [
-        (PLUG, READY, False, "vif.plug.end", "plugged"),
-        (UNPLUG, UNPLUGGED, False, "vif.unplug.end", "unplugged"),
-        (PLUG, READY, True, "vif.repair.end", "repaired"),
+        (PLUG, READY, "", "vif.plug.end", "plugged"),
+        (UNPLUG, UNPLUGGED, "", "vif.unplug.end", "unplugged"),
+        (PLUG, READY, "grow: change tun tapx: mtu 1500 -> 1450", "vif.repair.end", "repaired"),
     ],
 )
 def test_finished_port_gives_one_info_line_and_one_event(
@@ -88,7 +88,7 @@ def test_finished_port_gives_one_info_line_and_one_event(
     caplog: pytest.LogCaptureFixture,
     verb: str,
     state: str,
-    repaired: bool,
+    repaired: str,
     event: str,
     word: str,
 ) -> None:
@@ -97,7 +97,8 @@ def test_finished_port_gives_one_info_line_and_one_event(
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (
             logging.INFO,
-            f"{word} port={A} vif_type=ovs devices=qbrx,qvox state={state} ms=42 request_id=req-1",
+            f"{word} port={A} vif_type=ovs devices=qbrx,qvox state={state} ms=42 request_id=req-1"
+            + (f": {repaired}" if repaired else ""),
         )
     ]
     ((sent, payload),) = bus.sent

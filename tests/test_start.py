@@ -72,4 +72,7 @@ def test_ovsdb_that_is_away_is_told_with_its_address(
     with caplog.at_level(logging.INFO, "vif_agent.host"):
         host.start()
         host.stop()
-    assert f"ovsdb: not connected to unix:{tmp_path}/none" in caplog.messages
+    assert (
+        f"ovsdb: not connected to unix:{tmp_path}/none: No such file or directory"
+        in caplog.messages
+    )

@@ -28,6 +28,7 @@ from vif_agent.outcome import (
     story_of,
     surely_made,
     unattended_of,
+    undone_of,
     unready_of,
 )
 from vif_agent.ownership import Found
@@ -284,6 +285,7 @@ class Engine:
             unready = awaited_of(entry, actual)
             if port_id in busy:
                 entry.began = entry.began or time.monotonic()
+                entry.undone = entry.undone or undone_of(entry, plan)
                 entry.held |= frozenset(r.key for r in entry.wanted)
             if problem is None and port_id in busy:
                 problem = restless(entry, plan)
@@ -328,7 +330,8 @@ class Engine:
         if same and (problem or entry.began is None):
             return None
         entry.port = story_of(entry, state, problem, made)
-        entry.began = None if problem is None else entry.began
+        if problem is None:
+            entry.began, entry.undone = None, ""
         return entry.port
 
     def save(self, ports: Iterable[Port]) -> bool:

@@ -105,8 +105,12 @@ def restless(entry: Entry, plan: Plan) -> Problem | None:
     entry.rounds += 1
     if entry.rounds < _ROUNDS_IN_A_ROW:
         return None
-    undone = "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
-    return NotYet(f"the host does not keep what is done: {undone}").problem
+    return NotYet(f"the host does not keep what is done: {undone_of(entry, plan)}").problem
+
+
+def undone_of(entry: Entry, plan: Plan) -> str:
+    """What is not as this port wishes it, by what is done about it."""
+    return "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
 
 
 def surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:
@@ -134,7 +138,7 @@ def story_of(entry: Entry, state: str, problem: Problem | None, made: frozenset[
         done_at=now,
         ready_at=before.ready_at or (now if state == READY else None),
         elapsed_ms=(clock - start) * 1000,
-        repaired=repaired,
+        repaired=entry.undone or "it had to wait for others" if repaired else "",
     )
 
 

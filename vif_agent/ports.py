@@ -63,7 +63,7 @@ class Port:
     ``formers``: its earlier plugs, (instance, vif), that are not undone yet, the oldest first;
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
     to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
-    done, or of a repair (``repaired``, which is not stored); ``rebooted``: the host was, since
+    done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
     ``made`` was stored; ``taken``: the generations of its last wishes.
     """
 
@@ -83,7 +83,7 @@ class Port:
     made: frozenset[Key] = frozenset()
     done_at: float | None = None
     ready_at: float | None = None
-    repaired: bool = False
+    repaired: str = ""
     elapsed_ms: float | None = None
     formers: tuple[tuple[object, object], ...] = ()
     source: str = ""

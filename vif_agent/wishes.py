@@ -49,6 +49,7 @@ class Entry:
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     rounds: int = 0  # rounds in a row that had something to do for it
     began: float | None = None  # when the first of them did; as the next by a clock nobody sets
+    undone: str = ""  # what it had to do
     received: float = dataclasses.field(default_factory=time.monotonic)
     fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
     returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back

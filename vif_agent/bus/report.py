@@ -14,6 +14,7 @@ from vif_agent.store import PENDING, PLUG, RETRYING, UNPLUG, Port, Store
 
 LOG = logging.getLogger("vif_agent.ports")
 
+_LONGEST_REPAIR = 1000
 _REFUSALS_KEPT = 1000
 _DONE = {PLUG: "plugged", UNPLUG: "unplugged", "repair": "repaired"}
 
@@ -126,7 +127,8 @@ class Report:
     def _log(self, port: Port) -> None:
         words = _words(views.port(port))
         if port.problem is None:
-            LOG.info("%s %s", _DONE["repair" if port.repaired else port.verb], words)
+            undone = f": {port.repaired[:_LONGEST_REPAIR]}" if port.repaired else ""
+            LOG.info("%s %s%s", _DONE["repair" if port.repaired else port.verb], words, undone)
         elif port.problem.transient:
             LOG.warning("not yet %sged %s: %s", port.verb, words, port.problem.message)
         else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from oslo_config import cfg
 
-from vif_agent import __version__, config, configured
+from vif_agent import __version__, config, configured, journal
 
 if TYPE_CHECKING:
     from vif_agent.agent import Agent
@@ -78,11 +78,15 @@ def _configure(arguments: Sequence[str]) -> None:
         log.setup(cfg.CONF, "vif-agent", __version__)
     except (OSError, ValueError, log.LogConfigError) as error:
         _refuse(f"the log cannot be set up: {error}")
+    journal.mark()
 
 
 def _refuse(why: object) -> NoReturn:
     """Before there is a log."""
-    print(f"vif-agent: {why}", file=sys.stderr)
+    text = f"vif-agent: {why}"
+    print(
+        journal.marked(logging.ERROR, text) if journal.reads(sys.stderr) else text, file=sys.stderr
+    )
     sys.exit(_WRONG_CONFIGURATION)
 
 

@@ -1,5 +1,6 @@
 """python-ovs's IDL on our part of the schema."""
 
+import os
 from typing import Any
 
 import ovs.db.idl
@@ -26,6 +27,20 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
             helper.register_columns(table, columns)
         super().__init__(connection, helper, leader_only=False)
         self._session.reconnect.set_backoff(_RECONNECT_MILLISECONDS, _RECONNECT_MILLISECONDS)
+        #: why the last attempt to connect failed; empty if there was none that did
+        self.refusal = ""
+        self._listen_for_refusals()
+
+    def _listen_for_refusals(self) -> None:
+        """python-ovs tells them to its own log alone."""
+        reconnect = self._session.reconnect
+        failed = reconnect.connect_failed
+
+        def connect_failed(now: int, error: int) -> None:
+            self.refusal = os.strerror(error) if error > 0 else "the connection was closed"
+            failed(now, error)
+
+        reconnect.connect_failed = connect_failed
 
     @property
     def connected(self) -> bool:

@@ -5,7 +5,9 @@ of it: reads, and one transaction a round. It tells of interfaces that ovs-vswit
 or refused, and of every (re)connection.
 """
 
+import errno
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -91,7 +93,8 @@ class Ovsdb:
 
     def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
         self._timeout = timeout
-        self._away = f"ovsdb: not connected to {connection}"
+        self._connection = connection
+        self._refusal = ""  # the last that was told
         self._on_change = on_change
         self._calls: deque[tuple[Callable[[], Any], Future[Any], float]] = deque()
         # not a pipe: eventlet's os.read waits even on one that is set not to block
@@ -188,7 +191,7 @@ class Ovsdb:
     def _carry_out(self, function: Callable[[], _T], future: Future[_T]) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
         try:
-            self._run_until(lambda: self._idl.connected, self._away)
+            self._run_until(lambda: self._idl.connected)
             self._tell()  # of the connection, before anything is seen through it
         except Exception as error:
             if future.set_running_or_notify_cancel():
@@ -196,13 +199,13 @@ class Ovsdb:
         else:
             _complete(future, function)
 
-    def _run_until(self, done: Callable[[], bool], complaint: str) -> None:
+    def _run_until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self._grace()
         while not done():
             left = deadline - time.monotonic()
             if left <= 0 or self._stopping:
                 self._was_connected = self._idl.connected
-                raise OvsdbUnavailable(complaint)
+                raise OvsdbUnavailable(f"ovsdb: {self._away}")
             poller = self._poller(left)
             self._idl.wait(poller)
             poller.block()
@@ -224,6 +227,10 @@ class Ovsdb:
 
     def _tell(self) -> None:
         """Pass on what has changed since the last time."""
+        if not self._idl.connected and self._idl.refusal != self._refusal:
+            absent = self._idl.refusal in ("", os.strerror(errno.ENOENT))  # a host may have none
+            LOG.log(logging.INFO if absent else logging.WARNING, "OVSDB: %s", self._away)
+        self._refusal = "" if self._idl.connected else self._idl.refusal
         state = (self._idl.connected, self._idl.whole)
         if state != (self._was_connected, self._was_whole):
             self._was_connected, self._was_whole = state
@@ -242,6 +249,11 @@ class Ovsdb:
         if not self._idl.connected:
             return "connection lost"
         return "connected" if self._idl.whole else f"connected, but {NOT_INITIALISED}"
+
+    @property
+    def _away(self) -> str:
+        why = f": {self._idl.refusal}" if self._idl.refusal else ""
+        return f"not connected to {self._connection}{why}"
 
     def _reached(self) -> frozenset[Key]:
         return self._vswitchd.reached(self._rows.root) if self._idl.whole else frozenset()
