@@ -34,6 +34,14 @@ _OPTIONS = {
 #: connection counts. -1 stands for "no limit" in 4.0; in 3.10 it drops all at the second delivery.
 _MANY_DELIVERIES = 1_000_000
 
+#: RabbitMQ's word for queues that are neither durable nor of one connection alone; 4.3 takes none
+_REFUSES_TRANSIENT = "transient_nonexcl_queues"
+_NOT_TRANSIENT = (
+    f"this broker refuses queues that are not durable ({_REFUSES_TRANSIENT}): under"
+    " [oslo_messaging_rabbit] set rabbit_transient_quorum_queue = true, which is for replies, and"
+    " amqp_durable_queues = true or rabbit_quorum_queue = true, here and for all senders"
+)
+
 #: given the driver's connection, what to declare on it
 Declares = Callable[[Any], Consumer]
 
@@ -140,6 +148,11 @@ def otherwise(error: object) -> str:
         f" {what}={_plain(asked)} is asked for ([oslo_messaging_rabbit] {option}): give all who use"
         f" it the same options, or remove it, {_removal(kind, name, vhost)}"
     )
+
+
+def remedy(error: object) -> str:
+    """What the operator is to do about this error of the broker's; empty if we do not know."""
+    return _NOT_TRANSIENT if _REFUSES_TRANSIENT in str(error) else otherwise(error)
 
 
 def _plain(value: str) -> str:

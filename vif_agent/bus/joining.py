@@ -31,7 +31,7 @@ def patiently(listen: Callable[[], Any]) -> Any:
             try:
                 return listen()
             except Exception as error:  # a login that is refused may be granted later
-                once.say(_cause(error))
+                once.say(declared.remedy(error) or _cause(error))
             time.sleep(_PAUSE_SECONDS)
 
 
@@ -50,7 +50,7 @@ class Rejoins:
         try:
             polled = super().poll(*args, **kwargs)  # type: ignore[misc]
         except oslo_messaging.MessageDeliveryFailure as error:
-            self._tell(declared.otherwise(error) or str(_cause(error)))
+            self._tell(declared.remedy(error) or str(_cause(error)))
             self._shutdown.wait(_PAUSE_SECONDS)
             return []
         self._said = ""

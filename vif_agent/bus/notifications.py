@@ -109,7 +109,7 @@ class Notifications:
             else:
                 raise declared.DeclaredOtherwise("; ".join(self._differing))
         except Exception as error:
-            said = declared.otherwise(error) or str(error)
+            said = declared.remedy(error) or str(error)
             if said != self._said:
                 self._said = said
                 LOG.warning("Notifications wait until they can be sent: %s", said)
