@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,21 @@ def test_transient_failure_keeps_what_is_done_so_far(rig: Rig, payload: Load) ->
     rig.host.fail_next(Key(OVS_PORT, "qvo" + vif["id"][:11]), BUSY)
     assert rig.plug(vif).state == RETRYING
     assert {key.name for key in rig.made()} == {p + vif["id"][:11] for p in ("qbr", "qvb", "qvo")}
+
+
+def test_what_a_guest_has_opened_meanwhile_is_not_taken_back(rig: Rig, payload: Load) -> None:
+    """In the rounds between its making and the last word."""
+    vif = payload("ovs_create_tap")
+    tap, port = Key(LINK, vif["devname"]), Key(OVS_PORT, vif["devname"])
+    rig.host.fail_next(port, BUSY)
+    assert rig.plug(vif).state == RETRYING
+    rig.host.things[tap] = dataclasses.replace(rig.host.things[tap], held=True)
+    rig.host.fail_next(port, REFUSED)
+    rig.settle(vif["id"])
+    assert rig.stored(vif).state == ERROR
+    assert tap in rig.made()
+    rig.unplug(vif)
+    assert rig.host.snapshot() == rig.clean
 
 
 def test_shared_bridge_made_for_the_refused_port_alone_goes_too(rig: Rig, payload: Load) -> None:

@@ -139,7 +139,10 @@ class Engine:
                 self._wishes[port.port_id].port = port
 
     def _take_back(self, vain: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
-        back = planning.diff({}, vain, self._host.read(vain, vain))
+        """But what a guest has opened meanwhile: that goes with its port."""
+        there = self._host.read(vain, vain)
+        held = {key for key, found in there.found.items() if found.held}
+        back = planning.diff({}, {k: who for k, who in vain.items() if k not in held}, there)
         failures = self._host.apply(back) if back else {}
         self._wishes.taken_back(vain.keys() - failures.keys())
         return failures

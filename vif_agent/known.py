@@ -26,20 +26,22 @@ class Known:
 
     def __init__(self) -> None:
         self._marks: dict[Key, Mark] = {}
+        self._names: dict[int, Key] = {}
+        self._shared: dict[str, Mark] = {}
         self._kept: Mapping[str, Mark] = {}
 
     def recall(self, marks: Mapping[str, Mark]) -> None:
         """Of an earlier process, by name: those that several ports share."""
         self._kept = marks
-        self._marks |= {Key(LINK, name): mark for name, mark in marks.items()}
+        for name, mark in marks.items():
+            self._mark(Key(LINK, name), mark)
 
     def to_keep(self) -> Mapping[str, Mark] | None:
         """What a later process must know; None if nothing has changed since ``kept``.
 
         A port's own things tell whose they are by their names too.
         """
-        shared = {key.name: mark for key, mark in self._marks.items() if mark.stamp == SHARED}
-        return None if shared == self._kept else shared
+        return None if self._shared == self._kept else dict(self._shared)
 
     def kept(self, marks: Mapping[str, Mark] | None) -> None:
         self._kept = self._kept if marks is None else marks
@@ -54,10 +56,21 @@ class Known:
     def note(self, asked: Iterable[Key], actual: Actual) -> None:
         for key in asked:
             if key not in actual.found:
-                self._marks.pop(key, None)
+                self._mark(key, None)
         for key, found in actual.found.items():
             if key.space == LINK and found.stamp and found.resource.name == key.name:
-                self._marks[key] = Mark(found.index, found.resource.kind, found.stamp)
+                self._mark(key, Mark(found.index, found.resource.kind, found.stamp))
+
+    def _mark(self, key: Key, mark: Mark | None) -> None:
+        before = self._marks.pop(key, None)
+        if before and self._names.get(before.ifindex) == key:
+            del self._names[before.ifindex]
+        self._shared.pop(key.name, None)
+        if mark:
+            self._marks[key] = mark
+            self._names[mark.ifindex] = key
+            if mark.stamp == SHARED:
+                self._shared[key.name] = mark
 
     def recognized(self, actual: Actual, wanted: Mapping[Key, Want]) -> Actual:
         """The same with our links under the names that we gave them, and with our stamps."""
@@ -72,12 +85,9 @@ class Known:
 
     def _by_index(self, actual: Actual) -> dict[Key, Key]:
         """What is not there by its name, and under which name it is."""
-        names = {f.index: k for k, f in actual.found.items() if _is_by_own_name(k, f)}
-        return {
-            key: names[mark.ifindex]
-            for key, mark in self._marks.items()
-            if mark.ifindex in names and key not in actual.found and names[mark.ifindex] != key
-        }
+        there = [(key, f) for key, f in actual.found.items() if _is_by_own_name(key, f)]
+        known = ((self._names.get(found.index), key) for key, found in there)
+        return {name: now for name, now in known if name and name not in actual.found}
 
     def _stamped(self, key: Key, found: Found) -> Found:
         mark = self._marks.get(key)
