@@ -222,7 +222,7 @@ VROUTER: list[cfg.Opt] = [
         "create_tap",
         default=False,
         help="Whether the agent makes the tap of a vnic_type 'normal' port. Off, because libvirt "
-        "does so, and from 9.5 on refuses one that is there.",
+        "does so, and refuses one that is there.",
     ),
 ]
 
