@@ -133,7 +133,7 @@ class StoreFile:
         if self._count is not None:  # it may have gone too
             os.close(self._count)
             self._count = None
-        self.db.close()  # deletes SQLite's log by its name, so there must be no other by now
+        self.db.close()  # before others come to be under its names
         self._open_again()
 
     def _open_again(self) -> None:
