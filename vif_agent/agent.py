@@ -26,7 +26,7 @@ from vif_agent.engine import Engine
 from vif_agent.errors import StoreUnavailable
 from vif_agent.host import RealHost
 from vif_agent.host.commands import Limits
-from vif_agent.host.ovsdb import use_certificates
+from vif_agent.host.ovs_tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.installed import loader
 from vif_agent.installed.plugins import Plugins

@@ -1,20 +1,19 @@
 """python-ovs's IDL on our part of the schema."""
 
-import os
 from typing import Any
 
 import ovs.db.idl
 
 from vif_agent.host import ovs_rows, ovs_schema
+from vif_agent.host.ovs_session import Session
 from vif_agent.ownership import Found
 from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
-
-#: python-ovs doubles it up to 8 s: long for a plug, and a try of a local socket costs nothing
-_RECONNECT_MILLISECONDS = 1000
 
 
 class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
     """With what has changed since last asked."""
+
+    _session: Any
 
     def __init__(self, connection: str) -> None:
         self.changed: set[Key] = set()
@@ -26,21 +25,12 @@ class Replica(ovs.db.idl.Idl):  # type: ignore[misc]
         for table, columns in ovs_schema.columns().items():
             helper.register_columns(table, columns)
         super().__init__(connection, helper, leader_only=False)
-        self._session.reconnect.set_backoff(_RECONNECT_MILLISECONDS, _RECONNECT_MILLISECONDS)
-        #: why the last attempt to connect failed; empty if there was none that did
-        self.refusal = ""
-        self._listen_for_refusals()
+        self._session = Session(self._session.remotes)
 
-    def _listen_for_refusals(self) -> None:
-        """python-ovs tells them to its own log alone."""
-        reconnect = self._session.reconnect
-        failed = reconnect.connect_failed
-
-        def connect_failed(now: int, error: int) -> None:
-            self.refusal = os.strerror(error) if error > 0 else "the connection was closed"
-            failed(now, error)
-
-        reconnect.connect_failed = connect_failed
+    @property
+    def refusal(self) -> str:
+        """Why it is not connected, or was not once; empty if there was no such attempt."""
+        return str(self._session.trouble)
 
     @property
     def connected(self) -> bool:

@@ -9,11 +9,10 @@ import errno
 import logging
 import os
 import socket
-import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
@@ -21,9 +20,8 @@ from typing import Any, TypeVar
 import ovs.db.idl
 import ovs.poller
 import ovs.vlog
-from ovs.stream import Stream
 
-from vif_agent.errors import HostRefused, NotConfigured, NotYet, OvsdbUnavailable, Problem
+from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host.ovs_refusals import Overtaken, refusal
 from vif_agent.host.ovs_replica import Replica
 from vif_agent.host.ovs_rows import NOT_INITIALISED, Rows
@@ -48,40 +46,6 @@ OnChange = Callable[[frozenset[Key] | None], None]
 #: seconds to wait for an answer, and more for each write of a transaction
 _PATIENCE_SECONDS, _PATIENCE_EACH = 3.0, 0.02
 _YOUNG_SECONDS = 5.0  # after the start a connection may yet come
-
-_CERTIFICATES = {
-    "ssl_key_file": Stream.ssl_set_private_key_file,
-    "ssl_cert_file": Stream.ssl_set_certificate_file,
-    "ssl_ca_cert_file": Stream.ssl_set_ca_cert_file,
-}
-
-
-def use_certificates(options: Any) -> None:
-    """Those of the configuration's group [ovs], where the connection needs some. For the whole
-    process: python-ovs knows no other way."""
-    if not options.ovsdb_connection.startswith("ssl:"):
-        return
-    files = {name: options[name] for name in _CERTIFICATES}
-    if not all(files.values()):
-        *others, last = files
-        raise NotConfigured(f"[ovs] ovsdb_connection: ssl: needs {', '.join(others)} and {last}")
-    _check_certificates(files)
-    for name, use in _CERTIFICATES.items():
-        use(files[name])
-
-
-def _check_certificates(files: Mapping[str, str]) -> None:
-    """python-ovs would raise at each attempt to connect, and not say which file it is."""
-    for name, file in files.items():
-        try:
-            open(file, "rb").close()
-        except OSError as error:
-            raise NotConfigured(f"[ovs] {name} = {file}: {error.strerror}") from error
-    try:
-        context = ssl.create_default_context(cafile=files["ssl_ca_cert_file"])
-        context.load_cert_chain(files["ssl_cert_file"], files["ssl_key_file"])
-    except ssl.SSLError as error:
-        raise NotConfigured(f"[ovs] {', '.join(files)}: {error}") from error
 
 
 class Ovsdb:
