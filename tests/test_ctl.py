@@ -180,6 +180,19 @@ def test_check(site: Site, plugged: Vif, in_error: Vif) -> None:
     assert answer == site.api.check_vif(CONTEXT, HOST, plugged["id"])
 
 
+def test_check_warns_of_what_stops_the_frames_of_a_port_that_is_as_wished(
+    site: Site, plugged: Vif
+) -> None:
+    inner = "qvb" + plugged["id"][:11]
+    isolate = ("ip", "link", "set", inner, "type", "bridge_slave", "isolated")
+    processes.run((*isolate, "on"), os.environ)
+    said = run(site, "check", plugged["id"])
+    lines = [f"{plugged['id']} ready: as wished", f"warning: {inner}: isolated on"]
+    assert (said.code, said.out.splitlines()) == (0, lines)
+    processes.run((*isolate, "off"), os.environ)
+    assert "warning" not in run(site, "check", plugged["id"]).out
+
+
 def test_check_cannot_answer_without_ovsdb(site: Site, plugged: Vif) -> None:
     site.host.ovs.kill_ovsdb()
     try:

@@ -75,6 +75,8 @@ class Known:
     def recognized(self, actual: Actual, wanted: Mapping[Key, Want]) -> Actual:
         """The same with our links under the names that we gave them, and with our stamps."""
         called = self._by_index(actual) | _by_stamp(actual, wanted)
+        if not (called or self._has_lost_a_stamp(actual)):
+            return actual
         renamed = {now: key for key, now in called.items()}
         names = {now.name: key.name for key, now in called.items()}
         found = {
@@ -82,6 +84,9 @@ class Known:
             for key, thing in actual.found.items()
         }
         return dataclasses.replace(actual, found={k: self._stamped(k, f) for k, f in found.items()})
+
+    def _has_lost_a_stamp(self, actual: Actual) -> bool:
+        return any(f.stamp is None and key in self._marks for key, f in actual.found.items())
 
     def _by_index(self, actual: Actual) -> dict[Key, Key]:
         """What is not there by its name, and under which name it is."""
