@@ -361,11 +361,11 @@ def test_processes_end_with_the_agent(site: Site, port: Callable[..., Vif]) -> N
     wait_for(lambda: site.port(port("loops", 700))["state"] != "unknown", "the wish")
     pids = _plugins(site)
     site.daemon.kill()
-    wait_for(lambda: not any(pid.exists() for pid in pids), "their end")
+    wait_for(lambda: not any(_lives(pid) for pid in pids), "their end")
     site.daemon.start()
     pids = _plugins(site)
     assert site.daemon.stop() == 0
-    wait_for(lambda: not any(pid.exists() for pid in pids), "their end")
+    wait_for(lambda: not any(_lives(pid) for pid in pids), "their end")
     site.daemon.start()
     site.unplug_all()
 
@@ -380,13 +380,25 @@ def test_what_a_plugin_has_started_ends_with_it(site: Site, port: Callable[..., 
     site.unplug_all()
 
 
+def _lives(process: Path) -> bool:
+    """A zombie has ended: whose parent has died may stay one, where PID 1 reaps none."""
+    try:
+        return _stat(process)[0] != "Z"
+    except OSError:
+        return False
+
+
+def _stat(process: Path) -> list[str]:
+    """Its state, parent and group."""
+    return (process / "stat").read_text().rpartition(")")[2].split()[:3]
+
+
 def _groups() -> set[int]:
-    """Of all processes; zombies have ended."""
+    """Of all processes that live."""
     groups = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
-            groups |= {int(group)} if state != "Z" else set()
+            groups |= {int(_stat(process)[2])} if _lives(process) else set()
     return groups
 
 

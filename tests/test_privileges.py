@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import accounts
 from tests.casting import GOOD, MODES, Site, Vif, wait_for
 from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
@@ -28,6 +29,7 @@ AS_NOBODY = (
 
 @pytest.fixture(scope="module", params=MODES)
 def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
+    accounts.must_reach()
     running = Site(scratch_with_bus, request.param, argv=AS_NOBODY)
     os.chown(running.daemon.state_path, NOBODY, NOBODY)
     with running:

@@ -255,3 +255,19 @@ def test_the_watch_sees_nothing_when_nothing_is_written(
         ovs.vsctl("--no-wait", "set", "interface", taps[0], "mtu_request=[]")
         time.sleep(2)
         assert watch.events() == []
+
+
+def test_processes_end_with_who_has_started_them(tmp_path: Path) -> None:
+    """A suite that is killed leaves neither brokers nor switches."""
+    code = (
+        "import os, pathlib, sys, time; from vif_agent.testing import processes;"
+        "one = processes.start(('sleep', '600'), os.environ, pathlib.Path(sys.argv[1]));"
+        "print(one.pid, flush=True); time.sleep(600)"
+    )
+    argv = (sys.executable, "-c", code, str(tmp_path / "log"))
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as suite:
+        assert suite.stdout
+        stat = Path("/proc", suite.stdout.readline().strip(), "stat")
+        wait_for(lambda: "(sleep)" in stat.read_text(), "the process")
+        suite.kill()
+    wait_for(lambda: not stat.exists() or ") Z " in stat.read_text(), "its end")

@@ -18,6 +18,7 @@ import oslo_messaging
 from oslo_config import cfg
 
 from vif_agent.bus.api import VifAgentAPI
+from vif_agent.testing import guard
 from vif_agent.testing.host import ScratchHost
 
 HOST = "scratch"
@@ -76,6 +77,7 @@ class Daemon:
                 stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": str(notify)},
             )
+        guard.watch(self.process)
         arguments = (supervisor, self.process, self._told)
         self._listener = threading.Thread(target=_listen, args=arguments, daemon=True)
         self._listener.start()

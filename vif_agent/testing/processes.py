@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from vif_agent.testing import guard
+
 Process = subprocess.Popen[bytes]
 POLL = 0.005  # seconds between two looks; a look costs a few microseconds
 
@@ -17,9 +19,12 @@ class NotReadyError(RuntimeError):
 
 
 def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
-    """Start in a new session, so that a Ctrl-C in the terminal is for the test runner alone."""
+    """Start in a new session, so that a Ctrl-C in the terminal is for the test runner alone.
+
+    It ends with this process, also where that is killed.
+    """
     with log.open("ab") as output:
-        return subprocess.Popen(
+        started = subprocess.Popen(
             argv,
             env=env,
             cwd=log.parent,
@@ -28,6 +33,7 @@ def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    return guard.watch(started)
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str:
