@@ -66,6 +66,13 @@ class Storm:
         stored, last = _stored(self._site), dict(self._last)
         return {i for i in last if i not in stored or stored[i].generation < last[i].generation}
 
+    def ask_again(self) -> int:
+        """As a sender with no answer does: the same wish, where the store has it not; how many."""
+        missing = self.unstored()
+        for port in missing:
+            self._send(port)
+        return len(missing)
+
     def undone(self) -> set[str]:
         """Ports whose last wish is still on its way."""
         stored = _stored(self._site)
