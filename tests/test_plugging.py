@@ -299,6 +299,7 @@ def test_bridge_with_a_stranger_in_it_stays(ports: Ports, payload: Load) -> None
 def test_bridge_made_by_the_operator_is_used_as_it_is(ports: Ports, payload: Load) -> None:
     options = ("forward_delay", "900", "ageing_time", "4200", "stp_state", "1")
     ip("link", "add", "brq7151fa78-2a", "type", "bridge", *options)
+    ip("link", "set", "brq7151fa78-2a", "up")
     vif = payload("bridge")
     before = links()["brq7151fa78-2a"]
     assert [port.state for port in ports.plug(vif)] == [READY]
