@@ -63,14 +63,20 @@ class Bystanders:
         events = self._watch.forget()
         self.seen += len(events)
         assert str(LOST) not in events
-        found = [event for event in events if _subject(event) in self.names]
+        found = [
+            f"{event} ({self._watch.why(_subject(event))})"
+            for event in events
+            if _subject(event) in self.names
+        ]
         self.damaged |= bool(found)
         return found
 
     def _make_links(self) -> None:
         for name, far in self._cards.items():
             ip("link", "add", name, "type", "veth", "peer", "name", far)
-        ip("link", "add", FOREIGN_BRIDGE, "type", "bridge", "forward_delay", "0")
+        # with an address of its own: else it takes the lowest of its members', whoever comes in
+        made = ("address", "02:00:00:00:00:07", "type", "bridge", "forward_delay", "0")
+        ip("link", "add", FOREIGN_BRIDGE, *made)
         ip("link", "set", MEMBER, "master", FOREIGN_BRIDGE)
         for tap in (STRANGER, self.tap):
             ip("tuntap", "add", "dev", tap, "mode", "tap")

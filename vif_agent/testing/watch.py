@@ -46,6 +46,10 @@ class WriteWatch:
             self._seen += self._log.read()
         return list(self._seen)
 
+    def why(self, name: str) -> str:
+        """What the last message of this link has that the one before had not."""
+        return self._netlink.why.get(name, "")
+
     def forget(self) -> list[str]:
         """The same, and none of it is told again."""
         seen = self.events()
