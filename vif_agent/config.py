@@ -1,48 +1,19 @@
 """Every option of the agent, in one place. Names are kept for ever: upgrades break no file."""
 
-import shlex
 import socket
 from typing import Any
 
 from oslo_config import cfg, types
 
+from vif_agent.option_types import BusName, Words
 from vif_agent.vif import DEVICE_NAME
 
 _DEVICE = "^" + DEVICE_NAME.pattern
-_LONGEST_HOST = 255 - len("vif_agent_admin.")
-
-
-class _Words(types.String):
-    """What a shell could split."""
-
-    def __call__(self, value: Any) -> str:
-        words = str(super().__call__(value))
-        shlex.split(words)
-        return words
-
-
-class _BusName(types.String):
-    """What a queue's name can end in: AMQP has 255 bytes for all of it.
-
-    A word between dots that is * or # stands for any in the binding of a queue: it would get the
-    casts of other hosts.
-    """
-
-    def __call__(self, value: Any) -> str:
-        name = str(super().__call__(value))
-        if not name or not name.isprintable():
-            raise ValueError("expected a name, of characters that can be printed")
-        if len(name.encode()) > _LONGEST_HOST:
-            raise ValueError(f"expected {_LONGEST_HOST} bytes at most: queues are named after it")
-        if {"*", "#"} & set(name.split(".")):
-            raise ValueError("expected no * or # between dots: to the broker that is any name")
-        return name
-
 
 DEFAULT: list[cfg.Opt] = [
     cfg.Opt(
         "host",
-        type=_BusName(),
+        type=BusName(),
         default=socket.gethostname(),
         sample_default="<your hostname>",
         help="Name of this hypervisor on the message bus: nova-compute's own 'host' option, "
@@ -237,7 +208,7 @@ COMMANDS: list[cfg.Opt] = [
     ),
     cfg.Opt(
         "prefix",
-        type=_Words(regex=r"^(/.*)?$"),
+        type=Words(regex=r"^(/.*)?$"),
         default="",
         sample_default="/usr/bin/systemd-run --quiet --pipe --wait --collect",
         help="Put before each command, for programs that need more than the agent's user may do. "
