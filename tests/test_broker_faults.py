@@ -38,12 +38,15 @@ def _delete(site: Site, more: More) -> None:
 
 
 def _purge(site: Site, more: More) -> None:
-    """With what the agent has in hand: its channel ends first."""
+    """With what the agent was delivered: its channel ends first. It stores that all the same, as it
+    is on the way to it already; so as a rule nothing is to be asked for again."""
     with frozen(site.daemon):
         more()
+        wait_for(lambda: site.rabbit.queue_length(QUEUE) > 0, "casts")
         site.rabbit.ctl("close_all_connections", "test")
+        wait_for(lambda: _declared(site).message_count > 0, "casts that nobody has in hand")
         with _channel(site) as channel:
-            channel.queue_purge(QUEUE)
+            assert channel.queue_purge(QUEUE) > 0
 
 
 def _redeclare(site: Site, more: More) -> None:
@@ -70,9 +73,14 @@ def _time_out(site: Site, more: More) -> None:
 
 
 def _consumers(site: Site) -> int:
-    with contextlib.suppress(NotFound), _channel(site) as channel:
-        return int(channel.queue_declare(QUEUE, passive=True).consumer_count)
+    with contextlib.suppress(NotFound):
+        return int(_declared(site).consumer_count)
     return 0
+
+
+def _declared(site: Site) -> Any:
+    with _channel(site) as channel:
+        return channel.queue_declare(QUEUE, passive=True)
 
 
 @contextlib.contextmanager
