@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from vif_agent.testing.host import ScratchHost
 pytestmark = pytest.mark.broker
 
 MANY = 10
+_QUORUM = {"x-queue-type": "quorum"}
 DELIVERIES = 25  # RabbitMQ 4 drops what a quorum queue has delivered more than 20 times
 
 
@@ -34,6 +37,31 @@ def test_casts_outlive_many_deliveries(site: Site, payload: Callable[[str], Vif]
     site.daemon.start()
     site.settled()
     assert {vif["devname"] for vif in vifs} <= site.host.links().keys()
+
+
+def test_queue_of_an_earlier_release_is_used_as_it_is(
+    site: Site, payload: Callable[[str], Vif]
+) -> None:
+    """It has no limit of its own. The command that the log names gives it one, and it is kept."""
+    site.daemon.stop()
+    with _channel(site) as channel:
+        channel.queue_delete(QUEUE)
+        channel.queue_declare(QUEUE, durable=True, auto_delete=False, arguments=_QUORUM)
+    site.daemon.log_file.unlink()
+    site.daemon.start()
+    site.plug(payload("tap"))
+    (said,) = [line for line in site.daemon.log().splitlines() if "delivery limit" in line]
+    assert f" WARNING vif_agent.bus.declared [-] queue {QUEUE} (vhost /) " in said
+    site.rabbit.ctl(*shlex.split(said.split(": rabbitmqctl ")[1]))
+    test_casts_outlive_many_deliveries(site, payload)
+    site.rabbit.ctl("clear_policy", QUEUE)
+
+
+@contextlib.contextmanager
+def _channel(site: Site) -> Iterator[Any]:
+    untyped: Any = kombu
+    with untyped.Connection(site.rabbit.url.replace("rabbit://", "amqp://")) as connection:
+        yield connection.default_channel
 
 
 def _take_and_vanish(site: Site) -> int:

@@ -5,6 +5,7 @@ durable and says so in a warning. A queue that is not durable loses its casts wi
 """
 
 import contextlib
+import logging
 import re
 import shlex
 from collections.abc import Callable, Iterable
@@ -18,16 +19,19 @@ from oslo_messaging._drivers.impl_rabbit import Consumer
 from vif_agent import bus
 from vif_agent.errors import NotConfigured
 
+LOG = logging.getLogger(__name__)
+
 _OTHERWISE = re.compile(
     r"inequivalent arg '(?P<what>[^']+)' for (?P<kind>queue|exchange) '(?P<name>.*?)'"
     r" in vhost '(?P<vhost>.*?)': received (?P<asked>.*?) but current is (?P<there>\S.*)"
 )
 _VALUE = re.compile(r"(?:the value )?'([^']*)'(?: of type '\w+')?")
+_LIMIT = "x-delivery-limit"
 #: what oslo.messaging makes each of, where it is not the one of the same name
 _OPTIONS = {
     "durable": "amqp_durable_queues, rabbit_quorum_queue",
     "x-queue-type": "rabbit_quorum_queue",
-    "x-delivery-limit": "rabbit_quorum_delivery_limit",
+    _LIMIT: "rabbit_quorum_delivery_limit",
     "auto_delete": "amqp_auto_delete",
 }
 #: RabbitMQ 4 drops a message of a quorum queue that it has delivered 20 times, and each end of a
@@ -55,6 +59,28 @@ class _Exact(Consumer):  # type: ignore[misc]
         raise err
 
 
+class _Casts(_Exact):
+    """With a limit of deliveries that is ours, and that the operator has not asked for.
+
+    A quorum queue that an earlier release declared has none, and is used as it is: an upgrade is to
+    end no agent. A policy of the broker's mends it, and the agent says which.
+    """
+
+    def declare(self, connection: Any) -> None:
+        self.give_way(connection)
+        super().declare(connection)
+
+    def give_way(self, connection: Any) -> str:
+        """Of an earlier queue, what its limit should be; empty where it is, or can be, as asked."""
+        self.queue_arguments[_LIMIT] = _MANY_DELIVERIES
+        error = _refusal(connection, _queue(self).queue_declare)
+        found = _OTHERWISE.search(" ".join(str(error).split()))
+        if found is None or found["what"] != _LIMIT or _plain(found["there"]) != "none":
+            return ""
+        del self.queue_arguments[_LIMIT]
+        return _no_limit(self.queue_name, found["vhost"])
+
+
 def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = False) -> Declares:
     """A queue as the driver declares it; of ``casts``, one that drops none for being redelivered.
 
@@ -63,9 +89,8 @@ def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = Fa
 
     def declares(connection: Any) -> Consumer:
         quorum = connection.rabbit_quorum_queue_config
-        if casts and quorum.delivery_limit <= 0:
-            quorum = quorum._replace(delivery_limit=_MANY_DELIVERIES)
-        return _Exact(
+        ours = casts and connection.rabbit_quorum_queue and quorum.delivery_limit <= 0
+        return (_Casts if ours else _Exact)(
             exchange_name=exchange,
             queue_name=name,
             routing_key=name,
@@ -96,8 +121,12 @@ def connect(messaging: Any) -> Any:
 
 def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
     """Declares all, or says what is there otherwise; raises what else is wrong, as kombu does."""
-    with contextlib.closing(connect(messaging)) as connection:
+    with contextlib.closing(connect(messaging)) as lent:
+        connection = lent.connection
         made = [declares(connection) for declares in queues]
+        for consumer in made:
+            if isinstance(consumer, _Casts) and (lacks := consumer.give_way(connection)):
+                LOG.warning("%s", lacks)
         tries = [consumer.exchange.declare for consumer in made]
         tries += [_queue(consumer).queue_declare for consumer in made]
         said = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
@@ -122,15 +151,21 @@ def _queue(consumer: Consumer) -> Any:
 
 
 def _tried(connection: Any, declares: Any) -> str:
+    error = _refusal(connection, declares)
+    said = otherwise(error)
+    if error and not said:
+        raise error
+    return said
+
+
+def _refusal(connection: Any, declares: Any) -> PreconditionFailed | None:
     """On a channel of its own, for the broker closes one on which it has refused something."""
-    channel = connection.connection.connection.channel()
+    channel = connection.connection.channel()
     try:
         declares(channel=channel)
-        return ""
+        return None
     except PreconditionFailed as error:
-        if said := otherwise(error):
-            return said
-        raise
+        return error
     finally:
         with contextlib.suppress(Exception):
             channel.close()
@@ -169,6 +204,16 @@ def _removal(kind: str, name: str, vhost: str) -> str:
     return (
         f"and then restart all agents, for their queues are bound to it: "
         f"{shlex.join(('rabbitmqctl', 'eval', call))}"
+    )
+
+
+def _no_limit(name: str, vhost: str) -> str:
+    pattern, limit = f"^{re.escape(name)}$", f'{{"delivery-limit": {_MANY_DELIVERIES}}}'
+    policy = ("set_policy", "--vhost", vhost, "--apply-to", "queues", name, pattern, limit)
+    return (
+        f"queue {name} (vhost {vhost}) was declared by an earlier release without a delivery limit,"
+        " and is used as it is: RabbitMQ 4 drops a cast that it has delivered 20 times. To mend"
+        f" it: {shlex.join(('rabbitmqctl', *policy))}"
     )
 
 
