@@ -73,7 +73,7 @@ class Load:
         """The whole view, as a sender repeats it from time to time."""
         self._tally.casts["sync"] += 1
         vifs = [wish.vif for wish in self._wishes.plugged()]
-        self._site.api.sync_vifs(CONTEXT, HOST, vifs, complete=True)
+        self._site.patient.sync_vifs(CONTEXT, HOST, vifs, complete=True)
 
     def _any(self) -> int:
         return self._dice.randrange(len(self._wishes))

@@ -54,6 +54,8 @@ class Site:
         self.daemon = Daemon(host, self.rabbit.url, groups, **daemon)
         self.transport = transport(self.rabbit.url + sender)
         self.api = VifAgentAPI(transport=self.transport)
+        #: for casts that nobody waits for: a broker that was killed may take its time
+        self.patient = VifAgentAPI(transport=self.transport, timeout=60)
         self._client = oslo_messaging.get_rpc_client(
             self.transport,
             oslo_messaging.Target(
@@ -82,10 +84,12 @@ class Site:
                 shutil.rmtree(self.daemon.state_path, ignore_errors=True)
 
     def plug(self, vif: Vif, wait: float | None = 60, **more: Any) -> dict[str, Any]:
-        return self.api.plug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
+        api = self.patient if wait is None else self.api
+        return api.plug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
 
     def unplug(self, vif: Vif, wait: float | None = 60, **more: Any) -> dict[str, Any]:
-        return self.api.unplug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
+        api = self.patient if wait is None else self.api
+        return api.unplug_vif(CONTEXT, HOST, INSTANCE, vif, wait=wait, **more) or {}
 
     def cast(self, method: str, **arguments: object) -> None:
         """As an RPCClient does it, with nothing added: no generation."""

@@ -242,18 +242,18 @@ def test_machines_own_interface_is_left_alone(
     site: Site, notices: Notices, payload: Callable[[str], Vif], name: str, path: str
 ) -> None:
     vif = payload(name)
-    (vif if path == "devname" else vif["network"])[path] = "eth0"
-    with nic("eth0"):
-        before = site.host.links()["eth0"]
+    (vif if path == "devname" else vif["network"])[path] = "lan"
+    with nic("lan"):
+        before = site.host.links()["lan"]
         site.plug(vif, wait=None, generation=1)
         _, event, told = notices.next(lambda p: p["port_id"] == vif["id"])
         assert event == "vif.plug.error"
         assert told["error"]["code"] == "conflict"
-        assert "eth0 exists, is a veth and is not ours" in told["error"]["message"]
+        assert "lan exists, is a veth and is not ours" in told["error"]["message"]
         assert site.unplug(vif)["state"] == "unplugged"
-        after = site.host.links()["eth0"]
+        after = site.host.links()["lan"]
         assert {k: after.get(k) for k in STABLE} == {k: before.get(k) for k in STABLE}
-        assert "eth0" not in site.ovs_ports()
+        assert "lan" not in site.ovs_ports()
 
 
 STABLE = ("ifindex", "address", "mtu", "master", "ifalias", "promiscuity", "group")
