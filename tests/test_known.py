@@ -78,6 +78,7 @@ def test_by_its_stamp_where_nobody_watched() -> None:
     wanted = merge({PORT: [TAP, OvsPort(name="tap-a", bridge="br-int")]})[0]
     tap = renamed(Found(TAP, stamp=PORT, index=8))
     assert Known().recognized(seen(tap), wanted).found[TAP.key].called == "elsewhere"
+    assert Known().recognized(seen(tap), wanted, {AWAY}).found.keys() == {AWAY}  # a former wish's
     second = Found(Tap(name="second"), stamp=PORT, index=9)
     assert Known().recognized(seen(tap, second), wanted).found.keys() == {AWAY, second.resource.key}
     others = dataclasses.replace(tap, stamp=OTHER)

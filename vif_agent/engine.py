@@ -224,12 +224,12 @@ class Engine:
         keys = planning.keys_to_read(concerned, surplus := wishes.surplus(ids))
         if everywhere:
             actual = self._host.read_all({*keys, *self._known.keys})
-            actual = self._known.recognized(actual, wanted)
+            actual = self._known.recognized(actual, wanted, keys)
             wishes.recall(actual)
             surplus = wishes.surplus(ids)
         else:
             actual = self._host.read(keys, surplus, self._known.indexes(keys))
-            actual = self._known.recognized(actual, wanted)
+            actual = self._known.recognized(actual, wanted, keys)
         actual = self._with_twins(wishes, wanted, actual)
         if wishes is self._wishes:
             self._known.note(keys, actual)

@@ -72,9 +72,14 @@ class Known:
             if mark.stamp == SHARED:
                 self._shared[key.name] = mark
 
-    def recognized(self, actual: Actual, wanted: Mapping[Key, Want]) -> Actual:
-        """The same with our links under the names that we gave them, and with our stamps."""
-        called = self._by_index(actual) | _by_stamp(actual, wanted)
+    def recognized(
+        self, actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key] = ()
+    ) -> Actual:
+        """The same with our links under the names that we gave them, and with our stamps.
+
+        ``named``: what our ports want or had by these names, which nobody else has given.
+        """
+        called = self._by_index(actual) | _by_stamp(actual, wanted, named)
         if not (called or self._has_lost_a_stamp(actual)):
             return actual
         renamed = {now: key for key, now in called.items()}
@@ -102,7 +107,7 @@ class Known:
         return dataclasses.replace(found, stamp=mark.stamp, unstamped=True)
 
 
-def _by_stamp(actual: Actual, wanted: Mapping[Key, Want]) -> dict[Key, Key]:
+def _by_stamp(actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key]) -> dict[Key, Key]:
     """A port's only link of a kind, where the only one that it wants of this kind is missing."""
     missing: dict[tuple[str, str], list[Key]] = {}
     for key, want in wanted.items():
@@ -112,7 +117,8 @@ def _by_stamp(actual: Actual, wanted: Mapping[Key, Want]) -> dict[Key, Key]:
     strays: dict[tuple[str, str], list[Key]] = {which: [] for which in missing}
     for key, found in actual.found.items() if missing else ():
         which = (found.stamp or "", found.resource.kind)
-        if which in strays and key not in wanted and _is_by_own_name(key, found):
+        ours = key in wanted or key in named
+        if which in strays and not ours and _is_by_own_name(key, found):
             strays[which].append(key)
     pairs = [(keys, strays[which]) for which, keys in missing.items()]
     return {keys[0]: found[0] for keys, found in pairs if len(keys) == len(found) == 1}
