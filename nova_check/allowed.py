@@ -58,6 +58,7 @@ ALLOWED = (
     Allowed("MTU of OVS ports", "Interface *", "mtu_request", "", "1450"),
     Allowed("datapath of a bridge that is there", "Bridge *", "datapath_type", "system", "netdev"),
     Allowed("packet information header of a tap", "link tap*", "*.pi", "True", "False"),
+    Allowed("who may open a tap", "link tap*", "*.user", ABSENT, "root"),
     Allowed(_DELEGATED, "Bridge *", "ports", "br-int", "br-int,tap*", "*not delegated"),
     Allowed(_DELEGATED, "Interface *", WHOLE, ABSENT, "there", "*not delegated"),
     Allowed(_DELEGATED, "Port *", WHOLE, ABSENT, "there", "*not delegated"),
