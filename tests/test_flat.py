@@ -436,7 +436,9 @@ def test_port_that_moves_to_another_flat_network_takes_the_nic_along(
 def test_operators_bridge_keeps_its_nic(ports: Ports, vif: Vif, ovs: PrivateOvs) -> None:
     """It was put together before us (or by Neutron's agent), and stays so."""
     name = bridge(vif)
-    ip("link", "add", name, "type", "bridge")
+    # with a MAC of its own, as operators do: it would have the lowest of its members', a tap's may
+    # be that, and with each change of the MAC the kernel forgets all neighbours, the permanent too
+    ip("link", "add", name, "address", "02:00:00:00:00:01", "type", "bridge")
     ip("link", "set", name, "up")
     ip("link", "set", NIC, "master", name)
     ports.plug(vif)
