@@ -58,6 +58,8 @@ def test_agent_started_meanwhile_believes_no_ofport(ovs: PrivateOvs) -> None:
                 assert second.connects()
                 found = second.ovsdb.read([key()])[key()]
                 assert (found.ready, found.unready) == (False, GONE)
+                unasked = second.ovsdb.read([key()], going=[key()])[key()]
+                assert unasked.ready  # what is to be removed needs nobody who carries it
             finally:
                 second.ovsdb.stop()
     finally:

@@ -228,7 +228,8 @@ class Engine:
             wishes.recall(actual)
             surplus = wishes.surplus(ids)
         else:
-            actual = self._host.read(keys, surplus, self._known.indexes(keys))
+            going = surplus.keys() - wanted.keys()
+            actual = self._host.read(keys, surplus, self._known.indexes(keys), going)
             actual = self._known.recognized(actual, wanted, keys)
         actual = self._with_twins(wishes, wanted, actual)
         if wishes is self._wishes:

@@ -32,9 +32,11 @@ class Host(Protocol):
         keys: Collection[Key],
         members_of: Collection[Key] = (),
         indexes: Collection[int] = (),
+        going: Collection[Key] = (),
     ) -> Actual:
         """What is there of these keys, and the links of these indexes, whatever they are called;
-        for ``members_of`` with what is plugged into them."""
+        for ``members_of`` with what is plugged into them. Of OVS ports that are ``going`` it is not
+        asked whether ovs-vswitchd is there to carry them."""
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         """As ``read``, with everything else that carries our stamp.
@@ -94,6 +96,7 @@ class RealHost:
         keys: Collection[Key],
         members_of: Collection[Key] = (),
         indexes: Collection[int] = (),
+        going: Collection[Key] = (),
     ) -> Actual:
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
@@ -101,7 +104,7 @@ class RealHost:
         found |= self._read_vfs(keys)
         ovs = [key for key in keys if key.space in OVS_SPACES]
         try:
-            return Actual({**found, **(self._ovsdb.read(ovs) if ovs else {})})
+            return Actual({**found, **(self._ovsdb.read(ovs, going) if ovs else {})})
         except NotYet as error:
             return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
 

@@ -44,10 +44,10 @@ class Progress:
         self._followed |= {Key(OVS_PORT, name) for name, c in over.items() if c <= root.cur_cfg}
         return frozenset(Key(OVS_PORT, name) for name in over)
 
-    def believed(self, seen: Mapping[Key, Found]) -> dict[Key, Found]:
+    def believed(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> dict[Key, Found]:
         """An ofport of ours says nothing when nobody is there who carries the port. Not asked for
-        those for which something has just been done."""
-        doubted = seen.keys() - self._followed
+        those for which something has just been done, nor for those that are ``going``."""
+        doubted = seen.keys() - self._followed - set(going)
         self._followed -= seen.keys()
         ready = {k for k in doubted if k.space == OVS_PORT and seen[k].stamp and seen[k].ready}
         if not ready or is_there(self._connection, self._timeout):

@@ -86,8 +86,8 @@ class Ovsdb:
         self._wake_read.close()
         self._wake_write.close()
 
-    def read(self, keys: Collection[Key]) -> dict[Key, Found]:
-        return self._call(lambda: self._read(keys))
+    def read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
+        return self._call(lambda: self._read(keys, going))
 
     def read_claimed(self) -> dict[Key, Found]:
         """All that carries our stamp, whatever it is called, and broken ports of others' plugs."""
@@ -222,13 +222,13 @@ class Ovsdb:
     def _reached(self) -> frozenset[Key]:
         return self._vswitchd.reached(self._rows.root) if self._idl.whole else frozenset()
 
-    def _read(self, keys: Collection[Key]) -> dict[Key, Found]:
+    def _read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._vswitchd.awaited(key.name))) for key in keys)
         seen = {key: thing for key, thing in found if thing is not None}
         for key in keys:
             if key.space == OVS_BRIDGE:
                 self._tell_unattended(key.name, seen.get(key))
-        return self._vswitchd.believed(seen)
+        return self._vswitchd.believed(seen, going)
 
     def _tell_unattended(self, name: str, bridge: Found | None) -> None:
         """Once of each that is made, and when its owner has come."""
