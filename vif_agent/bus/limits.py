@@ -6,6 +6,8 @@ for the replies is tried for ever, whatever ``retry`` says. So what is sent is s
 its own, and left behind in it when the time is over. It may still be sent then.
 """
 
+import os
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -21,10 +23,21 @@ class TimeOver(Exception):
 
 
 class Limits:
-    """Safe to use from several threads. What is left behind keeps its place until it ends."""
+    """Safe to use from several threads. What is left behind keeps its place until it ends.
+
+    A thread that has sent waits for the next: to start one costs more than the cast itself. They
+    are daemons, as those of concurrent.futures are not: what is left behind must not keep the
+    sender's process from ending.
+    """
 
     def __init__(self, at_once: int = _AT_ONCE) -> None:
         self._places = threading.Semaphore(at_once)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._waiting = threading.Semaphore(0)
+        self._sends: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
 
     def within(self, seconds: float, send: Callable[[], Any]) -> Any:
         """What ``send`` answers or raises; TimeOver after ``seconds``, also for want of a place."""
@@ -32,7 +45,11 @@ class Limits:
         outcome: Future[Any] = Future()
         if not self._places.acquire(timeout=max(0.0, seconds)):
             raise TimeOver
-        threading.Thread(target=self._run, args=(send, outcome), daemon=True).start()
+        if self._pid != os.getpid():  # a fork takes no threads along
+            self._begin()
+        if not self._waiting.acquire(blocking=False):
+            threading.Thread(target=self._run, args=(self._sends,), daemon=True).start()
+        self._sends.put((send, outcome))
         try:
             return outcome.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
@@ -40,10 +57,18 @@ class Limits:
                 raise TimeOver from None
             raise  # its own
 
-    def _run(self, send: Callable[[], Any], outcome: "Future[Any]") -> None:
-        try:
-            outcome.set_result(send())
-        except BaseException as error:
-            outcome.set_exception(error)
-        finally:
+    def _run(self, sends: "queue.Queue[tuple[Callable[[], Any], Future[Any]]]") -> None:
+        while True:
+            send, outcome = sends.get()
+            answer, failure = None, None
+            try:
+                answer = send()
+            except BaseException as error:
+                failure = error
+            self._waiting.release()  # before whoever waits sends the next
             self._places.release()
+            if failure is None:
+                outcome.set_result(answer)
+            else:
+                outcome.set_exception(failure)
+            del send, outcome, answer, failure  # while it waits it keeps nothing of them
