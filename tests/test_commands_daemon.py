@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import accounts
 from tests.casting import MODES, Site, Vif, wait_for
 from tests.real_host import links, new_vif
 from tests.standins import Standins
@@ -36,6 +37,7 @@ def programs() -> Iterator[Standins]:
 def site(
     request: pytest.FixtureRequest, scratch_with_bus: ScratchHost, programs: Standins
 ) -> Iterator[Site]:
+    accounts.must_reach()
     options = {"commands": {"allowed": programs.option(), "timeout": 8, "at_once": 4}}
     running = Site(scratch_with_bus, request.param, options, argv=AS_NOBODY)
     os.chown(running.daemon.state_path, NOBODY, NOBODY)

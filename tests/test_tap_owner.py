@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import accounts
 from tests.casting import Site, Vif
 from tests.real_host import links
 from tests.test_privileges import AS_NOBODY, NOBODY
@@ -55,6 +56,7 @@ def owner(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def site(scratch_with_bus: ScratchHost, owner: str) -> Iterator[Site]:
+    accounts.must_reach()
     options: dict[str, Any] = {"vif_agent": {"tap_owner": QEMU}} if owner == "qemu's" else {}
     running = Site(scratch_with_bus, "threading", options, argv=AS_NOBODY)
     running.daemon.state_path.chmod(0o777)
