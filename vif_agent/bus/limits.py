@@ -31,11 +31,12 @@ class Limits:
     """
 
     def __init__(self, at_once: int = _AT_ONCE) -> None:
-        self._places = threading.Semaphore(at_once)
+        self._at_once = at_once
         self._begin()
+        os.register_at_fork(after_in_child=self._begin)  # a fork takes no threads along
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
+        self._places = threading.Semaphore(self._at_once)
         self._waiting = threading.Semaphore(0)
         self._sends: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
 
@@ -45,8 +46,6 @@ class Limits:
         outcome: Future[Any] = Future()
         if not self._places.acquire(timeout=max(0.0, seconds)):
             raise TimeOver
-        if self._pid != os.getpid():  # a fork takes no threads along
-            self._begin()
         if not self._waiting.acquire(blocking=False):
             threading.Thread(target=self._run, args=(self._sends,), daemon=True).start()
         self._sends.put((send, outcome))
