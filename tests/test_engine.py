@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.examples import INSTANCE
-from tests.rig import PLUGGABLE, Rig
+from tests.rig import PLUGGABLE, PLUGINS, Rig
 from vif_agent.installed.plugins import Plugins
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Resource, Tap
 from vif_agent.store import PLUG, UNPLUG, Port, Wish
+from vif_agent.vif import Vif
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -326,3 +327,31 @@ def test_time_that_a_port_took_goes_by_no_clock_that_was_set(
     rig.settle(port_id)
     took = rig.stored(vif).elapsed_ms or 0
     assert least * 1000 <= took < most * 1000
+
+
+class Counted:
+    """The plugins, and how often they were asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        self.asked += 1
+        return PLUGINS.resources(vif)
+
+
+def test_plugin_is_asked_once_for_a_spec(tmp_path: Path, payload: Payload) -> None:
+    """Not for a cast that says the same again, nor to undo it, nor where the host finds names."""
+    plugins = Counted()
+    rig = Rig(tmp_path, plugins)
+    for vif in (payload("ovs_hybrid"), payload("ovs_direct")):
+        plugins.asked = 0
+        assert rig.plug(vif).state == "ready"
+        assert rig.plug(vif).state == "ready"
+        rig.settle(vif["id"])
+        assert plugins.asked == 1
+        assert rig.unplug(vif).state == "unplugged"
+        assert plugins.asked == 1
+        assert rig.plug({**vif, "address": "fa:16:3e:00:00:77"}).state == "ready"
+        assert plugins.asked == 2
+    rig.store.close()

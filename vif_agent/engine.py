@@ -25,6 +25,7 @@ from vif_agent.outcome import (
     problem_of,
     restless,
     state_of,
+    steps_by_port,
     story_of,
     surely_made,
     unattended_of,
@@ -33,6 +34,7 @@ from vif_agent.outcome import (
 )
 from vif_agent.ownership import Found
 from vif_agent.plan import RUN, Actual, Plan, Want
+from vif_agent.removals import Surplus
 from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key
 from vif_agent.steps import is_undoing
 from vif_agent.store import UNPLUGGED, Port, Store
@@ -105,17 +107,15 @@ class Engine:
         self._wishes.ask_again(port_ids, anew)
         self._refresh(port_ids)
         ids = [i for i in port_ids if i in self._wishes]
-        plan, actual = self._plan(self._wishes, ids, everywhere)
+        plan, actual, surplus = self._plan(self._wishes, ids, everywhere)
         self._hindrances.note((r for i in ids for r in self._wishes[i].wanted), actual)
-        left, mended = self._wishes.left(ids), mended_of(self._wishes, plan)
+        mended = mended_of(self._wishes, plan)
         if everywhere:
             self.orphans = None if actual.unknown else self._orphans(actual)
         failures = self.apply(plan)
-        self._wishes.keep_leftovers(self._wishes.surplus(ids), plan, actual, failures)
+        self._wishes.keep_leftovers(surplus, plan, actual, failures)
         outcome = self._outcome([self._wishes[i] for i in ids], plan, actual, failures)
-        well = [port.port_id for port in outcome.finished if port.problem is None]
-        heirs = self._wishes.refused(key for port_id in well for key in left[port_id])
-        return dataclasses.replace(outcome, again=outcome.again | heirs, mended=mended)
+        return dataclasses.replace(outcome, mended=mended)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""
@@ -136,7 +136,7 @@ class Engine:
         if changed := self._wishes.with_less_made(plan):
             self._store.keep_made(changed)
             for port in changed:
-                self._wishes[port.port_id].port = port
+                self._wishes.tell(port)
 
     def _take_back(self, vain: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
         """But what a guest has opened meanwhile: that goes with its port."""
@@ -167,7 +167,7 @@ class Engine:
         for port in ports:
             tried.enter(port)
         entries = [tried[port.port_id] for port in ports]
-        plan, actual = self._plan(tried, [port.port_id for port in ports], everywhere)
+        plan, actual, _ = self._plan(tried, [port.port_id for port in ports], everywhere)
         told = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in entries}
         problems = {port_id: problem for port_id, problem in told.items() if problem}
         return entries, dataclasses.replace(plan, problems=problems), actual
@@ -215,7 +215,9 @@ class Engine:
             self._wishes.enter(port)
             self._waiting_since.pop(port.port_id, None)
 
-    def _plan(self, wishes: Wishes, ids: Sequence[str], everywhere: bool) -> tuple[Plan, Actual]:
+    def _plan(
+        self, wishes: Wishes, ids: Sequence[str], everywhere: bool
+    ) -> tuple[Plan, Actual, Surplus]:
         wants = wishes.of(ids)
         said = {port_id: wishes[port_id].port.seq for port_id in wants}
         wanted, problems = planning.merge(wants, said)
@@ -240,7 +242,7 @@ class Engine:
                 actual, found={**actual.found, **self._asked(commands, wishes, ids)}
             )
         plan = planning.diff(wanted, surplus, actual)
-        return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual
+        return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual, surplus
 
     def _with_twins(self, wishes: Wishes, wanted: Mapping[Key, Want], actual: Actual) -> Actual:
         """They are rare, so their devices are read only then."""
@@ -275,8 +277,9 @@ class Engine:
         actual: Actual,
         failures: Mapping[Key, Problem],
     ) -> Outcome:
-        busy = {port for step in plan for port in (*step.ports, step.owner)}
-        told: list[Port | None] = []
+        steps = steps_by_port(plan)
+        finished: list[Port] = []
+        released: set[Key] = set()  # by those that are well
         again: set[str] = set()
         retry: set[str] = set()
         waiting: dict[str, frozenset[Key]] = {}
@@ -287,12 +290,12 @@ class Engine:
                 continue
             problem = problem_of(self._wishes, entry, plan, actual, failures)
             unready = awaited_of(entry, actual)
-            if port_id in busy:
+            if port_id in steps:
                 entry.began = entry.began or time.monotonic()
-                entry.undone = entry.undone or undone_of(entry, plan)
+                entry.undone = entry.undone or undone_of(steps[port_id])
                 entry.held |= frozenset(r.key for r in entry.wanted)
-            if problem is None and port_id in busy:
-                problem = restless(entry, plan)
+            if problem is None and port_id in steps:
+                problem = restless(entry, steps[port_id])
                 if problem is None:
                     again.add(port_id)
                     continue
@@ -304,9 +307,12 @@ class Engine:
             entry.rounds = 0
             if problem and problem.transient:
                 retry.add(port_id)
-            told.append(self._finish(entry, problem, actual))
-        finished = tuple(port for port in told if port)
-        return Outcome(finished, frozenset(again), waiting, frozenset(retry))
+            left = self._wishes.released(port_id)
+            if port := self._finish(entry, problem, actual):
+                finished.append(port)
+                released |= left if problem is None else set()
+        again |= self._wishes.refused(released)
+        return Outcome(tuple(finished), frozenset(again), waiting, frozenset(retry))
 
     def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:
         unready = {key: why for key, why in unready.items() if key.space != COMMAND}
@@ -327,16 +333,16 @@ class Engine:
             self._host.commands.forget(key for key in entry.former if not self._wishes.claimed(key))
             entry.held = frozenset(r.key for r in entry.wanted) & actual.found.keys()
             entry.fresh, entry.returns, entry.in_doubt = frozenset(), (), False
-        if state == UNPLUGGED:
-            self._wishes.forget(before.port_id)
         made = surely_made(entry, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)
-        if same and (problem or entry.began is None):
-            return None
-        entry.port = story_of(entry, state, problem, made)
+        port = None
+        if not same or (problem is None and entry.began is not None):
+            self._wishes.tell(port := story_of(entry, state, problem, made))
         if problem is None:
             entry.began, entry.undone = None, ""
-        return entry.port
+        if state == UNPLUGGED:
+            self._wishes.forget(before.port_id)
+        return port
 
     def save(self, ports: Iterable[Port]) -> bool:
         """Write what became of the ports; False when the disk refuses, to be tried again."""

@@ -62,7 +62,10 @@ class Known:
                 self._mark(key, Mark(found.index, found.resource.kind, found.stamp))
 
     def _mark(self, key: Key, mark: Mark | None) -> None:
-        before = self._marks.pop(key, None)
+        before = self._marks.get(key)
+        if before == mark and (mark is None or self._names.get(mark.ifindex) == key):
+            return
+        self._marks.pop(key, None)
         if before and self._names.get(before.ifindex) == key:
             del self._names[before.ifindex]
         self._shared.pop(key.name, None)

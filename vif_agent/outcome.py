@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vif_agent.errors import NotYet, Problem
 from vif_agent.ownership import SHARED, Found, is_theirs
-from vif_agent.plan import Actual, Plan
+from vif_agent.plan import Actual, Plan, Step
 from vif_agent.resources import COMMAND, OVS_BRIDGE, Key, OvsPort, Resource
 from vif_agent.store import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED, Port
 from vif_agent.wishes import Entry, Wishes
@@ -41,6 +41,8 @@ def problem_of(
         return entry.refused
     if problem := plan.problems.get(entry.port.port_id):
         return problem
+    if not (failures or actual.unknown):
+        return None
     mine = {r.key for r in (*entry.wanted, *entry.returns)}
     mine |= {key for key in entry.held if not wishes.claimed(key)}  # else it is another's
     failed = [failures[key] for key in sorted(mine) if key in failures]
@@ -92,6 +94,9 @@ def _running(entry: Entry, actual: Actual) -> dict[Key, str]:
 def awaited_of(entry: Entry, actual: Actual) -> dict[Key, str]:
     """The same without what Open vSwitch has refused, and may. It is warned of, but once."""
     refusable = [r.key for r in entry.wanted if isinstance(r, OvsPort) and r.refusable]
+    if not refusable:
+        entry.refusals = {}
+        return unready_of(entry, actual)
     found = {key: actual.found[key] for key in refusable if key in actual.found}
     refused = {key: thing.error for key, thing in found.items() if thing.error}
     for key, error in refused.items() - entry.refusals.items():
@@ -100,17 +105,26 @@ def awaited_of(entry: Entry, actual: Actual) -> dict[Key, str]:
     return {key: why for key, why in unready_of(entry, actual).items() if key not in refused}
 
 
-def restless(entry: Entry, plan: Plan) -> Problem | None:
+def restless(entry: Entry, steps: Iterable[Step]) -> Problem | None:
     """Something was done for the port, round after round: the host does not keep it."""
     entry.rounds += 1
     if entry.rounds < _ROUNDS_IN_A_ROW:
         return None
-    return NotYet(f"the host does not keep what is done: {undone_of(entry, plan)}").problem
+    return NotYet(f"the host does not keep what is done: {undone_of(steps)}").problem
 
 
-def undone_of(entry: Entry, plan: Plan) -> str:
-    """What is not as this port wishes it, by what is done about it."""
-    return "; ".join(str(s) for s in plan if entry.port.port_id in (*s.ports, s.owner))
+def steps_by_port(plan: Plan) -> dict[str, list[Step]]:
+    """What is done for each port, for all those that share it, or with what was its own."""
+    steps: dict[str, list[Step]] = {}
+    for step in plan:
+        for port_id in {*step.ports, step.owner}:
+            steps.setdefault(port_id, []).append(step)
+    return steps
+
+
+def undone_of(steps: Iterable[Step]) -> str:
+    """What is not as a port wishes it, by what is done about it."""
+    return "; ".join(map(str, steps))
 
 
 def surely_made(entry: Entry, actual: Actual) -> frozenset[Key]:

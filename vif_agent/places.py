@@ -7,7 +7,7 @@ may have changed. The blank in a place keeps it from ever being a device's name.
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from vif_agent.resources import Resource
@@ -29,12 +29,12 @@ def of_pci(address: str, what: str) -> str:
 
 
 def has_place(resource: Resource) -> bool:
-    return any(PLACE.search(text) for text in _texts_of(resource))
+    return PLACE.search(_text_of(resource)) is not None
 
 
 def addresses(resource: Resource) -> set[str]:
     """All that it speaks of: the name of a VF, a place, the argument of a command."""
-    return {address for text in _texts_of(resource) for address in _ADDRESS.findall(text)}
+    return set(_ADDRESS.findall(_text_of(resource)))
 
 
 def located(resource: Resource, find: Find) -> Resource:
@@ -45,15 +45,17 @@ def located(resource: Resource, find: Find) -> Resource:
     return dataclasses.replace(resource, **{k: _found(v, find) for k, v in fields.items()})
 
 
-def _texts_of(resource: Resource) -> list[str]:
-    fields = (getattr(resource, f.name) for f in dataclasses.fields(resource))
-    return [text for value in fields for text in _texts(value)]
+def _text_of(resource: Resource) -> str:
+    """All texts in it, a line for each."""
+    return "\n".join(_texts(vars(resource).values()))
 
 
-def _texts(value: object) -> list[str]:
-    if isinstance(value, tuple):
-        return [text for item in value for text in _texts(item)]
-    return [value] if isinstance(value, str) else []
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _texts(value)
 
 
 def _found(value: Any, find: Find) -> Any:

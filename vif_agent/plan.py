@@ -64,34 +64,44 @@ def merge(
     with the same first 11 characters give the same device names).
     """
     said = said or {}
-    wanted: dict[Key, Want] = {}
+    joined: dict[Key, _Joined] = {}
     problems: dict[str, Problem] = {}
     for port, resources in wishes.items():
-        taken = [r for r in resources if _clashes(wanted.get(r.key), r)]
+        taken = [r for r in resources if _clashes(joined.get(r.key), r)]
         if taken:
-            other = wanted[taken[0].key].ports[0]
+            other = joined[taken[0].key].ports[0]
             problems[port] = Conflict(f"{taken[0].name} belongs to port {other}").problem
             continue
         for resource in resources:
-            before = wanted.get(resource.key)
-            datapath = switch.datapath_for(resource, resources)
-            wanted[resource.key] = _joined(before, resource, port, said, datapath)
-    return wanted, problems
+            if (before := joined.get(resource.key)) is None:
+                datapath = switch.datapath_for(resource, resources)
+                joined[resource.key] = _Joined(resource, [port], said.get(port, 0), datapath)
+            else:
+                before.add(resource, port, said.get(port, 0))
+    return {key: want.done() for key, want in joined.items()}, problems
 
 
-def _joined(
-    before: Want | None, resource: Resource, port: str, said: Mapping[str, int], datapath: str
-) -> Want:
-    if before is None:
-        return Want(resource, (port,), datapath=datapath)
-    last = max(said.get(other, 0) for other in before.ports)
-    newer = resource if said.get(port, 0) >= last else before.resource
-    if switch.stays_as_made(before.resource):
-        newer = before.resource
-    return Want(newer, (*before.ports, port))
+@dataclasses.dataclass(slots=True)
+class _Joined:
+    """A want while ports are added to it. ``last``: when the last of them said what it wants."""
+
+    resource: Resource
+    ports: list[str]
+    last: int
+    datapath: str
+
+    def add(self, resource: Resource, port: str, said: int) -> None:
+        if said >= self.last and not switch.stays_as_made(self.resource):
+            self.resource = resource
+        self.last = max(said, self.last)
+        self.ports.append(port)
+
+    def done(self) -> Want:
+        datapath = self.datapath if len(self.ports) == 1 else ""
+        return Want(self.resource, tuple(self.ports), datapath=datapath)
 
 
-def _clashes(before: Want | None, resource: Resource) -> bool:
+def _clashes(before: _Joined | None, resource: Resource) -> bool:
     if before is None:
         return False
     same_kind = before.resource.kind == resource.kind

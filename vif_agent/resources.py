@@ -8,6 +8,7 @@ them for a port's sake, and give them back when no port wants them. They carry n
 """
 
 import dataclasses
+import functools
 import shlex
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -61,9 +62,11 @@ class Resource:
     shared: bool = False
     only_if: tuple[tuple[str, object], ...] = ()
 
-    @property
-    def key(self) -> Key:
-        return Key(self.space, self.name)
+    #: made once: a look at a port asks for it a hundred times
+    key: ClassVar[Key]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", Key(self.space, self.name))
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
@@ -79,9 +82,15 @@ class Resource:
 
     def judged(self) -> dict[str, object]:
         """The fields to compare, by name."""
-        skipped = {"name", "shared", "only_if", *self.unread}
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in fields.items() if k not in skipped and v is not None}
+        names = _judged(type(self))  # type: ignore[arg-type] # mypy: a class with __eq__
+        fields = ((name, getattr(self, name)) for name in names)
+        return {name: value for name, value in fields if value is not None}
+
+
+@functools.cache
+def _judged(kind: type[Resource]) -> tuple[str, ...]:
+    skipped = {"name", "shared", "only_if", *kind.unread}
+    return tuple(f.name for f in dataclasses.fields(kind) if f.name not in skipped)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -355,6 +364,7 @@ class Command(Resource):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", shlex.join(self.plug))
+        super().__post_init__()
 
     def __str__(self) -> str:
         return shlex.join(self.vector)

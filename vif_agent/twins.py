@@ -91,11 +91,16 @@ def find(wanted: Mapping[Key, Want], actual: Actual) -> list[Twins]:
 
 
 def _rows(wanted: Mapping[Key, Want], actual: Actual) -> Iterator[tuple[str, Key]]:
-    for want in wanted.values():
+    """Rows are looked at rather than wants: hardly any is nobody's."""
+    strays = {
+        (iface_id(found.resource), key)
+        for key, found in actual.found.items()
+        if key.space == OVS_PORT and found.stamp is None and key not in wanted
+    }
+    for want in wanted.values() if strays else ():
         port = iface_id(want.resource) if isinstance(want.resource, OvsPort) else ""
         for key in sorted(rows_to_read(want.resource)) if port == want.owner else ():
-            found = None if key in wanted else actual.found.get(key)
-            if found and found.stamp is None and iface_id(found.resource) == port:
+            if (port, key) in strays:
                 yield port, key
 
 

@@ -1,99 +1,34 @@
 """What every port wants and may hold on the host: the engine's memory between rounds."""
 
-import contextlib
+import copy
 import dataclasses
-import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from vif_agent import vif as vifs
-from vif_agent.errors import (
-    CommandNotAllowed,
-    HostRefused,
-    NotYet,
-    Problem,
-    Unanswered,
-    VifAgentError,
-)
+from vif_agent.claims import Claims, claim
+from vif_agent.desired import Asked, Desired
+from vif_agent.errors import Problem
 from vif_agent.ownership import SHARED
-from vif_agent.places import CARD, Find, addresses, located
+from vif_agent.places import Find
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
+from vif_agent.record import Entry
 from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Key, OvsPort, Resource, Vf
-from vif_agent.store import ERROR, PLUG, Port
+from vif_agent.store import Port
 
-LOG = logging.getLogger(__name__)
-
-#: codes of what is found out only when some of a port is made already
-_UNDONE = (HostRefused.code, CommandNotAllowed.code)
-
+__all__ = ["Asked", "Entry", "Wishes"]
 
 _A_DAY = 24 * 3600.0
-
-
-class Asked(Protocol):
-    """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
-
-    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
-
-
-@dataclasses.dataclass(slots=True)
-class Entry:
-    """One port as the engine knows it."""
-
-    port: Port
-    wanted: tuple[Resource, ...] = ()
-    refused: Problem | None = None
-    unanswered: bool = False  # nor refused: its plugin has not said yet
-    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
-    rounds: int = 0  # rounds in a row that had something to do for it
-    began: float | None = None  # when the first of them did; as the next by a clock nobody sets
-    undone: str = ""  # what it had to do
-    received: float = dataclasses.field(default_factory=time.monotonic)
-    fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
-    returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
-    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
-    placed: bool = False  # some of its names are the host's to say, at each look
-    in_doubt: bool = False  # a process before this one may have died amid its commands
-
-    @property
-    def claims(self) -> frozenset[Key]:
-        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
-        keys = {resource.key for resource in self.wanted}
-        return self.held | keys if self.refused else frozenset(keys)
-
-    @property
-    def untouched(self) -> bool:
-        """Was nothing done for its wish, nor is for earlier ones left to do?"""
-        perhaps = self.held or self.wanted or self.in_doubt or self.port.formers
-        return self.refused is not None and not perhaps
-
-    @property
-    def former(self) -> frozenset[Key]:
-        """What was this port's for all that is known, or still is."""
-        return self.held.union(resource.key for resource in self.returns)
-
-    @property
-    def needs_ovsdb(self) -> bool:
-        keys = self.former.union(resource.key for resource in self.wanted)
-        return any(key.space in OVS_SPACES for key in keys)
-
-    @property
-    def hopeless(self) -> bool:
-        """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
-        problem = self.port.problem
-        return self.port.state == ERROR and bool(problem and problem.code in _UNDONE)
 
 
 class Wishes:
     """Entries by port, and the ports by what they claim. ``find``: the host's, for places."""
 
     def __init__(self, plugins: Asked, find: Find) -> None:
-        self._plugins = plugins
-        self._find = find
+        self._desired = Desired(plugins, find)
         self._entries: dict[str, Entry] = {}
-        self._claimants: dict[Key, set[str]] = {}
+        self._claims = Claims()
+        self._states = Counter[str]()
         self._standing: dict[Key, set[Key]] = {}  # by what they stand on
         self.leftovers: set[Key] = set()
 
@@ -111,9 +46,10 @@ class Wishes:
 
     def copy(self) -> "Wishes":
         """To try something out in."""
-        other = Wishes(self._plugins, self._find)
-        other._entries = {i: dataclasses.replace(entry) for i, entry in self._entries.items()}
-        other._claimants = {key: set(ports) for key, ports in self._claimants.items()}
+        other = copy.copy(self)
+        other._entries = {i: copy.copy(entry) for i, entry in self._entries.items()}
+        other._claims, other._states = self._claims.copy(), self._states.copy()
+        other._standing = {key: set(above) for key, above in self._standing.items()}
         other.leftovers = set(self.leftovers)
         return other
 
@@ -123,11 +59,12 @@ class Wishes:
         if known and known.untouched:  # whoever does not say what it would borrow need not be asked
             port = dataclasses.replace(port, formers=())
         entry = Entry(port, held=known.held | known.port.made if known else port.made)
+        entry.answers = known.answers if known else ()
         entry.held |= frozenset(r.key for r in (known.wanted if known else ()))
         entry.in_doubt = known.in_doubt if known else stored
         waited = time.time() - port.received_at
         entry.received -= waited if 0 < waited < _A_DAY else 0  # else the clock was set meanwhile
-        self._ask(entry)
+        self._desired.ask(entry)
         self._replace(port.port_id, entry)
 
     def ask_again(self, port_ids: Iterable[str], anew: Collection[str]) -> None:
@@ -140,51 +77,22 @@ class Wishes:
                 entry = dataclasses.replace(
                     known, held=held, wanted=(), returns=(), refused=None, unanswered=False
                 )
-                self._ask(entry)
+                self._desired.ask(entry)
                 self._replace(port_id, entry)
-
-    def _ask(self, entry: Entry) -> None:
-        port = entry.port
-        try:
-            if port.verb == PLUG:
-                asked = self._asked(port.instance, port.vif)
-                entry.placed = any(map(addresses, asked))
-                entry.wanted = self._located(asked)
-            entry.returns = tuple(self._given_back(port))
-        except VifAgentError as error:
-            entry.wanted, entry.refused = (), error.problem
-            entry.unanswered = isinstance(error, Unanswered)
-
-    def _asked(self, instance: object, vif: object) -> tuple[Resource, ...]:
-        """Raises NotConfigured also for what speaks of a card that is not for ports."""
-        asked = tuple(self._plugins.resources(vifs.parse(instance, vif)))
-        for address in {address for resource in asked for address in addresses(resource)}:
-            with contextlib.suppress(NotYet):
-                self._find(CARD, address)
-        return asked
-
-    def _located(self, resources: Iterable[Resource]) -> tuple[Resource, ...]:
-        return tuple(located(resource, self._find) for resource in resources)
-
-    def _given_back(self, port: Port) -> Iterator[Resource]:
-        for instance, vif in port.formers:
-            try:
-                resources = self._asked(instance, vif)
-            except VifAgentError as error:
-                if error.transient:
-                    raise
-                LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
-                            port.port_id, error)  # fmt: skip
-                continue
-            for back in (r.given_back() for r in resources if r.borrowed):
-                with contextlib.suppress(NotYet):  # what is not there cannot be given back
-                    yield from self._located([back] if back else [])
 
     def hold(self, port_id: str, keys: Collection[Key]) -> None:
         """These are, or may be, on the host for this port."""
         entry = self._entries[port_id]
         entry.held |= frozenset(keys)
         self._replace(port_id, entry)
+
+    def tell(self, port: Port) -> None:
+        """What became of a port that is known."""
+        entry = self._entries[port.port_id]
+        self._states[entry.port.state] -= 1
+        self._states[port.state] += 1
+        entry.port = port
+        self._claims.put(port.port_id, claim(port, self._claims.of(port.port_id), entry.hopeless))
 
     def forget(self, port_id: str) -> None:
         self._replace(port_id, None)
@@ -198,31 +106,34 @@ class Wishes:
         what stands on it (a tunnel on its address) may have to follow it.
         """
         keys = {*keys, *(other for key in keys for other in self._standing.get(key, ()))}
-        claimants = (self._claimants.get(key, ()) for key in keys)
-        hopeful = ([i for i in ports if not self._entries[i].hopeless] for ports in claimants)
-        first = {min(ports, key=lambda i: (i in busy, i)) for ports in hopeful if ports}
-        return first | self.refused(_namesakes(keys))
+        first = (self._one_of(key, busy) for key in keys)
+        return {port for port in first if port} | self.refused(_namesakes(keys))
 
-    def left(self, ids: Iterable[str]) -> dict[str, frozenset[Key]]:
-        """What each of these ports leaves to others when it is well."""
-        return {i: self._entries[i].former - self._entries[i].claims for i in ids}
+    def _one_of(self, key: Key, busy: Collection[object]) -> str | None:
+        hopeful = (i for i in self._claims.claimants(key) if not self._entries[i].hopeless)
+        first = next(hopeful, None)
+        if first not in busy:
+            return first
+        return next((port_id for port_id in hopeful if port_id not in busy), first)
+
+    def released(self, port_id: str) -> frozenset[Key]:
+        """What this port leaves to others when it is well."""
+        return self._entries[port_id].former - self._claims.of(port_id)
 
     def refused(self, keys: Iterable[Key]) -> set[str]:
         """The ports that may have been refused these things, for others had them."""
-        claimants = {i for key in keys for i in self._claimants.get(key, ())}
-        entries = [self._entries[port_id] for port_id in claimants]
-        return {e.port.port_id for e in entries if e.port.state == ERROR and not e.hopeless}
+        return self._claims.refused(keys)
 
     def states(self) -> Counter[str]:
         """How many ports are in which state."""
-        return Counter(entry.port.state for entry in self)
+        return +self._states
 
     def bridges(self) -> set[str]:
         """The OVS bridges that ports want to be on."""
         return {r.bridge for entry in self for r in entry.wanted if isinstance(r, OvsPort)}
 
     def claimed(self, key: Key) -> bool:
-        return bool(self._claimants.get(key))
+        return self._claims.claimed(key)
 
     def of(self, ids: Iterable[str]) -> dict[str, tuple[Resource, ...]]:
         """The wants of these ports, and what others want of the same things, by right.
@@ -235,8 +146,8 @@ class Wishes:
         own = set(ids)
         keys = {r.key for i in own for r in self._entries[i].wanted}
         left = {key for i in own for key in self._entries[i].former} - keys
-        sharing = {*own, *(port for key in keys | left for port in self._first_and_last(key))}
-        entries = sorted((self._entries[i] for i in sharing), key=lambda e: _right(e.port))
+        sharing = own.union(*(self._claims.first_and_last(key) for key in keys | left))
+        entries = [self._entries[port_id] for port_id in self._claims.by_right(sharing)]
         return {
             e.port.port_id: tuple(
                 r
@@ -265,18 +176,17 @@ class Wishes:
         """What these ports held and claim no longer, with whom its stamp may name."""
         holders: dict[Key, set[str]] = {key: {SHARED} for key in self.leftovers}
         for port_id in ids:
-            for key in self._entries[port_id].held:
+            for key in self._entries[port_id].held - self._claims.of(port_id):
                 holders.setdefault(key, {SHARED}).add(port_id)
         return {key: left for key, who in holders.items() if (left := self._left(key, who))}
 
-    def _left(self, key: Key, holders: Collection[str]) -> frozenset[str]:
+    def _left(self, key: Key, holders: set[str]) -> frozenset[str]:
         """A name of one port's own that another claims is kept from it by what still bears it."""
-        claimants = self._claimants.get(key, set())
-        left = frozenset(holders) - claimants - ({SHARED} if claimants else set())
-        shared = left and any(
-            r.shared for i in claimants for r in self._entries[i].wanted if r.key == key
-        )
-        return frozenset() if shared else left
+        if not self.claimed(key):
+            return frozenset(holders)
+        claimants = (self._entries[port_id] for port_id in self._claims.claimants(key))
+        shared = any(r.shared for entry in claimants for r in entry.wanted if r.key == key)
+        return frozenset() if shared else frozenset(holders - {SHARED})
 
     def recall(self, actual: Actual) -> None:
         """Read off the stamps what belongs to which port: the memory that outlives a crash."""
@@ -317,12 +227,13 @@ class Wishes:
         hopeless = {port for step in plan if step.key in refused for port in step.ports}
         hopeless |= {port for port, problem in plan.problems.items() if not problem.transient}
         fresh = {key for i in hopeless if i in self for key in self._entries[i].fresh}
-        holders = {key: self._claimants.get(key, set()) for key in fresh}
+        holders = {key: {*self._claims.claimants(key)} for key in fresh}
         return {k: frozenset({SHARED, *who}) for k, who in holders.items() if who <= hopeless}
 
     def taken_back(self, keys: Collection[Key]) -> None:
         for entry in self:
-            entry.fresh -= frozenset(keys)
+            if entry.fresh:
+                entry.fresh -= frozenset(keys)
 
     def _note_made(self, plan: Plan) -> None:
         for step in (*plan.grow, *plan.wire):
@@ -341,47 +252,27 @@ class Wishes:
             if key in actual.found and actual.found[key].stamp == SHARED and key not in gone
         }
 
-    def _first_and_last(self, key: Key) -> set[str]:
-        claimants = self._claimants.get(key, set())
-        if len(claimants) < 3:
-            return claimants
-        ports = [self._entries[port_id].port for port_id in claimants]
-        first = min(ports, key=_right)
-        last = max(ports, key=lambda port: port.seq)
-        return {first.port_id, last.port_id}
-
     def _replace(self, port_id: str, entry: Entry | None) -> None:
         before = self._entries.pop(port_id, None)
-        for key in before.held | before.claims if before else ():
-            claimants = self._claimants.get(key, set())
-            claimants.discard(port_id)
-            if not claimants:
-                self._claimants.pop(key, None)
-        self._forget_standing(before.wanted if before else ())
+        if before:
+            self._states[before.port.state] -= 1
+            self._claims.put(port_id, None)
+            self._forget_standing(before.wanted)
         if entry is None:
             return
         self._entries[port_id] = entry
-        for key in entry.claims:
-            self._claimants.setdefault(key, set()).add(port_id)
+        self._states[entry.port.state] += 1
+        self._claims.put(port_id, claim(entry.port, entry.claims, entry.hopeless))
         for resource in entry.wanted:
             for below in resource.stands_on:
                 self._standing.setdefault(below, set()).add(resource.key)
 
     def _forget_standing(self, resources: Iterable[Resource]) -> None:
         for resource in resources:
-            for below in resource.stands_on if resource.key not in self._claimants else ():
+            for below in resource.stands_on if not self.claimed(resource.key) else ():
                 self._standing.get(below, set()).discard(resource.key)
                 if not self._standing.get(below):
                     self._standing.pop(below, None)
-
-
-def _right(port: Port) -> tuple[bool, bool, int]:
-    """Which of two ports keeps a name that both want, the lesser.
-
-    One that was ready by its wish, and at the least one that was not refused: however old a port
-    is, a bad cast for it takes nothing from others.
-    """
-    return port.ready_at is None, port.state == ERROR, port.since
 
 
 def _namesakes(keys: Iterable[Key]) -> set[Key]:
