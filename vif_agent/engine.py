@@ -279,7 +279,7 @@ class Engine:
     ) -> Outcome:
         steps = steps_by_port(plan)
         finished: list[Port] = []
-        released: set[Key] = set()  # by those that are well
+        freed_by_well: set[Key] = set()
         again: set[str] = set()
         retry: set[str] = set()
         waiting: dict[str, frozenset[Key]] = {}
@@ -307,11 +307,11 @@ class Engine:
             entry.rounds = 0
             if problem and problem.transient:
                 retry.add(port_id)
-            left = self._wishes.released(port_id)
+            freed = self._wishes.freed(port_id)
             if port := self._finish(entry, problem, actual):
                 finished.append(port)
-                released |= left if problem is None else set()
-        again |= self._wishes.refused(released)
+                freed_by_well |= freed if problem is None else set()
+        again |= self._wishes.refused(freed_by_well)
         return Outcome(tuple(finished), frozenset(again), waiting, frozenset(retry))
 
     def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:

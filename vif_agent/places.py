@@ -7,7 +7,7 @@ may have changed. The blank in a place keeps it from ever being a device's name.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from vif_agent.resources import Resource
@@ -39,23 +39,23 @@ def addresses(resource: Resource) -> set[str]:
 
 def located(resource: Resource, find: Find) -> Resource:
     """The resource with names in the place of places."""
-    if not has_place(resource):
-        return resource
     fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}
     return dataclasses.replace(resource, **{k: _found(v, find) for k, v in fields.items()})
 
 
 def _text_of(resource: Resource) -> str:
     """All texts in it, a line for each."""
-    return "\n".join(_texts(vars(resource).values()))
+    texts: list[str] = []
+    _collect(vars(resource).values(), texts)
+    return "\n".join(texts)
 
 
-def _texts(values: Iterable[object]) -> Iterator[str]:
+def _collect(values: Iterable[object], texts: list[str]) -> None:
     for value in values:
         if isinstance(value, str):
-            yield value
+            texts.append(value)
         elif isinstance(value, tuple):
-            yield from _texts(value)
+            _collect(value, texts)
 
 
 def _found(value: Any, find: Find) -> Any:

@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,62}\Z")
 MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
 _DEEPEST = 12
+_SCALARS = (str, int, float, bool)
 _EMPTY: Mapping[str, object] = MappingProxyType({})
 MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Ethernet header)
 _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
@@ -158,12 +159,12 @@ def freeze(value: object, path: str, depth: int = 0) -> object:
     """Deeply immutable copy of a JSON value; refuses what is nested too deep to be a VIF."""
     if depth > _DEEPEST:
         raise InvalidRequest(path, "…", f"at most {_DEEPEST} levels")
+    if value is None or isinstance(value, _SCALARS):
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({str(k): freeze(v, path, depth + 1) for k, v in value.items()})
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return tuple(freeze(item, path, depth + 1) for item in value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     raise InvalidRequest(path, value, "JSON values")
 
 
@@ -209,7 +210,7 @@ class _Node:
     """A dict on the way in, which knows its path for error messages."""
 
     def __init__(self, path: str, value: object) -> None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict | Mapping):  # dict is told at once, the other is not
             raise InvalidRequest(path, value, "a dict")
         for key in value:
             if not isinstance(key, str) or len(key) > 255:

@@ -1,24 +1,162 @@
 """What every port wants and may hold on the host: the engine's memory between rounds."""
 
+import contextlib
 import copy
 import dataclasses
+import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
+from vif_agent import vif as vifs
 from vif_agent.claims import Claims, claim
-from vif_agent.desired import Asked, Desired
-from vif_agent.errors import Problem
+from vif_agent.errors import (
+    CommandNotAllowed,
+    HostRefused,
+    NotYet,
+    Problem,
+    Unanswered,
+    VifAgentError,
+)
 from vif_agent.ownership import SHARED
-from vif_agent.places import Find
+from vif_agent.places import CARD, Find, addresses, has_place, located
 from vif_agent.plan import MAKE, RUN, Actual, Plan, Want
-from vif_agent.record import Entry
 from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Key, OvsPort, Resource, Vf
-from vif_agent.store import Port
+from vif_agent.store import ERROR, PLUG, Port
 
-__all__ = ["Asked", "Entry", "Wishes"]
+LOG = logging.getLogger(__name__)
+
+#: codes of what is found out only when some of a port is made already
+_UNDONE = (HostRefused.code, CommandNotAllowed.code)
 
 _A_DAY = 24 * 3600.0
+
+
+class Answer(NamedTuple):
+    """What a plugin has answered for a spec; the PCI addresses that this speaks of, and whether
+    some of its names are the host's to say (see ``places``)."""
+
+    instance: object
+    vif: object
+    resources: tuple[Resource, ...]
+    addresses: frozenset[str]
+    has_places: bool
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """One port as the engine knows it."""
+
+    port: Port
+    wanted: tuple[Resource, ...] = ()
+    refused: Problem | None = None
+    unanswered: bool = False  # nor refused: its plugin has not said yet
+    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
+    rounds: int = 0  # rounds in a row that had something to do for it
+    began: float | None = None  # when the first of them did; as the next by a clock nobody sets
+    undone: str = ""  # what it had to do
+    received: float = dataclasses.field(default_factory=time.monotonic)
+    fresh: frozenset[Key] = frozenset()  # keys made for it since it was last well
+    returns: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
+    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
+    placed: bool = False  # some of its names are the host's to say, at each look
+    in_doubt: bool = False  # a process before this one may have died amid its commands
+    answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
+
+    @property
+    def claims(self) -> frozenset[Key]:
+        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
+        keys = {resource.key for resource in self.wanted}
+        return self.held | keys if self.refused else frozenset(keys)
+
+    @property
+    def untouched(self) -> bool:
+        """Was nothing done for its wish, nor is for earlier ones left to do?"""
+        perhaps = self.held or self.wanted or self.in_doubt or self.port.formers
+        return self.refused is not None and not perhaps
+
+    @property
+    def former(self) -> frozenset[Key]:
+        """What was this port's for all that is known, or still is."""
+        return self.held.union(resource.key for resource in self.returns)
+
+    @property
+    def needs_ovsdb(self) -> bool:
+        resources = (*self.wanted, *self.returns)
+        spaces = {*(r.space for r in resources), *(key.space for key in self.held)}
+        return not spaces.isdisjoint(OVS_SPACES)
+
+    @property
+    def hopeless(self) -> bool:
+        """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
+        problem = self.port.problem
+        return self.port.state == ERROR and bool(problem and problem.code in _UNDONE)
+
+
+class Asked(Protocol):
+    """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
+
+    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
+
+
+class Desired:
+    """``find``: the host's, for places."""
+
+    def __init__(self, plugins: Asked, find: Find) -> None:
+        self._plugins = plugins
+        self._find = find
+
+    def ask(self, entry: Entry) -> None:
+        """Note what is wanted for the port and what is to be given back, or why that is unknown."""
+        port, answers = entry.port, list[Answer]()
+        try:
+            if port.verb == PLUG:
+                answers.append(self._answer(entry, port.instance, port.vif))
+                entry.placed = bool(answers[0].addresses)
+                entry.wanted = self._located(answers[0], answers[0].resources)
+            entry.returns = tuple(self._given_back(entry, answers))
+        except VifAgentError as error:
+            entry.wanted, entry.refused = (), error.problem
+            entry.unanswered = isinstance(error, Unanswered)
+        else:
+            entry.answers = tuple(answers)
+
+    def _answer(self, entry: Entry, instance: object, vif: object) -> Answer:
+        """Raises NotConfigured also for what speaks of a card that is not for ports."""
+        asked = (a for a in entry.answers if (a.instance, a.vif) == (instance, vif))
+        answer = next(asked, None) or self._asked(instance, vif)
+        for address in answer.addresses:
+            with contextlib.suppress(NotYet):
+                self._find(CARD, address)
+        return answer
+
+    def _asked(self, instance: object, vif: object) -> Answer:
+        resources = tuple(self._plugins.resources(vifs.parse(instance, vif)))
+        spoken_of = frozenset(address for r in resources for address in addresses(r))
+        return Answer(instance, vif, resources, spoken_of, any(map(has_place, resources)))
+
+    def _located(self, answer: Answer, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        """``resources``: of the answer."""
+        if not answer.has_places:
+            return resources
+        return tuple(located(resource, self._find) for resource in resources)
+
+    def _given_back(self, entry: Entry, answers: list[Answer]) -> Iterator[Resource]:
+        """``answers``: what was asked for it is noted there."""
+        for instance, vif in entry.port.formers:
+            try:
+                answer = self._answer(entry, instance, vif)
+            except VifAgentError as error:
+                if error.transient:
+                    raise
+                LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
+                            entry.port.port_id, error)  # fmt: skip
+                continue
+            answers.append(answer)
+            for back in (r.given_back() for r in answer.resources if r.borrowed):
+                with contextlib.suppress(NotYet):  # what is not there cannot be given back
+                    yield from self._located(answer, (back,) if back else ())
 
 
 class Wishes:
@@ -116,7 +254,7 @@ class Wishes:
             return first
         return next((port_id for port_id in hopeful if port_id not in busy), first)
 
-    def released(self, port_id: str) -> frozenset[Key]:
+    def freed(self, port_id: str) -> frozenset[Key]:
         """What this port leaves to others when it is well."""
         return self._entries[port_id].former - self._claims.of(port_id)
 

@@ -11,7 +11,7 @@ import re
 import types
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from vif_agent import resources
 from vif_agent.errors import PluginFailed, brief
@@ -50,7 +50,7 @@ def _check(item: object) -> None:
         raise PluginFailed(f"answered {brief(item)}, which is none of vif_agent.resources")
     for field in fields:
         value = getattr(item, field.name)
-        if not field.takes(value) or not field.means(item, value):
+        if not field.takes(value) or not (value is None or field.means(item, value)):
             kind = type(item).__name__
             raise PluginFailed(f"answered a {kind} whose {field.name} is {brief(value)}")
 
@@ -61,15 +61,15 @@ def kinds() -> Collection[type[Resource]]:
 
 
 class _Field(NamedTuple):
-    """``plain``: the types of ``hint`` that need no look inside."""
+    """``plain``: the types that need no look inside; ``fits``: is a value of another type one?"""
 
     name: str
-    hint: object
     plain: frozenset[object]
+    fits: Callable[[Any], bool]
     means: Callable[[object, object], bool]
 
     def takes(self, value: object) -> bool:
-        return type(value) in self.plain or _fits(value, self.hint)
+        return type(value) in self.plain or self.fits(value)
 
 
 @functools.cache
@@ -89,25 +89,37 @@ def _fields(kind: type[Resource]) -> Sequence[_Field]:
     if issubclass(kind, Vf | Command):  # a PCI address, a command line
         meanings = {**_MEANINGS, "name": _sane}
     return [
-        _Field(f.name, hint, frozenset(get_args(hint) or (hint,)), meanings.get(f.name, _sane))
+        _Field(
+            f.name, frozenset(get_args(hint) or (hint,)), _fit(hint), meanings.get(f.name, _sane)
+        )
         for f in dataclasses.fields(kind)
         for hint in [hints[f.name]]
     ]
 
 
-def _fits(value: object, hint: object) -> bool:
-    """Exactly of the declared type: no subclass, no bool for an int."""
-    arguments = get_args(hint)
-    if get_origin(hint) in (Union, types.UnionType):
-        return any(_fits(value, one) for one in arguments)
-    if get_origin(hint) is tuple and type(value) is tuple:
-        each = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
-        return len(value) == len(each) and all(map(_fits, value, each))
-    if get_origin(hint) is frozenset and type(value) is frozenset:
-        return all(_fits(item, arguments[0]) for item in value)
+def _fit(hint: object) -> Callable[[Any], bool]:
+    """Is a value exactly of the declared type: no subclass, no bool for an int?"""
+    origin, arguments = get_origin(hint), get_args(hint)
     if hint is object:
-        return value is None or type(value) in (bool, int, str)
-    return type(value) is (get_origin(hint) or hint)
+        return lambda value: value is None or type(value) in (bool, int, str)
+    if origin in (Union, types.UnionType):
+        some = [_fit(one) for one in arguments]
+        return lambda value: any(fit(value) for fit in some)
+    if origin in (tuple, frozenset):
+        return _fit_items(origin, arguments)
+    return lambda value: type(value) is (origin or hint)
+
+
+def _fit_items(kind: Any, arguments: Sequence[object]) -> Callable[[Any], bool]:
+    if kind is frozenset or arguments[-1] is Ellipsis:
+        every = _fit(arguments[0])
+        return lambda value: type(value) is kind and all(map(every, value))
+    each = [_fit(one) for one in arguments]
+    return lambda value: (
+        type(value) is tuple
+        and len(value) == len(each)
+        and all(fit(item) for fit, item in zip(each, value, strict=True))
+    )
 
 
 def _sane(_: object, value: object) -> bool:
@@ -132,7 +144,7 @@ def _names(item: object, value: object) -> bool:
 def _names_device(_: object, value: object) -> bool:
     """Or says where the host finds the name: see ``vif_agent.places``."""
     text = str(value)
-    return value is None or bool(DEVICE_NAME.match(text) or PLACE.fullmatch(text))
+    return bool(DEVICE_NAME.match(text) or PLACE.fullmatch(text))
 
 
 def _names_master(_: object, value: object) -> bool:
@@ -140,15 +152,15 @@ def _names_master(_: object, value: object) -> bool:
 
 
 def _is_mac(_: object, value: object) -> bool:
-    return value is None or bool(MAC.match(str(value)))
+    return bool(MAC.match(str(value)))
 
 
 def _from(least: int, most: int) -> Callable[[object, object], bool]:
-    return lambda _, value: value is None or (isinstance(value, int) and least <= value <= most)
+    return lambda _, value: isinstance(value, int) and least <= value <= most
 
 
 def _is_link_state(_: object, value: object) -> bool:
-    return value is None or value in LINK_STATES
+    return value in LINK_STATES
 
 
 def _is_vector(_: object, value: object) -> bool:
@@ -160,9 +172,7 @@ def _is_address(_: object, value: object) -> bool:
 
 
 def _are_addresses(_: object, value: object) -> bool:
-    return value is None or (
-        isinstance(value, tuple) and len(value) <= _MOST_ITEMS and all(map(_parses, value))
-    )
+    return isinstance(value, tuple) and len(value) <= _MOST_ITEMS and all(map(_parses, value))
 
 
 @functools.lru_cache(_MOST_ITEMS)
@@ -174,7 +184,8 @@ def _parses(address: str) -> bool:
     return True
 
 
-#: what the messages to the kernel have room for: one that could not be written breaks the round
+#: asked of what is not None: what the messages to the kernel have room for, for one that could not
+#: be written breaks the round
 _MEANINGS: Mapping[str, Callable[[object, object], bool]] = {
     "name": _names,
     **dict.fromkeys(("master", "about"), _names_master),
