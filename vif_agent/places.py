@@ -39,6 +39,8 @@ def addresses(resource: Resource) -> set[str]:
 
 def located(resource: Resource, find: Find) -> Resource:
     """The resource with names in the place of places."""
+    if not has_place(resource):
+        return resource
     fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}
     return dataclasses.replace(resource, **{k: _found(v, find) for k, v in fields.items()})
 
