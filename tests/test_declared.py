@@ -14,7 +14,7 @@ from tests.casting import MODES, QUEUE, Site, Vif, numbered, wait_for
 from tests.operating import frozen
 from tests.real_host import ip
 from vif_agent import bus
-from vif_agent.bus import declared
+from vif_agent.bus import remedies
 from vif_agent.testing.daemon import HOST, Daemon
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.rabbit import PrivateRabbit
@@ -184,4 +184,4 @@ def _keeps_its_wish(site: Site, vif: Vif) -> None:
     ],
 )
 def test_words_of_the_broker_become_one_line(said: str, line: str) -> None:
-    assert declared.otherwise(said) == line
+    assert remedies.otherwise(said) == line

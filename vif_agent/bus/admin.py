@@ -7,13 +7,13 @@ from typing import Any, Protocol, TypeVar
 
 import oslo_messaging
 from oslo_messaging.rpc.dispatcher import RPCDispatcher
-from oslo_messaging.rpc.server import RPCServer
 
 from vif_agent import bus
 from vif_agent.bus import arguments, joining, transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.errors import VifAgentError
+from vif_agent.private_names import oslo_servers as private
 from vif_agent.store import UNPLUGGED, Store
 
 _LONGEST_LIMIT = 1 << 31  # seconds that a caller may say it waits
@@ -132,11 +132,11 @@ class Door(RPCDispatcher):  # type: ignore[misc]
     """
 
     def dispatch(self, incoming: Any) -> Any:
-        if arguments.queue_name(incoming.reply_q) is None:
-            incoming.orig_msg_id = None  # there is nobody to answer
-        limit = incoming.client_timeout
+        if arguments.queue_name(private.reply_queue(incoming)) is None:
+            private.answer_nobody(incoming)
+        limit = private.time_limit(incoming)
         if not isinstance(limit, int) or not 0 < limit < _LONGEST_LIMIT:
-            incoming.client_timeout = None
+            private.without_limit(incoming)
         known = {name for endpoint in self.endpoints for name in dir(endpoint) if name[0] != "_"}
         try:
             arguments.check_message(incoming.message, sorted(known - {"target"}))
@@ -145,11 +145,11 @@ class Door(RPCDispatcher):  # type: ignore[misc]
         return super().dispatch(incoming)
 
 
-class Server(RPCServer):  # type: ignore[misc]
+class Server(private.CallServer):
     """On the queue of this host alone."""
 
-    def _create_listener(self) -> Any:
-        return joining.patiently(lambda: joining.calls(self.transport, self._target.server))
+    def listen(self, host: str) -> Any:
+        return joining.patiently(lambda: joining.calls(self.transport, host))
 
 
 def server(messaging: Any, host: str, calls: Calls) -> Any:
@@ -157,6 +157,5 @@ def server(messaging: Any, host: str, calls: Calls) -> Any:
     target = transport.target(bus.ADMIN_TOPIC, host)
     made = oslo_messaging.get_rpc_server(messaging, target, [calls], server_cls=Server)
     made.dispatcher = Door([calls], None)
-    if made.executor_type == "threading":
-        made._executor_cls = ThreadPoolExecutor  # takes an idle thread first
+    made.use_pool(ThreadPoolExecutor)  # takes an idle thread first
     return made

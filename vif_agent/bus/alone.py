@@ -11,6 +11,8 @@ from typing import Any
 
 from oslo_messaging import MessageDeliveryFailure
 
+from vif_agent.private_names import oslo_messaging, oslo_servers
+
 LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
@@ -28,7 +30,7 @@ def first(listener: Any, queue: str) -> Any:
     For ever, and not the end with an error: a connection that was cut off, with the power of this
     host, is counted for some minutes, and after that this agent is the only one again.
     """
-    connection = listener._poll_style_listener.conn
+    connection = oslo_servers.reader(listener).conn
     blip = due = time.monotonic() + _BLIP_SECONDS
     try:
         while others := consumers(connection.channel, queue):
@@ -65,7 +67,7 @@ class Watches:
         return super().poll(*args, **kwargs)  # type: ignore[misc]
 
     def _look(self) -> None:
-        connection = self.conn.connection.connection
+        connection = oslo_messaging.kombus(oslo_messaging.behind(self.conn))
         if not connection.connected:
             return
         with contextlib.suppress(Exception), contextlib.closing(connection.channel()) as channel:

@@ -13,7 +13,7 @@ import kombu.exceptions
 import oslo_messaging
 
 from vif_agent import bus
-from vif_agent.bus import declared
+from vif_agent.bus import remedies
 from vif_agent.bus import transport as ours
 from vif_agent.bus.generations import Generations
 from vif_agent.bus.last_seen import LastSeen
@@ -217,7 +217,7 @@ class VifAgentAPI:
         try:
             self._limits.within(limit, lambda: cast.cast(context, method, **args))
         except _NO_BUS as error:
-            why = declared.remedy(error) or f"the bus cannot be reached: {error}"
+            why = remedies.remedy(error) or f"the bus cannot be reached: {error}"
             raise NoAnswer(f"vif-agent on {host}: {why}") from None
         except TimeOver:
             raise NoAnswer(

@@ -7,6 +7,8 @@ times as large in here as it is on the wire.
 import threading
 from typing import Any
 
+from vif_agent.private_names.oslo_servers import body_size
+
 _MOST_BYTES = 16 << 20  # on the wire; a thousand casts have two million
 _TICK_SECONDS = 0.5
 
@@ -25,7 +27,7 @@ class Gathered:
         with self._changed:
             while self._bytes >= self._most and not self._closed:
                 self._changed.wait(_TICK_SECONDS)
-            self._bytes += size(message)
+            self._bytes += body_size(message)
             self._messages.append(message)
 
     def take(self) -> list[Any]:
@@ -39,9 +41,3 @@ class Gathered:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-
-def size(message: Any) -> int:
-    """Bytes of its body; nothing on a bus that is in memory anyway."""
-    raw = getattr(message.message, "_raw_message", None)
-    return len(getattr(raw, "body", None) or b"")

@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from oslo_messaging.server import MessageHandlingServer
-
 from vif_agent import bus
 from vif_agent.bus import alone, cast_queue, casts, joining, leaving
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
+from vif_agent.private_names import oslo_servers as private
 from vif_agent.sightings import Sightings
 from vif_agent.store import FullSet, Store, Wish
 
@@ -28,7 +27,7 @@ _PAUSE_SECONDS = 0.5
 _PATIENCE_SECONDS = 5.0  # with a store that takes nothing; much less than any broker has with us
 
 
-class Intake(MessageHandlingServer):  # type: ignore[misc]
+class Intake(private.CastServer):
     """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not.
 
     ``on_set``: a set of this host's ports is on disk; True if what is not in it is to go. An empty
@@ -48,7 +47,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         on_wait: Callable[[str], None],
         patience: float = _PATIENCE_SECONDS,
     ) -> None:
-        super().__init__(messaging, dispatcher=None)
+        super().__init__(messaging)
         self._host = host
         self._store = store
         self._on_wishes = on_wishes
@@ -71,19 +70,17 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
         leaving.stop(self)
         self.wait()
 
-    def _create_listener(self) -> Any:
+    def listen(self) -> Any:
         name = f"{bus.CAST_TOPIC}.{self._host}"
         return joining.patiently(lambda: alone.first(self._listener(name), name))
 
     def _listener(self, name: str) -> Any:
         return cast_queue.listener(self.transport, bus.EXCHANGE, name)
 
-    def _on_incoming(self, incoming: Sequence[Any]) -> None:
-        for message in incoming:
-            self._gathered.put(message)
-        super()._on_incoming(incoming)
+    def came(self, message: Any) -> None:
+        self._gathered.put(message)
 
-    def _process_incoming(self, incoming: Sequence[Any]) -> None:
+    def process(self) -> None:
         messages = self._gathered.take()
         try:
             self._take_in(messages)
@@ -159,7 +156,7 @@ class Intake(MessageHandlingServer):  # type: ignore[misc]
 
     @property
     def _reader(self) -> Any:
-        return self.listener._poll_style_listener
+        return private.reader(self.listener)
 
     def _put_singly(
         self, wishes: Sequence[Wish | FullSet], error: Exception
@@ -197,7 +194,7 @@ def _read(message: Any) -> Wish | Sync | Refusal:
     """One that meets a bug of ours is refused, and holds up no other."""
     context, body = message.ctxt, message.message
     try:
-        return casts.read(context, body, getattr(message, "unique_id", None))
+        return casts.read(context, body, private.message_id(message))
     except Exception as error:
         LOG.exception("Cannot read a cast")
         return casts.refusal(context, body, Internal(f"internal error: {error!r:.200}"))

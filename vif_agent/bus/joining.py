@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import oslo_messaging
-from oslo_messaging._drivers.amqpdriver import RpcAMQPListener
-from oslo_messaging._drivers.base import PollStyleListenerAdapter
 
 from vif_agent import bus
-from vif_agent.bus import declared
+from vif_agent.bus import declared, remedies
+from vif_agent.private_names import oslo_servers as private
+from vif_agent.private_names.oslo_messaging import LOG_NAME
 
 LOG = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 3.0
 _SILENCE_SECONDS = 10.0
-_DRIVER = logging.getLogger("oslo.messaging._drivers.impl_rabbit")
+_DRIVER = logging.getLogger(LOG_NAME)
 
 
 def patiently(listen: Callable[[], Any]) -> Any:
@@ -31,7 +31,7 @@ def patiently(listen: Callable[[], Any]) -> Any:
             try:
                 return listen()
             except Exception as error:  # a login that is refused may be granted later
-                once.say(declared.remedy(error) or _cause(error))
+                once.say(remedies.remedy(error) or _cause(error))
             time.sleep(_PAUSE_SECONDS)
 
 
@@ -44,14 +44,14 @@ class Rejoins:
     """For a listener: what the broker refuses is tried again now and then, and said once."""
 
     _said = ""
-    _shutdown: Any
+    pause: Callable[[float], None]
 
     def poll(self, *args: Any, **kwargs: Any) -> Any:
         try:
             polled = super().poll(*args, **kwargs)  # type: ignore[misc]
         except oslo_messaging.MessageDeliveryFailure as error:
-            self._tell(declared.remedy(error) or str(_cause(error)))
-            self._shutdown.wait(_PAUSE_SECONDS)
+            self._tell(remedies.remedy(error) or str(_cause(error)))
+            self.pause(_PAUSE_SECONDS)
             return []
         self._said = ""
         return polled
@@ -62,7 +62,7 @@ class Rejoins:
             LOG.error("The bus cannot be read, and what is sent to us waits there: %s", what)
 
 
-class _Calls(Rejoins, RpcAMQPListener):  # type: ignore[misc]
+class _Calls(Rejoins, private.CallListener):
     pass
 
 
@@ -114,7 +114,7 @@ def calls(messaging: Any, host: str) -> Any:
     refused, or be on a node that is away.
     """
     connection = declared.connect(messaging)
-    listener = _Calls(messaging._driver, connection)
+    listener = _Calls(messaging, connection)
     declares = declared.topic_queue(bus.EXCHANGE, f"{bus.ADMIN_TOPIC}.{host}", listener)
-    connection.declare_consumer(declares(connection))
-    return PollStyleListenerAdapter(listener, 1, None)
+    listener.consume(declares(connection))
+    return private.polled(listener, None)

@@ -12,7 +12,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import declared
+from vif_agent.bus import declared, remedies
 from vif_agent.bus.outlet import Message, Outlet, message
 
 LOG = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Notifications:
             else:
                 raise declared.DeclaredOtherwise("; ".join(self._differing))
         except Exception as error:
-            said = declared.remedy(error) or str(error)
+            said = remedies.remedy(error) or str(error)
             if said != self._said:
                 self._said = said
                 LOG.warning("Notifications wait until they can be sent: %s", said)

@@ -9,14 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import oslo_messaging
-from oslo_messaging._drivers.amqpdriver import AMQPDriverBase
-from oslo_messaging._drivers.common import PURPOSE_SEND, serialize_msg
 from oslo_utils import timeutils
 
 from vif_agent.bus import declared
+from vif_agent.private_names import oslo_messaging as private
 
-#: the broker's answer tells that no queue takes it
-_TELL = oslo_messaging.TransportOptions(at_least_once=True)
 _PRIORITIES = ("info", "error")
 _OURS = "messagingv2"
 
@@ -43,7 +40,7 @@ class Outlet:
     def __init__(self, messaging: Any, publisher: str) -> None:
         options = messaging.conf.oslo_messaging_notifications
         self._messaging = messaging
-        ours = isinstance(messaging._driver, AMQPDriverBase)
+        ours = private.speaks_amqp(messaging)
         drivers = set(options.driver)
         self._topics = options.topics if ours and _OURS in drivers else []
         others = drivers - ({_OURS} if ours else set())
@@ -51,7 +48,7 @@ class Outlet:
 
     def differing(self) -> list[str]:
         """Its queues are declared, or are there otherwise: see ``declared.differing``."""
-        exchange = self._messaging._driver._default_exchange
+        exchange = private.default_exchange(self._messaging)
         names = [f"{topic}.{priority}" for topic in self._topics for priority in _PRIORITIES]
         queues = [declared.topic_queue(exchange, name) for name in names]
         return declared.differing(self._messaging, queues) if queues else []
@@ -68,25 +65,17 @@ class Outlet:
         """Raises whatever is in the way; it may have been sent even so."""
         for topic in self._topics:
             name = f"{topic}.{message['priority'].lower()}"
-            with self._messaging._driver._get_connection(PURPOSE_SEND, retry=1) as connection:
+            with private.to_send(self._messaging) as connection:
                 try:
                     self._publish(connection, name, message)
                 except oslo_messaging.MessageUndeliverable:
-                    _forget_channel(connection)
+                    private.forget_channel(connection)
                     self._declare()
                     self._publish(connection, name, message)
 
     def _publish(self, connection: Any, name: str, message: Message) -> None:
-        exchange = self._messaging._driver._default_exchange
-        connection.topic_send(
-            exchange, name, serialize_msg(message), retry=1, transport_options=_TELL
-        )
-
-
-def _forget_channel(connection: Any) -> None:
-    """The broker's confirmation comes after its word, and would be taken for the next one's."""
-    with connection._connection_lock:
-        connection._set_current_channel(None)
+        exchange = private.default_exchange(self._messaging)
+        private.publish(connection, exchange, name, message)
 
 
 def _notifier(messaging: Any, publisher: str, driver: str) -> Any:

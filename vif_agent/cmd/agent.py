@@ -91,9 +91,13 @@ def _refuse(why: object) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from vif_agent import service
+    from vif_agent import private_names, service
+    from vif_agent.private_names import table
 
     _configure(arguments)
+    if changed := private_names.trouble(table.AGENT):
+        LOG.critical("Cannot start: %s", changed)
+        return _WRONG_CONFIGURATION
     state = Path(cfg.CONF.state_path)
     try:
         lock = service.lock(state)

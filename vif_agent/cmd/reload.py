@@ -11,18 +11,19 @@ from oslo_config import cfg
 from oslo_log.log import LogConfigError
 
 from vif_agent import config, configured
+from vif_agent.private_names import oslo_config as private
 
 LOG = logging.getLogger(__name__)
 
 
 def reload(conf: Any) -> bool:
     """Has it been? oslo.config itself says what has changed, and what would take a restart."""
-    before = conf._mutable_ns
+    before = private.values(conf)
     try:
         _check_files(conf)
         conf.mutate_config_files()
     except (cfg.Error, LogConfigError, OSError, ValueError, SystemExit) as error:
-        _back(conf, before)
+        private.put_back(conf, before)
         # oslo.config ends the program where an option of the command line is wrong in the file
         why = "a wrong value; stderr has it" if isinstance(error, SystemExit) else error
         LOG.error("SIGHUP: all stays as it was: %s", why)
@@ -37,9 +38,3 @@ def _check_files(conf: Any) -> None:
     config.register(fresh)
     fresh([], default_config_files=conf.config_file, default_config_dirs=conf.config_dir)
     configured.check(fresh)
-
-
-def _back(conf: Any, before: Any) -> None:
-    """oslo.config has taken the new values before it has looked at them."""
-    conf._mutable_ns = before
-    conf._ConfigOpts__cache.clear()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vif_agent.errors import HelperGone
+from vif_agent.private_names import oslo_privsep as private
 
 LOG = logging.getLogger(__name__)
 
@@ -37,10 +38,10 @@ class Helper:
     @contextlib.contextmanager
     def __call__(self, links: int = 0) -> Iterator[None]:
         """privsep would start a dead helper anew by sudo, which we do not have."""
-        if not self._context.client_mode:
+        if private.runs_here(self._context):
             yield
             return
-        if not self._lives():
+        if not private.lives(self._context):
             raise HelperGone("the privileged helper is not running")
         number = next(self._numbers)
         self._until[number] = time.monotonic() + self._limit + links * _LINK_SECONDS
@@ -48,7 +49,7 @@ class Helper:
             yield
         except OSError as error:
             # a call that is being sent meets the end of the channel before its reader does
-            if isinstance(error, ConnectionError) or not self._lives():
+            if isinstance(error, ConnectionError) or not private.lives(self._context):
                 raise HelperGone("the privileged helper has died") from error
             raise
         finally:
@@ -63,22 +64,10 @@ class Helper:
         for work, arguments in ((self._fail_calls_of_the_dead, ()), (self._end_if_late, (pid,))):
             threading.Thread(target=work, args=arguments, name="helper-watch", daemon=True).start()
 
-    def _lives(self) -> bool:
-        channel = self._context.channel
-        return channel is not None and bool(channel.running)
-
     def _fail_calls_of_the_dead(self) -> None:
-        """Nobody may wait for a helper that has gone.
-
-        privsep's reader fails the calls that wait when the channel ends well. When it is reset
-        (killed with a call unread) the reader just dies, and they would wait for ever.
-        """
-        channel = self._context.channel
-        channel.reader_thread.join()
-        with channel.lock:
-            channel.running = False
-            for waiting in channel.outstanding_msgs.values():
-                waiting.set_exception(OSError("the privileged helper has gone"))
+        """Nobody may wait for a helper that has gone."""
+        private.wait_for_end(self._context)
+        private.fail_calls(self._context, OSError("the privileged helper has gone"))
         self._on_death()
 
     def _end_if_late(self, pid: int) -> None:

@@ -6,7 +6,6 @@ senders do use, as ``[vif_agent_nova] take_over`` says.
 
 from typing import Any, Self
 
-import os_vif
 from os_vif import objects, plugin
 from oslo_config import cfg
 from oslo_log import log
@@ -14,6 +13,7 @@ from oslo_log import log
 from vif_agent.nova import options, payload
 from vif_agent.nova.sender import Sender
 from vif_agent.nova.take_over import take_over
+from vif_agent.private_names import os_vif as private
 
 LOG = log.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class VifAgentPlugin(plugin.PluginBase):  # type: ignore[misc]  # os-vif ships n
         """os-vif calls it for our own name, and for each name taken over that it loads later."""
         if plugin_name == NAME:
             options.register(cfg.CONF)
-            _announce(take_over(os_vif._EXT_MANAGER, _names(), cls, cls))
+            _announce(take_over(private.plugins(), _names(), cls, cls))
         return cls(plugin_name)
 
     def plug(self, vif: Any, instance_info: Any) -> None:

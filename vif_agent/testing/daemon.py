@@ -18,6 +18,7 @@ import oslo_messaging
 from oslo_config import cfg
 
 from vif_agent.bus.api import VifAgentAPI
+from vif_agent.private_names.oslo_config import is_parsed
 from vif_agent.testing import guard
 from vif_agent.testing.host import ScratchHost
 
@@ -147,7 +148,7 @@ def sender(url: str) -> VifAgentAPI:
 
 
 def transport(url: str) -> Any:
-    if not cfg.CONF._args:
+    if not is_parsed(cfg.CONF):
         cfg.CONF([], project="vif-agent-testing")
     return oslo_messaging.get_rpc_transport(cfg.CONF, url=url)
 

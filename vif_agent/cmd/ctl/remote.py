@@ -13,7 +13,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import declared, transport
+from vif_agent.bus import remedies, transport
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
 from vif_agent.errors import NotConfigured
@@ -80,7 +80,7 @@ class Remote:
         )
 
     def _away(self, why: object) -> Unreachable:
-        return Unreachable(f"{self._bus} cannot be reached: {declared.remedy(why) or why}")
+        return Unreachable(f"{self._bus} cannot be reached: {remedies.remedy(why) or why}")
 
     def _translated(self, error: Exception) -> Failed:
         if isinstance(error, oslo_messaging.RemoteError):
@@ -107,7 +107,7 @@ class _Refusals(logging.Handler):
         args = record.args
         if "Connection failed" in str(record.msg) and isinstance(args, tuple) and args[-1]:
             self._refused(args[0])
-        elif remedy := declared.remedy(record.getMessage()):
+        elif remedy := remedies.remedy(record.getMessage()):
             self._refused(remedy)
 
 

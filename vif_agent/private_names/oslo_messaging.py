@@ -1,0 +1,129 @@
+"""What is used of oslo.messaging that its documentation does not promise: connections and queues.
+
+Its own declarations fall back to queues that are not durable, and its own sends try for ever, or
+log what they could not send and forget it. To do better takes the names of its driver for RabbitMQ.
+``transport`` is what ``get_rpc_transport`` answers, ``lent`` a connection that its driver lends.
+"""
+
+from typing import Any
+
+import kombu
+import oslo_messaging
+from oslo_messaging._drivers.amqpdriver import AMQPDriverBase
+from oslo_messaging._drivers.common import PURPOSE_LISTEN, PURPOSE_SEND, serialize_msg
+from oslo_messaging._drivers.impl_rabbit import Consumer
+
+#: the log of the driver for RabbitMQ
+LOG_NAME = "oslo.messaging._drivers.impl_rabbit"
+
+#: the broker's answer tells that no queue takes it
+_TELL = oslo_messaging.TransportOptions(at_least_once=True)
+
+
+def speaks_amqp(transport: Any) -> bool:
+    """Or is it the bus in memory, or Kafka?"""
+    return isinstance(transport._driver, AMQPDriverBase)
+
+
+def default_exchange(transport: Any) -> str:
+    """The exchange of notifications: they name none of their own."""
+    name: str = transport._driver._default_exchange
+    return name
+
+
+# Connections.
+
+
+def to_read(transport: Any) -> Any:
+    """A connection of one's own; blocks while the broker is away."""
+    return transport._driver._get_connection(PURPOSE_LISTEN)
+
+
+def to_send(transport: Any) -> Any:
+    """One of the pool, for a ``with``; one try to connect, while the public API tries for ever."""
+    return transport._driver._get_connection(PURPOSE_SEND, retry=1)
+
+
+def behind(lent: Any) -> Any:
+    """The driver's connection, which is not given back by an error."""
+    return lent.connection
+
+
+def kombus(connection: Any) -> Any:
+    """kombu's connection within the driver's: other channels can be opened on it."""
+    return connection.connection
+
+
+def publish(connection: Any, exchange: str, name: str, message: dict[str, Any]) -> None:
+    """To the queue ``name``; MessageUndeliverable where it is not there. The public Notifier logs
+    what it could not send, and forgets it."""
+    connection.topic_send(exchange, name, serialize_msg(message), retry=1, transport_options=_TELL)
+
+
+def forget_channel(connection: Any) -> None:
+    """The broker's confirmation comes after its word that nothing was delivered, and would be taken
+    for the next message's."""
+    with connection._connection_lock:
+        connection._set_current_channel(None)
+
+
+# Queues.
+
+
+class ExactConsumer(Consumer):  # type: ignore[misc]
+    """Declares its queue as asked, or raises: the driver's own goes on with what is not durable."""
+
+    def _declare_fallback_nondurable(self, err: Exception, *_: object) -> None:
+        raise err
+
+    @property
+    def name(self) -> str:
+        """Of the queue."""
+        name: str = self.queue_name
+        return name
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The queue's own, such as x-queue-type; may be changed until it is declared."""
+        arguments: dict[str, Any] = self.queue_arguments
+        return arguments
+
+    def declare_exchange(self, channel: Any) -> None:
+        """Alone, on a channel of kombu's."""
+        self.exchange.declare(channel=channel)
+
+    def declare_queue(self, channel: Any) -> None:
+        """Alone, on a channel of kombu's; it is not bound to the exchange."""
+        queue: Any = kombu.Queue
+        queue(
+            self.queue_name,
+            durable=self.durable,
+            auto_delete=self.queue_auto_delete,
+            queue_arguments=self.queue_arguments,
+        ).queue_declare(channel=channel)
+
+
+def consumer(
+    connection: Any, exchange: str, name: str, callback: Any, kind: type[ExactConsumer]
+) -> Any:
+    """Of the topic ``name``, with the options that the driver itself would use."""
+    return kind(
+        exchange_name=exchange,
+        queue_name=name,
+        routing_key=name,
+        type="topic",
+        durable=connection.durable,
+        exchange_auto_delete=connection.amqp_auto_delete,
+        queue_auto_delete=connection.amqp_auto_delete,
+        callback=callback,
+        rabbit_ha_queues=connection.rabbit_ha_queues,
+        enable_cancel_on_failover=connection.enable_cancel_on_failover,
+        rabbit_quorum_queue=connection.rabbit_quorum_queue,
+        rabbit_quorum_queue_config=connection.rabbit_quorum_queue_config,
+    )
+
+
+def lacks_delivery_limit(connection: Any) -> bool:
+    """Are its queues quorum queues for which the operator has set none?"""
+    limit: int = connection.rabbit_quorum_queue_config.delivery_limit
+    return bool(connection.rabbit_quorum_queue) and limit <= 0
