@@ -52,10 +52,11 @@ class Case:
     ovs_port: Callable[[Vif], str | None]
     notes: tuple[str, ...] = ()
 
-    def vifs(self, count: int) -> list[Vif]:
+    def vifs(self, count: int, first: int = 0, per_network: int = PORTS_PER_NETWORK) -> list[Vif]:
         """The same ports in every run; ten to a network, as on a host of small tenants."""
-        networks = max(1, count // PORTS_PER_NETWORK)
-        return [self.vif(f"{self.name}-{i}", i % networks) for i in range(count)]
+        networks = max(1, count // per_network)
+        numbers = range(first, first + count)
+        return [self.vif(f"{self.name}-{i}", i % networks) for i in numbers]
 
 
 def named(prefix: str, port_id: str) -> str:

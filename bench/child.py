@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from bench import usage
 from bench.cases import Vif, instance
 
 
@@ -27,6 +28,10 @@ class Child:
         if not line:
             raise RuntimeError(f"it ended with {self._process.wait()}, see above")
         return float(json.loads(line)["seconds"])
+
+    def cpu(self) -> float:
+        """Seconds, of it and what it has started."""
+        return usage.cpu(self._process.pid)
 
     def close(self) -> None:
         """It ends at the end of its input."""

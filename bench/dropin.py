@@ -6,21 +6,24 @@ Both in the same environment and with the same objects; the agent's answer over 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.agent_side import Agent
 from bench.cases import CASES, Case, Vif
 from bench.check import Host
+from bench.everything import Times
 from bench.measure import percentile
 from bench.place import Place
 from bench.sender import HOST
 from bench.table import noted
+from bench.targets import OWN
+from bench.tree import HERE, Tree
 from tests.nova_side import NovaSide
 from tests.osvif_specs import Spec, ovs, ovs_hybrid
 
 SPECS: dict[str, Callable[[Vif], Spec]] = {"hybrid": ovs_hybrid, "tap": ovs}
-OWN, OURS = "own plugin", "vif-agent"
 RANKS = (50, 90, 99)
 NOTE = (
     "From the call of os_vif.plug to its return. os-vif's privileged part runs in the calling "
@@ -28,24 +31,27 @@ NOTE = (
     "bus, the disk and ovs-vswitchd's ofport are in its time."
 )
 
-#: seconds by case, then by who
-Times = dict[str, dict[str, list[float]]]
 
-
-def measure(here: Place, count: int) -> Times:
-    """``count`` ports one by one, of each case, first by the one, then by the other."""
+def measure(here: Place, trees: Sequence[Tree], count: int) -> Times:
+    """``count`` ports one by one, of each case, first by os-vif's own, then by each agent."""
     return {
-        name: {who: _all(here, CASES[name], spec, who, count) for who in (OWN, OURS)}
+        name: {
+            tree.label if tree else OWN: _all(here, CASES[name], spec, tree, count)
+            for tree in (None, *trees)
+        }
         for name, spec in SPECS.items()
     }
 
 
-def _all(here: Place, case: Case, spec: Callable[[Vif], Spec], who: str, count: int) -> list[float]:
-    print(f"  os_vif.plug, {case.name}: {who}", file=sys.stderr, flush=True)
+def _all(
+    here: Place, case: Case, spec: Callable[[Vif], Spec], tree: Tree | None, count: int
+) -> list[float]:
+    """``tree`` is None for os-vif's own plugin."""
+    print(f"  os_vif.plug, {case.name}: {tree.label if tree else OWN}", file=sys.stderr, flush=True)
     vifs, host = case.vifs(count), Host(here.db)
-    agent = Agent(here) if who == OURS else None
+    agent = Agent(here, tree) if tree else None
     try:
-        with _nova(here, who, f"{case.name}-{who.replace(' ', '-')}") as nova:
+        with _nova(here, tree) as nova:
             nova.initialize()
             nova.ask("privileged_here")
             times = [nova.plug(spec(vif)) for vif in vifs]
@@ -58,25 +64,26 @@ def _all(here: Place, case: Case, spec: Callable[[Vif], Spec], who: str, count: 
     return times
 
 
-def _nova(here: Place, who: str, name: str) -> NovaSide:
-    directory = Path(here.scratch, name)
-    directory.mkdir()
+def _nova(here: Place, tree: Tree | None) -> NovaSide:
+    directory = Path(tempfile.mkdtemp(dir=here.scratch))
     return NovaSide(
         directory,
         here.transport_url,
-        take_over=("ovs",) if who == OURS else (),
+        take_over=("ovs",) if tree else (),
         host=HOST,
         more=f"[os_vif_ovs]\novsdb_connection = {here.db}\n",
+        python=(tree or HERE).nova_python,
     )
 
 
 def dropin_table(times: Times, count: int) -> str:
-    """A row for each case; ``percentile`` makes milliseconds of seconds."""
-    heads = "".join(f"{who} p{rank}".rjust(15) for who in (OWN, OURS) for rank in RANKS)
-    lines = [f"os_vif.plug of one port, ms; {count} of each", " " * 8 + heads + "at p50".rjust(10)]
+    """``percentile`` makes milliseconds of seconds; the last column is how often faster."""
+    lines = [f"os_vif.plug of one port, ms; {count} of each"]
+    lines.append(" " * 24 + "".join(f"p{rank}".rjust(8) for rank in RANKS) + "at p50".rjust(10))
     for name, by_who in times.items():
-        figures = [percentile(by_who[who], rank) for who in (OWN, OURS) for rank in RANKS]
-        cells = "".join(f"{figure:.1f}".rjust(15) for figure in figures)
-        ratio = f"{figures[0] / figures[len(RANKS)]:.2f}x".rjust(10)
-        lines.append(name.ljust(8) + cells + ratio)
+        own = percentile(by_who[OWN], 50)
+        for who, seconds in by_who.items():
+            cells = "".join(f"{percentile(seconds, rank):.1f}".rjust(8) for rank in RANKS)
+            ratio = f"{own / percentile(seconds, 50):.2f}x".rjust(10)
+            lines.append(f"{name}, {who}".ljust(24) + cells + (ratio if who != OWN else ""))
     return "\n".join([*lines, noted(NOTE)])

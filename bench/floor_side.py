@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+from bench import usage
 from bench.cases import OVS_BRIDGE, Case, Vif, instance, mtu, named
 
 BRIDGE = "type bridge forward_delay 0 stp_state 0 mcast_snooping 0"
@@ -25,24 +27,37 @@ class Floor:
         self.case = case
         self.db = db
         self.bridges: set[str] = set()
+        self._used = 0.0
         self.grow = {"hybrid": _hybrid, "tap": _tap, "bridge": self._bridged}[case.name]
 
     def plug(self, vifs: Sequence[Vif]) -> float:
-        begin = time.perf_counter()
-        _ip(line for vif in vifs for line in self.grow(vif))
-        self._vsctl(_add, vifs)
-        return time.perf_counter() - begin
+        with self._counted():
+            begin = time.perf_counter()
+            _ip(line for vif in vifs for line in self.grow(vif))
+            self._vsctl(_add, vifs)
+            return time.perf_counter() - begin
 
     def unplug(self, vifs: Sequence[Vif]) -> float:
         """One link group and one message for all: several times faster than one by one."""
-        begin = time.perf_counter()
-        self._vsctl(_delete, vifs)
-        doomed = [name for vif in vifs for name in self._doomed(vif)]
-        _ip([*(f"link set {name} group {GROUP}" for name in doomed), f"link del group {GROUP}"])
-        return time.perf_counter() - begin
+        with self._counted():
+            begin = time.perf_counter()
+            self._vsctl(_delete, vifs)
+            doomed = [name for vif in vifs for name in self._doomed(vif)]
+            _ip([*(f"link set {name} group {GROUP}" for name in doomed), f"link del group {GROUP}"])
+            return time.perf_counter() - begin
+
+    def cpu(self) -> float:
+        """Of the tools alone: the bench looks at the host with other children."""
+        return self._used
 
     def close(self) -> None:
         """Nothing runs between two calls."""
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        before = usage.ended_children()
+        yield
+        self._used += usage.ended_children() - before
 
     def _doomed(self, vif: Vif) -> list[str]:
         """A veth's other end goes with it."""

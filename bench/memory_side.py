@@ -27,7 +27,7 @@ def start(file: str) -> Sender:
     cfg.CONF(["--config-file", file], project="vif-agent")
     privileged.start(cfg.CONF.vif_agent.tun_device)
     threading.Thread(target=Agent(cfg.CONF).run, daemon=True).start()
-    return Sender(cfg.CONF, cfg.CONF.transport_url)
+    return Sender(cfg.CONF.transport_url, cfg.CONF)
 
 
 def main() -> None:

@@ -50,5 +50,8 @@ class OsVif:
     def unplug(self, vifs: Sequence[Vif]) -> float:
         return self._child.ask("unplug", vifs)
 
+    def cpu(self) -> float:
+        return self._child.cpu()
+
     def close(self) -> None:
         self._child.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging
+from oslo_config import cfg
 
 from bench.cases import Vif, instance
 from vif_agent import bus
@@ -25,23 +28,29 @@ class Ends:
         self._missing: set[str] = set()
         self._event = ""
         self._last = 0.0
+        self._taken_in = ""
         self._error: str | None = None
 
     def expect(self, event: str, vifs: Sequence[Vif]) -> None:
         with self._news:
-            self._event, self._error = event, None
+            self._event, self._error, self._taken_in = event, None, ""
             self._missing = {vif["id"] for vif in vifs}
 
-    def wait(self) -> float:
-        """When the last one was done, by time.perf_counter()."""
+    def wait(self, patience: float = PATIENCE) -> float:
+        """When the last one was done, by time.perf_counter(). ``patience``: for the next."""
         with self._news:
             while self._missing and not self._error:
                 before = len(self._missing)
-                if not self._news.wait(PATIENCE) and len(self._missing) == before:
-                    self._error = f"{before} ports not done, none for {PATIENCE} s"
+                if not self._news.wait(patience) and len(self._missing) == before:
+                    self._error = f"{before} ports not done, none for {patience} s"
             if self._error:
                 raise RuntimeError(f"vif-agent: {self._error}")
             return self._last
+
+    def since_taken_in(self) -> float:
+        """Seconds from when the agent had the first of the casts to the end of the last port."""
+        taken_in = datetime.datetime.fromisoformat(self._taken_in).timestamp()
+        return self._last - time.perf_counter() + time.time() - taken_in
 
     def info(self, _context: Any, _from: str, event: str, payload: Any, _meta: Any) -> None:
         now = time.perf_counter()
@@ -49,6 +58,8 @@ class Ends:
             if event == self._event and payload["port_id"] in self._missing:
                 self._missing.discard(payload["port_id"])
                 self._last = now
+                received = payload["received_at"]
+                self._taken_in = min(self._taken_in or received, received)
                 if not self._missing:
                     self._news.notify()
 
@@ -62,8 +73,8 @@ class Ends:
 class Sender:
     """What nova-compute would do: cast, and hear of the result."""
 
-    def __init__(self, conf: Any, url: str) -> None:
-        """`conf` must be oslo.config's own: oslo.messaging reads some options nowhere else."""
+    def __init__(self, url: str, conf: Any = None) -> None:
+        conf = conf or configured()
         self.ends = Ends()
         self.transport = oslo_messaging.get_rpc_transport(conf, url=url)
         self.news = oslo_messaging.get_notification_transport(conf, url=url)
@@ -80,6 +91,20 @@ class Sender:
     def unplug(self, vifs: Sequence[Vif]) -> float:
         return self._ask("vif.unplug.end", self.api.unplug_vif, vifs)
 
+    def sync(self, vifs: Sequence[Vif], patience: float) -> float:
+        """All in one full set. ``patience``: seconds for the first, and for each after it."""
+        self.ends.expect("vif.plug.end", vifs)
+        items = [{"instance": instance(vif), "vif": vif} for vif in vifs]
+        begin = time.perf_counter()
+        self.api.sync_vifs({}, HOST, items)
+        return self.ends.wait(patience) - begin
+
+    def cast(self, vifs: Sequence[Vif]) -> None:
+        """Plugs, which the broker has when this returns; ``ends`` waits for their ends."""
+        self.ends.expect("vif.plug.end", vifs)
+        for vif in vifs:
+            self.api.plug_vif({}, HOST, instance(vif), vif)
+
     def close(self) -> None:
         self.listener.stop()
         self.listener.wait()
@@ -93,3 +118,10 @@ class Sender:
         for owner, vif in owned:
             cast({}, HOST, owner, vif)
         return self.ends.wait() - begin
+
+
+def configured() -> Any:
+    """oslo.config's own CONF: oslo.messaging reads some options nowhere else."""
+    logging.getLogger("oslo_messaging").setLevel(logging.ERROR)
+    cfg.CONF([], project="bench", default_config_files=[])
+    return cfg.CONF

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 from bench.cases import Case
 from bench.measure import Figures
+from bench.tree import OURS
 
 ROWS = (
     ("burst plug, ports/s", "plug_rate"),
     ("burst unplug, ports/s", "unplug_rate"),
+    ("plug of a burst, CPU ms/port", "plug_cpu"),
+    ("unplug of a burst, CPU ms/port", "unplug_cpu"),
     ("lone plug p50, ms", "lone_plug_p50"),
     ("lone plug p99, ms", "lone_plug_p99"),
     ("lone unplug p50, ms", "lone_unplug_p50"),
@@ -21,8 +24,8 @@ ROWS = (
     ("bridges left behind", "left"),
 )
 COUNTED = ("settle", "drain", "wrong", "left")
-OURS, THEIRS, FLOOR = "vif-agent", "os-vif", "floor"
-WIDTH = 30
+THEIRS, FLOOR = LAST = "os-vif", "floor"
+WIDTH = 32
 NOTES = (
     "vif-agent: from the first cast to the notification of the last port. Each wish goes over the "
     "bus and is on disk before it is acknowledged; the result goes back over the bus.",
@@ -36,15 +39,15 @@ NOTES = (
 
 def table(case: Case, figures: Mapping[str, Figures]) -> str:
     """One case: a column for each contender, then how many times better we are (more is better)."""
-    names = [name for name in (OURS, THEIRS, FLOOR) if name in figures]
+    names = sorted(figures, key=lambda name: (name != OURS, name in LAST, name == FLOOR))
     rivals = [name for name in names if name != OURS and OURS in names]
     heads = [*names, *(f"vs {name}" for name in rivals)]
-    lines = [case.title, "".ljust(WIDTH) + "".join(head.rjust(11) for head in heads)]
+    lines = [case.title, "".ljust(WIDTH) + "".join(head.rjust(14) for head in heads)]
     for title, field in ROWS:
         values = {name: float(getattr(figures[name], field)) for name in names}
         cells = [_number(values[name]) for name in names]
         cells += [_times(values[OURS], values[name], field) for name in rivals]
-        lines.append(title.ljust(WIDTH) + "".join(cell.rjust(11) for cell in cells))
+        lines.append(title.ljust(WIDTH) + "".join(cell.rjust(14) for cell in cells))
     return "\n".join([*lines, *map(noted, case.notes)])
 
 

@@ -33,6 +33,7 @@ class NovaSide:
     """``directory``: its scratch. ``early`` and ``late``: directories of more distributions.
 
     ``novas_url``: nova's own bus, where it is not the agent's. ``more``: of nova.conf.
+    ``python``: of an environment like ours, with another tree's drop-in.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class NovaSide:
         novas_url: str = "",
         host: str = HOST,
         more: str = "",
+        python: Path = PYTHON,
     ) -> None:
-        assert PYTHON.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
+        assert python.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
         self._config, self._log = directory / "nova.conf", directory / "nova.log"
         self._config.write_text(
             f"[DEFAULT]\nhost = {host}\ntransport_url = {novas_url or url}\n"
@@ -56,7 +58,7 @@ class NovaSide:
             + (f"transport_url = {url}\n" if novas_url else "")
             + more
         )
-        self._command = [str(PYTHON), str(SIDE), "--config-file", str(self._config)]
+        self._command = [str(python), str(SIDE), "--config-file", str(self._config)]
         self._command += ["--log-file", str(self._log)]
         self._command += ["--eventlet"] if eventlet else []
         self._command += ["--late", str(late)] if late else []

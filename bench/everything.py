@@ -1,0 +1,123 @@
+"""All cases, all contenders, all repeats, in one place."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bench import drain, growth, memory, options, status, waiters
+from bench.agent_side import Agent, MemoryAgent
+from bench.cases import CASES, Case
+from bench.check import Host
+from bench.contender import Contender
+from bench.floor_side import Floor
+from bench.measure import Figures, Run
+from bench.osvif import OsVif, environment
+from bench.place import Place
+from bench.repair_table import Repairs
+from bench.side import Rows, merged
+from bench.table import FLOOR, THEIRS
+from bench.tree import HERE, OURS, Tree, beside
+
+T = TypeVar("T")
+#: seconds of one os_vif.plug, by case, then by who
+Times = dict[str, dict[str, list[float]]]
+
+
+@dataclass
+class Results:
+    """``runs``: by case, of each repeat, by who. ``alone``: by case of vif-agent alone."""
+
+    runs: dict[str, list[dict[str, Figures]]] = field(default_factory=dict)
+    alone: dict[str, Rows] = field(default_factory=dict)
+    repairs: Repairs = field(default_factory=dict)
+    plugs: Times = field(default_factory=dict)
+
+
+def trees(args: argparse.Namespace) -> dict[str, Tree]:
+    """Those whose agents take part, by what they are called in the table."""
+    both = {OURS: HERE, options.BESIDE: beside(args.beside) if args.beside else HERE}
+    return {(tree := both[who]).label: tree for who in both if who in args.contenders}
+
+
+class Bench:
+    def __init__(self, args: argparse.Namespace, here: Place) -> None:
+        self.args = args
+        self.here = here
+        self.host = Host(here.db)
+        self.trees = trees(args)
+        self.names = [*self.trees, *(who for who in (THEIRS, FLOOR) if who in args.contenders)]
+
+    def run(self) -> Results:
+        results = Results(self.bursts())
+        if self.args.bus == "rabbit" and self.trees:
+            results.alone = self.alone()
+            results.repairs, results.plugs = self.repairs(), self.dropin()
+        return results
+
+    def bursts(self) -> dict[str, list[dict[str, Figures]]]:
+        """Every repeat starts with another contender, so that none is always the first."""
+        names = [name for name in self.args.cases if name in CASES]
+        runs: dict[str, list[dict[str, Figures]]] = {name: [] for name in names}
+        for turn in range(self.args.repeat):
+            for name in names:
+                order = _rotated(self.names, turn)
+                runs[name].append({who: self.go(CASES[name], who) for who in order})
+        return runs
+
+    def go(self, case: Case, who: str) -> Figures:
+        """Only the one whose turn it is runs, and it leaves the place as it was."""
+        vifs = case.vifs(self.args.ports)
+        runner = self.contender(case, who)
+        try:
+            figures = Run(runner, self.host, case).measure(vifs, self.args.lone)
+        finally:
+            runner.close()
+        shared = {vif["network"]["bridge"] for vif in vifs} if case.name == "bridge" else set()
+        left = self.host.sweep(shared)
+        return replace(figures, left=len(left))
+
+    def alone(self) -> dict[str, Rows]:
+        """The cases of vif-agent alone, each tree's agent after the other's."""
+        here, args, floor = self.here, self.args, FLOOR in self.args.contenders
+        queued = {"tap": args.drain_tap, "hybrid": args.drain_hybrid}
+        of: dict[str, Callable[[Sequence[Tree]], Rows]] = {
+            options.DRAIN: lambda who: drain.measure(here, who, floor, queued),
+            options.GROWTH: lambda who: growth.measure(here, who, args.ports, args.crowd),
+            options.MEMORY: lambda who: memory.measure(here, who, args.full_set),
+            options.STATUS: lambda who: status.measure(here, who, args.unplugged),
+            options.WAITERS: lambda who: waiters.measure(here, who, args.waiters, args.lone),
+        }
+        turns = [_rotated(list(self.trees.values()), n) for n in range(args.repeat_alone)]
+        return {name: merged(map(of[name], turns)) for name in of if name in args.cases}
+
+    def repairs(self) -> Repairs:
+        if options.REPAIR not in self.args.cases or OURS not in self.trees:
+            return {}
+        from bench import repair
+
+        return repair.measure(self.here, self.args.repair_ports, self.args.repair_times)
+
+    def dropin(self) -> Times:
+        if options.DROPIN not in self.args.cases or THEIRS not in self.args.contenders:
+            return {}
+        from bench import dropin
+
+        return dropin.measure(self.here, list(self.trees.values()), self.args.lone)
+
+    def contender(self, case: Case, who: str) -> Contender:
+        if who == FLOOR:
+            return Floor(case, self.here.db)
+        if who == THEIRS:
+            python = environment(self.args.os_vif_env)
+            return OsVif(python, self.here.db, self.here.scratch, self.args.privsep)
+        if self.args.bus == "memory" and who == OURS:
+            return MemoryAgent(self.here)
+        return Agent(self.here, self.trees[who])
+
+
+def _rotated(names: Sequence[T], by: int) -> list[T]:
+    shift = by % len(names)
+    return [*names[shift:], *names[:shift]]
