@@ -5,13 +5,13 @@ import errno
 import os
 import time
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from ovs.jsonrpc import Connection, Message
 from ovs.poller import Poller
 from ovs.stream import Stream
 
 from vif_agent.errors import OvsdbUnavailable
+from vif_agent.host.ovs_schema import OpenVSwitch
 from vif_agent.ownership import Found
 from vif_agent.resources import OVS_PORT, Key
 
@@ -35,7 +35,7 @@ class Progress:
     def wrote(self, names: Collection[str], cfg: int) -> None:
         self._awaited |= dict.fromkeys(names, cfg)
 
-    def reached(self, root: Any) -> frozenset[Key]:
+    def reached(self, root: OpenVSwitch) -> frozenset[Key]:
         """For these it has come as far as it should; or it never will, for the database has given
         no such number yet: it is another, or an older copy of what it was."""
         over = {n: c for n, c in self._awaited.items() if not root.cur_cfg < c <= root.next_cfg}
@@ -44,12 +44,16 @@ class Progress:
         self._followed |= {Key(OVS_PORT, name) for name, c in over.items() if c <= root.cur_cfg}
         return frozenset(Key(OVS_PORT, name) for name in over)
 
+    def doubted(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> set[Key]:
+        """For these is to be asked whether it is there."""
+        doubted = seen.keys() - self._followed - set(going)
+        return {k for k in doubted if k.space == OVS_PORT and seen[k].stamp and seen[k].ready}
+
     def believed(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> dict[Key, Found]:
         """An ofport of ours says nothing when nobody is there who carries the port. Not asked for
         those for which something has just been done, nor for those that are ``going``."""
-        doubted = seen.keys() - self._followed - set(going)
+        ready = self.doubted(seen, going)
         self._followed -= seen.keys()
-        ready = {k for k in doubted if k.space == OVS_PORT and seen[k].stamp and seen[k].ready}
         if not ready or is_there(self._connection, self._timeout):
             return {**seen}
         gone = "ovs-vswitchd, which gave it its ofport, is not there"
@@ -59,8 +63,8 @@ class Progress:
 
 def is_there(connection: str, timeout: float) -> bool:
     """Whether somebody has its lock. Asked for and given back in one breath, so that it is kept
-    waiting for no moment; and on a connection of its own, for python-ovs's replica writes nothing
-    while it wants a lock. Raises OvsdbUnavailable."""
+    waiting for no moment; and on a connection of its own, so that it holds up nobody else. Raises
+    OvsdbUnavailable."""
     deadline = time.monotonic() + timeout
     error, stream = Stream.open_block(Stream.open(connection), int(timeout * 1000))
     if error:

@@ -1,8 +1,9 @@
 """One connection to ovsdb-server, owned by one thread.
 
-The thread keeps python-ovs's replica of the few columns we use, and runs what other threads ask
-of it: reads, and one transaction a round. It tells of interfaces that ovs-vswitchd has taken in
-or refused, and of every (re)connection.
+The thread keeps a replica of the few columns we use, and runs what other threads ask of it: one
+transaction a round. It tells of interfaces that ovs-vswitchd has taken in or refused, and of every
+(re)connection; not of what has come back of our own transactions. Who reads does so itself, under
+the lock, after it has taken in what the server has sent by then: that costs no hop to the thread.
 """
 
 import errno
@@ -17,19 +18,16 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
-import ovs.db.idl
 import ovs.poller
-import ovs.vlog
 
-from vif_agent.errors import HostRefused, NotYet, OvsdbUnavailable, Problem
-from vif_agent.host.ovs_refusals import Overtaken, refusal
-from vif_agent.host.ovs_replica import Replica
+from vif_agent.errors import OvsdbUnavailable, Problem
+from vif_agent.host.ovs_client import Client
+from vif_agent.host.ovs_commit import Commits
 from vif_agent.host.ovs_rows import NOT_INITIALISED, Rows
 from vif_agent.host.ovs_vswitchd import Progress
-from vif_agent.host.ovs_writer import Writer
 from vif_agent.ownership import Found
 from vif_agent.plan import Step
-from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
+from vif_agent.resources import OVS_BRIDGE, Key
 
 LOG = logging.getLogger(__name__)
 
@@ -38,13 +36,12 @@ _T = TypeVar("_T")
 #: told instead of keys when events may have been missed: everything may differ
 EVERYTHING: frozenset[Key] | None = None
 
-#: of one transaction, when others write what it depends on
-_TRIES = 5
-
+_Which = Callable[[], Collection[Key]]
 OnChange = Callable[[frozenset[Key] | None], None]
 
 #: seconds to wait for an answer, and more for each write of a transaction
 _PATIENCE_SECONDS, _PATIENCE_EACH = 3.0, 0.02
+_DOES_NOT_ANSWER = "ovsdb: the server does not answer"
 _YOUNG_SECONDS = 5.0  # after the start a connection may yet come
 
 
@@ -58,7 +55,7 @@ class Ovsdb:
     def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
         self._timeout = timeout
         self._connection = connection
-        self._refusal = ""  # the last that was told
+        self._trouble = ""  # the last that was told
         self._on_change = on_change
         self._calls: deque[tuple[Callable[[], Any], Future[Any], float]] = deque()
         # not a pipe: eventlet's os.read waits even on one that is set not to block
@@ -67,11 +64,14 @@ class Ovsdb:
         self._hangs_from = float("inf")  # while a call is carried out: when nobody waits for it
         self._started = 0.0
         self._stopping = False
-        self._was_connected = self._was_whole = False
+        self._is_missed = False  # a connection that was there may come back
+        self._state = ("connection lost", 0)
         self._vswitchd = Progress(connection, timeout)
         self._unattended: set[str] = set()
-        self._idl = Replica(connection)
-        self._rows = Rows(self._idl)
+        self._lock = threading.Lock()  # for the client, the rows and how far ovs-vswitchd is
+        self._client = Client(connection)
+        self._rows = Rows(self._client.replica)
+        self._commits = Commits(self._client, self._lock, self._vswitchd, self._wait_for_answer)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
     def start(self) -> None:
@@ -82,16 +82,16 @@ class Ovsdb:
         self._stopping = True
         self._wake()
         self._thread.join()
-        self._idl.close()
+        self._client.close()
         self._wake_read.close()
         self._wake_write.close()
 
     def read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
-        return self._call(lambda: self._read(keys, going))
+        return self._look(lambda: keys, going)
 
     def read_claimed(self) -> dict[Key, Found]:
         """All that carries our stamp, whatever it is called, and broken ports of others' plugs."""
-        return self._call(lambda: self._read(list(self._rows.claimed())))
+        return self._look(lambda: [*self._rows.claimed()])
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """Carry out the steps in one transaction; what failed, by key.
@@ -99,13 +99,34 @@ class Ovsdb:
         What cannot be written, or the database refuses, is tried again in halves, so that one bad
         row harms no other.
         """
-        return self._call(lambda: self._apply(steps), [step.key for step in steps])
+        return self._call(lambda: self._commits.apply(steps), [step.key for step in steps])
+
+    def _look(self, which: _Which, going: Collection[Key] = ()) -> dict[Key, Found]:
+        """Only for a connection that is not there, or for a question to the server, is the thread
+        needed."""
+        seen = self._remember(which, going)
+        return self._call(lambda: self._read(which, going)) if seen is None else seen
+
+    def _remember(self, which: _Which, going: Collection[Key]) -> dict[Key, Found] | None:
+        self._fail_if_hanging()
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            raise OvsdbUnavailable(_DOES_NOT_ANSWER)
+        try:
+            if not self._client.connected:
+                return None
+            if self._client.take_in():
+                self._wake()  # of what has come the thread tells, or has waited for it
+            seen = self._seen(which()) if self._client.current else None
+            if seen is None or self._vswitchd.doubted(seen, going):
+                return None
+            return self._vswitchd.believed(seen, going)
+        finally:
+            self._lock.release()
 
     def _call(self, function: Callable[[], _T], writes: Sequence[Key] = ()) -> _T:
         """Nobody waits for a server that hangs. What is given up amid the work goes on by itself,
         its end is told as a change of what it ``writes``, and until then all else fails at once."""
-        if time.monotonic() > self._hangs_from:
-            raise OvsdbUnavailable("ovsdb: the server has not answered yet")
+        self._fail_if_hanging()
         patience = min(_PATIENCE_SECONDS + _PATIENCE_EACH * len(writes), self._timeout * 2)
         future: Future[_T] = Future()
         self._calls.append((function, future, patience))
@@ -115,7 +136,11 @@ class Ovsdb:
         except FutureTimeout:
             if not future.cancel():  # else nobody knows of what is done later
                 future.add_done_callback(lambda _: self._on_change(frozenset(writes)))
-            raise OvsdbUnavailable("ovsdb: the server does not answer") from None
+            raise OvsdbUnavailable(_DOES_NOT_ANSWER) from None
+
+    def _fail_if_hanging(self) -> None:
+        if time.monotonic() > self._hangs_from:
+            raise OvsdbUnavailable("ovsdb: the server has not answered yet")
 
     def _wake(self) -> None:
         self._wake_write.send(b"!")
@@ -126,11 +151,13 @@ class Ovsdb:
                 self._turn()
             except Exception:
                 LOG.exception("OVSDB thread: connecting anew")
-                self._idl.force_reconnect()
+                with self._lock:
+                    self._client.start_over()
                 time.sleep(1)
 
     def _turn(self) -> None:
-        self._idl.run()
+        with self._lock:
+            self._client.run()
         self._tell()
         while self._calls:
             function, future, patience = self._calls.popleft()
@@ -138,9 +165,7 @@ class Ovsdb:
             self._carry_out(function, future)
             self._hangs_from = float("inf")
         self._tell()
-        poller = ovs.poller.Poller()
-        poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
-        self._idl.wait(poller)
+        poller = self._poller()
         if not self._calls:
             poller.block()
         self._drain()
@@ -155,7 +180,9 @@ class Ovsdb:
     def _carry_out(self, function: Callable[[], _T], future: Future[_T]) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
         try:
-            self._run_until(lambda: self._idl.connected)
+            if not self._goes_on_until(lambda: self._client.connected, self._grace()):
+                self._is_missed = False
+                raise OvsdbUnavailable(f"ovsdb: {self._away}")
             self._tell()  # of the connection, before anything is seen through it
         except Exception as error:
             if future.set_running_or_notify_cancel():
@@ -163,72 +190,80 @@ class Ovsdb:
         else:
             _complete(future, function)
 
-    def _run_until(self, done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + self._grace()
+    def _wait_for_answer(self, here: Callable[[], bool]) -> None:
+        if not self._goes_on_until(here, self._timeout):
+            raise OvsdbUnavailable("ovsdb: no answer to a transaction")
+
+    def _goes_on_until(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Not longer than that; also ``stop`` ends it."""
+        deadline = time.monotonic() + seconds
         while not done():
             left = deadline - time.monotonic()
             if left <= 0 or self._stopping:
-                self._was_connected = self._idl.connected
-                raise OvsdbUnavailable(f"ovsdb: {self._away}")
-            poller = self._poller(left)
-            self._idl.wait(poller)
+                return False
+            poller = self._poller()
+            poller.timer_wait(int(left * 1000) + 1)
             poller.block()
             self._drain()
-            self._idl.run()
+            with self._lock:
+                self._client.run()
+        return True
 
     def _grace(self) -> float:
         """Seconds for the connection to come (back): for one that nobody has seen come, none."""
-        if self._was_connected:
+        if self._is_missed:
             return self._timeout
         return 0.5 if time.monotonic() < self._started + _YOUNG_SECONDS else 0.0
 
-    def _poller(self, seconds: float) -> Any:
-        """Also ``stop`` ends its wait."""
+    def _poller(self) -> Any:
         poller = ovs.poller.Poller()
-        poller.timer_wait(int(seconds * 1000) + 1)
         poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
+        with self._lock:
+            self._client.wait(poller)
         return poller
 
     def _tell(self) -> None:
         """Pass on what has changed since the last time."""
-        if not self._idl.connected and self._idl.refusal != self._refusal:
-            absent = self._idl.refusal in ("", os.strerror(errno.ENOENT))  # a host may have none
-            LOG.log(logging.INFO if absent else logging.WARNING, "OVSDB: %s", self._away)
-        self._refusal = "" if self._idl.connected else self._idl.refusal
-        state = (self._idl.connected, self._idl.whole)
-        if state != (self._was_connected, self._was_whole):
-            self._was_connected, self._was_whole = state
-            LOG.info("OVSDB %s", self._state)
-            if self._idl.connected:
-                self._reached()
-                self._idl.changed.clear()
-                self._idl.wired += 1  # rows that went while we were away are told of by nobody
-                self._on_change(EVERYTHING)
-        if keys := frozenset(self._idl.changed) | self._reached():
-            self._idl.changed.clear()
+        client, replica = self._client, self._client.replica
+        with self._lock:
+            root = replica.root if client.connected else None
+            was, self._state = self._state, _state(client)
+            keys = self._vswitchd.reached(root) if root else frozenset()
+            keys |= replica.changed
+            replica.changed.clear()
+        self._tell_trouble()
+        if self._state != was:
+            LOG.info("OVSDB %s", self._state[0])
+        if self._state != was and client.connected:
+            self._is_missed = True
+            self._on_change(EVERYTHING)
+        elif keys:
             self._on_change(keys)
 
-    @property
-    def _state(self) -> str:
-        if not self._idl.connected:
-            return "connection lost"
-        return "connected" if self._idl.whole else f"connected, but {NOT_INITIALISED}"
+    def _tell_trouble(self) -> None:
+        trouble, connected = self._client.trouble, self._client.connected
+        if not connected and trouble != self._trouble:
+            absent = trouble in ("", os.strerror(errno.ENOENT))  # a host may have none
+            LOG.log(logging.INFO if absent else logging.WARNING, "OVSDB: %s", self._away)
+        self._trouble = "" if connected else trouble
 
     @property
     def _away(self) -> str:
-        why = f": {self._idl.refusal}" if self._idl.refusal else ""
+        why = f": {self._client.trouble}" if self._client.trouble else ""
         return f"not connected to {self._connection}{why}"
 
-    def _reached(self) -> frozenset[Key]:
-        return self._vswitchd.reached(self._rows.root) if self._idl.whole else frozenset()
+    def _read(self, which: _Which, going: Collection[Key]) -> dict[Key, Found]:
+        with self._lock:
+            seen = self._seen(which())
+        return self._vswitchd.believed(seen, going)
 
-    def _read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
+    def _seen(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._vswitchd.awaited(key.name))) for key in keys)
         seen = {key: thing for key, thing in found if thing is not None}
         for key in keys:
             if key.space == OVS_BRIDGE:
                 self._tell_unattended(key.name, seen.get(key))
-        return self._vswitchd.believed(seen, going)
+        return seen
 
     def _tell_unattended(self, name: str, bridge: Found | None) -> None:
         """Once of each that is made, and when its owner has come."""
@@ -239,68 +274,14 @@ class Ovsdb:
             LOG.info("Bridge %s: %s", name, "its owner has come" if bridge else "it has gone")
             self._unattended.discard(name)
 
-    def _apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
-        try:
-            self._commit(steps)
-            return {}
-        except (HostRefused, Overtaken) as error:
-            groups = {step.ports or (step.owner,) for step in steps}
-            if len(groups) > 1:
-                return self._apply_in_halves(steps, sorted(groups))
-            return {step.key: error.problem for step in steps}
-        except NotYet as error:
-            return {step.key: error.problem for step in steps}
 
-    def _apply_in_halves(
-        self, steps: Sequence[Step], groups: Sequence[tuple[str, ...]]
-    ) -> dict[Key, Problem]:
-        first = {*groups[: len(groups) // 2]}
-        in_first = [(step.ports or (step.owner,)) in first for step in steps]
-        failures = self._apply([s for s, early in zip(steps, in_first, strict=True) if early])
-        return failures | self._apply(
-            [s for s, early in zip(steps, in_first, strict=True) if not early]
-        )
-
-    def _commit(self, steps: Sequence[Step]) -> None:
-        """What others have written meanwhile may change what is to be written: once more."""
-        for _ in range(_TRIES):
-            txn, status = self._try(steps)
-            if status != txn.TRY_AGAIN:
-                break
-        else:
-            raise NotYet("ovsdb: the database has changed meanwhile")
-        if status not in (txn.SUCCESS, txn.UNCHANGED):
-            raise refusal(str(txn.get_error()))
-        if status == txn.SUCCESS:
-            ports = [step.key.name for step in steps if step.key.space == OVS_PORT]
-            self._vswitchd.wrote(ports, txn.get_increment_new_value())
-
-    def _try(self, steps: Sequence[Step]) -> tuple[Any, Any]:
-        txn = ovs.db.idl.Transaction(self._idl)
-        try:
-            Writer(self._rows, txn).write(steps)
-            return txn, self._finish(txn)
-        except BaseException:
-            txn.abort()
-            raise
-        finally:
-            self._idl.txn = None
-
-    def _finish(self, txn: Any) -> Any:
-        status = txn.commit()
-        deadline = time.monotonic() + self._timeout
-        while status == txn.INCOMPLETE:
-            left = deadline - time.monotonic()
-            if left <= 0 or self._stopping:
-                raise OvsdbUnavailable("ovsdb: no answer to a transaction")
-            poller = self._poller(left)
-            self._idl.wait(poller)
-            txn.wait(poller)
-            poller.block()
-            self._drain()
-            self._idl.run()
-            status = txn.commit()
-        return status
+def _state(client: Client) -> tuple[str, int]:
+    """In words, and of which connection."""
+    if not client.connected:
+        return "connection lost", 0
+    initialised = client.replica.root is not None
+    text = "connected" if initialised else f"connected, but {NOT_INITIALISED}"
+    return text, client.attempt
 
 
 def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
