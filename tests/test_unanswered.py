@@ -90,8 +90,8 @@ def test_unplug_waits_for_what_the_port_had_borrowed(
     rig.host.add_link(OtherLink(name=vif["devname"]))
     assert rig.plug(vif).state == READY
     made = rig.made()
-    rig.restart()
     later.awake = False
+    rig.restart()
     rig.engine.look([rig.wish(UNPLUG, vif)])
     assert rig.made() == made
     later.awake = True
