@@ -15,10 +15,10 @@ DROPIN = "os_vif.plug"  # os-vif's own plugin and ours in its place
 DRAIN, GROWTH, MEMORY, STATUS, WAITERS = "drain", "growth", "memory", "status", "waiters"
 ALONE = {
     DRAIN: "casts wait in the queue, the agent starts; beside the tools",
-    GROWTH: "2,000 ports: what one more costs, memory, a link's event, the start",
-    MEMORY: "the peak while 10,000 ports come by one full set",
-    STATUS: "`status` with 17,000 ports that were unplugged",
-    WAITERS: "a plug beside 1,000 senders who wait for other ports",
+    GROWTH: "a host full of ports: what one more costs, memory, a link's event, the start",
+    MEMORY: "memory while very many ports come by one full set",
+    STATUS: "`status` with very many ports that were unplugged",
+    WAITERS: "plugs beside very many senders who wait for other ports",
     REPAIR: "from a deletion by hand to its repair",
     DROPIN: "one os_vif.plug, by os-vif's own plugin and by ours in its place",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import clock_gettime
 
@@ -14,7 +15,7 @@ _SCHEDULED = 2  # CPUCLOCK_SCHED of linux/posix-timers.h: what all threads have 
 
 def cpu(pid: int) -> float:
     """Seconds, user and system, of this process and all below it, those that have ended too."""
-    return sum(_own(each) + _ended_children(each) for each in family(pid))
+    return sum(map(_with_ended_children, family(pid)))
 
 
 def ended_children() -> float:
@@ -34,20 +35,21 @@ def peak(pid: int) -> float:
 
 
 def family(pid: int) -> Iterator[int]:
+    """Those that run now; what ends meanwhile is its parent's ended child."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from family(int(child))
+    with suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in children.read_text().split():
+                yield from family(int(child))
 
 
-def _own(pid: int) -> float:
-    """By the process's own clock: /proc/PID/stat counts in ticks of 10 ms."""
-    return clock_gettime(~pid << 3 | _SCHEDULED)
-
-
-def _ended_children(pid: int) -> float:
-    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(after_name[13]) + int(after_name[14])) / _TICKS
+def _with_ended_children(pid: int) -> float:
+    """By the process's own clock: its own line in /proc/PID/stat counts in ticks of 10 ms."""
+    with suppress(OSError):
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ended = (int(after_name[13]) + int(after_name[14])) / _TICKS
+        return clock_gettime(~pid << 3 | _SCHEDULED) + ended
+    return 0.0
 
 
 def _status(pid: int, field: str) -> float:
