@@ -20,8 +20,6 @@ from vif_agent.private_names.looks import Keeps, Look, Says, Takes, There
 SOURCE = Path(vif_agent.__file__).parent
 ROOM = SOURCE / "private_names"
 CHANGED = "tests.changed_library"
-#: of python-ovs
-NOT_YET = {"_data", "_open", "_recv", "_send", "_table"}
 
 
 def test_installed_libraries_are_as_they_were() -> None:
@@ -92,7 +90,6 @@ def test_private_names_stand_in_their_room_alone() -> None:
         for path in sorted(SOURCE.rglob("*.py"))
         if ROOM not in path.parents
         for line, name in _private(ast.parse(path.read_text()))
-        if not ("ovs" in str(path.relative_to(SOURCE)) and name in NOT_YET)
     ]
     assert found == []
 
@@ -102,7 +99,6 @@ def test_no_class_replaces_a_private_method_of_a_library() -> None:
         f"{kind.__module__}.{kind.__name__}.{name}"
         for kind in _classes()
         if not kind.__module__.startswith("vif_agent.private_names.")
-        if "ovs" not in kind.__module__  # not yet
         for name, value in vars(kind).items()
         if inspect.isroutine(value) and name.startswith("_") and not name.startswith("__")
         if any(name in vars(base) for base in kind.__mro__ if _is_a_librarys(base))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
 import ovs.poller
-import ovs.stream
 from ovs.stream import Stream
 
 from vif_agent.errors import NotConfigured
+from vif_agent.private_names import python_ovs
 
 _SET = {
     "ssl_key_file": Stream.ssl_set_private_key_file,
@@ -58,7 +58,7 @@ def _check(files: Mapping[str, str]) -> None:
         raise NotConfigured(f"[ovs] {', '.join(files)}: {error}") from error
 
 
-class TlsStream(ovs.stream.SSLStream):  # type: ignore[misc]
+class TlsStream(python_ovs.TlsStream):
     """``trouble``: why it came to its end, where TLS knows more than errno can say."""
 
     files: ClassVar[Mapping[str, str]] = {}
@@ -70,17 +70,16 @@ class TlsStream(ovs.stream.SSLStream):  # type: ignore[misc]
         self._wants = 0
         self._shaken = self._heard = False
 
-    @staticmethod
-    def _open(suffix: str, dscp: int) -> tuple[int, Any]:
+    @classmethod
+    def opened(cls, suffix: str, dscp: int) -> tuple[int, Any]:
         """The files are read anew each time, for certificates are renewed."""
         try:
-            _check(TlsStream.files)
-            TlsStream.unusable = ""
-            error, sock = ovs.stream.SSLStream._open(suffix, dscp)
+            _check(cls.files)
+            cls.unusable = ""
+            return super().opened(suffix, dscp)
         except (NotConfigured, ssl.SSLError) as wrong:
-            TlsStream.unusable = str(wrong)
+            cls.unusable = str(wrong)
             return errno.EPROTO, None
-        return error, sock
 
     def connect(self) -> int:
         """python-ovs waits for room to send while it is the peer that is to speak: always awake.
@@ -104,12 +103,12 @@ class TlsStream(ovs.stream.SSLStream):  # type: ignore[misc]
 
     def recv(self, n: int) -> tuple[int, Any]:
         """The peer's word on our certificate comes here: with TLS 1.3 after the handshake."""
-        error, answer = self._tried(self._recv, n)
+        error, answer = self._tried(self.read, n)
         self._heard = self._heard or bool(answer and answer[1])
         return (error, "") if error else answer
 
     def send(self, buf: Any) -> int:
-        error, sent = self._tried(self._send, buf)
+        error, sent = self._tried(self.write, buf)
         return -error if error else int(sent)
 
     def recv_wait(self, poller: Any) -> None:

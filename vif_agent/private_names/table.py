@@ -76,6 +76,18 @@ AGENT: Mapping[str, Sequence[Look]] = {
         Keeps("oslo_privsep.comm:ClientChannel", "running reader_thread lock outstanding_msgs"),
         Takes("oslo_privsep.comm:Future.set_exception", "self exc"),
     ),
+    "ovs": (
+        Takes("ovs.stream:SSLStream._open", "suffix dscp"),
+        Takes("ovs.stream:SSLStream._recv", "self n"),
+        Takes("ovs.stream:SSLStream._send", "self buf"),
+        Keeps("ovs.stream:Stream", "socket name state"),
+        Takes("ovs.stream:Stream.register_method", "method cls"),
+        Takes("ovs.jsonrpc:Connection", "stream"),
+        Keeps("ovs.jsonrpc:Connection", "status input output received_bytes stream error run wait"),
+        Takes("ovs.jsonrpc:Session", "reconnect rpc remotes"),
+        Keeps("ovs.jsonrpc:Session", "rpc stream remotes reconnect seqno pick_remote"),
+        Takes("ovs.reconnect:Reconnect.disconnected", "self now error"),
+    ),
 }
 
 #: in nova-compute's process
