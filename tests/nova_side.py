@@ -13,7 +13,7 @@ from tests.osvif_specs import Spec, instance
 from vif_agent.testing.daemon import HOST
 
 ROOT = Path(__file__).parent.parent
-PYTHON = ROOT / ".venv-osvif" / "bin" / "python"
+PYTHON = ROOT / os.environ.get("VIF_AGENT_NOVA_VENV", ".venv-osvif") / "bin" / "python"
 SIDE = Path(__file__).with_name("osvif_side.py")
 ALL = (
     "ovs", "linux_bridge", "vrouter", "ivs", "agilio_ovs", "vhostuser_fp", "contrail_vrouter",

@@ -25,9 +25,9 @@ _LOOK_SECONDS = 2.0
 
 class Notifications:
     def __init__(self, conf: Any, host: str) -> None:
-        self._transport = oslo_messaging.get_notification_transport(conf)
         self._publisher = f"vif-agent.{host}"
-        self._outlet = Outlet(self._transport, self._publisher)
+        transport = oslo_messaging.get_notification_transport(conf)
+        self._outlet = Outlet(transport, self._publisher)
         self._waiting: deque[Message] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
