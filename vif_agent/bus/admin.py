@@ -34,12 +34,23 @@ def _call(call: _Call) -> _Call:
 class Asked(Protocol):
     """Who answers what is not in the store: ``vif_agent.operations``."""
 
-    def plan(self, message: dict[str, Any]) -> dict[str, Any]: ...
-    def check(self, port_id: str) -> dict[str, Any]: ...
-    def orphans(self) -> list[dict[str, Any]]: ...
-    def cleanup(self, dry_run: bool) -> dict[str, Any]: ...
-    def status(self) -> dict[str, Any]: ...
-    def plugins(self) -> list[dict[str, Any]]: ...
+    def plan(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What the cast would do: ``{"text": ..., "steps": [...]}``; nothing is done."""
+
+    def check(self, port_id: str) -> dict[str, Any]:
+        """How the host differs from what the port wants: ``{"ok", "state", "text", "steps"}``."""
+
+    def orphans(self) -> list[dict[str, Any]]:
+        """One dict for each port that nobody asked for and that has something on the host."""
+
+    def cleanup(self, dry_run: bool) -> dict[str, Any]:
+        """Remove the orphans that are due, or say which: ``{"text", "steps", "failed"}``."""
+
+    def status(self) -> dict[str, Any]:
+        """What the agent is at, by words that ``vif-agentctl status`` prints."""
+
+    def plugins(self) -> list[dict[str, Any]]:
+        """One dict for each vif_type: its plugin, and why another's does not plug it."""
 
 
 class Calls:
@@ -61,10 +72,12 @@ class Calls:
 
     @_call
     def get_vif(self, ctxt: Any, port_id: str) -> dict[str, Any] | None:
+        """The port as it was saved last; None for one that is not known."""
         return self._report.get(port_id)
 
     @_call
     def list_vifs(self, ctxt: Any, unplugged: bool = False) -> list[dict[str, Any]]:
+        """All ports; those that were unplugged lately too, if asked for."""
         ports = self._store.ports().values()
         return [port_view(p) for p in ports if unplugged or p.state != UNPLUGGED]
 
@@ -72,6 +85,7 @@ class Calls:
     def wait_vif(
         self, ctxt: Any, port_id: str, generation: int | None = None, timeout: float = 30
     ) -> dict[str, Any]:
+        """The port once it is settled, else as it is after ``timeout`` seconds."""
         return self._report.wait(port_id, generation, timeout)
 
     @_call
@@ -92,26 +106,32 @@ class Calls:
 
     @_call
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
+        """Look at the port (None: at all ports) now; answers before that is done."""
         self._repair(port_id)
 
     @_call
     def forget_vif(self, ctxt: Any, port_id: str) -> str:
+        """The next cast for the port counts, whatever its generation; what was done, in words."""
         return self._store.forget_port(port_id)
 
     @_call
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
+        """How the host differs from what the port wants; nothing is done."""
         return self._asked.check(port_id)
 
     @_call
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:
+        """What is on the host and belongs to no port that is known, as seen last."""
         return self._asked.orphans()
 
     @_call
     def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
+        """Remove the orphans that are due now; with ``dry_run`` only say which."""
         return self._asked.cleanup(dry_run)
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
+        """The agent's own state; new keys may come, old ones stay."""
         return {
             **self._asked.status(),
             "told": dict(self._report.counts),
@@ -122,6 +142,7 @@ class Calls:
 
     @_call
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:
+        """Which plugin plugs which vif_type."""
         return self._asked.plugins()
 
 
@@ -132,6 +153,7 @@ class Door(RPCDispatcher):  # type: ignore[misc]
     """
 
     def dispatch(self, incoming: Any) -> Any:
+        """The answer, or ExpectedException for what is refused here."""
         if arguments.queue_name(private.reply_queue(incoming)) is None:
             private.answer_nobody(incoming)
         limit = private.time_limit(incoming)
@@ -149,6 +171,7 @@ class Server(private.CallServer):
     """On the queue of this host alone."""
 
     def listen(self, host: str) -> Any:
+        """Blocks until the broker lets us in."""
         return joining.patiently(lambda: joining.calls(self.transport, host))
 
 

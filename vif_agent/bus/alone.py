@@ -47,6 +47,7 @@ def first(listener: Any, queue: str) -> Any:
 
 
 def consumers(channel: Any, queue: str) -> int:
+    """How many consume the queue; amqp's NotFound if there is none."""
     count: int = channel.queue_declare(queue=queue, passive=True).consumer_count
     return count
 
@@ -61,6 +62,7 @@ class Watches:
     _due = 0.0
 
     def poll(self, *args: Any, **kwargs: Any) -> Any:
+        """As the listener's own, and a look now and then."""
         if time.monotonic() > self._due:
             self._due = time.monotonic() + self.look_seconds
             self._look()

@@ -122,9 +122,11 @@ class VifAgentAPI:
         self._cast(self._timeout, context, host, "sync_vifs", **arguments)
 
     def get_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any] | None:
+        """The port as the agent saved it last; None for one that it does not know."""
         return self._call(context, host, "get_vif", port_id=port_id)  # type: ignore[no-any-return]
 
     def list_vifs(self, context: Any, host: str, unplugged: bool = False) -> list[dict[str, Any]]:
+        """All ports of the host; with ``unplugged`` those of the last days too."""
         return self._call(context, host, "list_vifs", unplugged=unplugged)  # type: ignore[no-any-return]
 
     def wait_vif(
@@ -162,6 +164,7 @@ class VifAgentAPI:
         return self._call(context, host, "plan", cast=cast, **arguments)  # type: ignore[no-any-return]
 
     def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
+        """Let the agent look at the port, or at all, at once; returns before that is done."""
         self._call(context, host, "repair", port_id=port_id)
 
     def forget_vif(self, context: Any, host: str, port_id: str) -> str:
@@ -176,6 +179,7 @@ class VifAgentAPI:
         return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
 
     def list_orphans(self, context: Any, host: str) -> list[dict[str, Any]]:
+        """``{"port_id", "devices", "sightings", "in_use"}`` and more of each."""
         return self._call(context, host, "list_orphans")  # type: ignore[no-any-return]
 
     def cleanup(self, context: Any, host: str, dry_run: bool = False) -> dict[str, Any]:
@@ -183,9 +187,11 @@ class VifAgentAPI:
         return self._call(context, host, "cleanup", dry_run=dry_run)  # type: ignore[no-any-return]
 
     def get_status(self, context: Any, host: str) -> dict[str, Any]:
+        """The agent's own state, as ``vif-agentctl status`` shows it."""
         return self._call(context, host, "get_status")  # type: ignore[no-any-return]
 
     def list_plugins(self, context: Any, host: str) -> list[dict[str, Any]]:
+        """Which plugin plugs which vif_type on that host."""
         return self._call(context, host, "list_plugins")  # type: ignore[no-any-return]
 
     def _send(

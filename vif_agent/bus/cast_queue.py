@@ -45,4 +45,4 @@ class _WithRoom(alone.Watches, private.CastListener):
 
 
 class Reader(joining.Rejoins, _WithRoom):
-    pass
+    """Of casts: gives back when there is no room, rejoins, and says who else takes them."""

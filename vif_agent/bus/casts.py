@@ -62,6 +62,7 @@ def read(context: object, message: object, message_id: object = None) -> Wish | 
 
 
 def refusal(context: object, message: object, error: VifAgentError) -> Refusal:
+    """With what can be read of a cast that is refused: never raises."""
     args = _get(message, "args")
     vif = _get(args, "vif")
     return Refusal(
@@ -198,6 +199,7 @@ def check_version(message: Mapping[str, Any]) -> None:
 
 
 def generation_of(args: object) -> int | None:
+    """Of a cast's arguments; None if they have none. InvalidRequest for all but 0 to 2**63 - 1."""
     value = _get(args, "generation")
     if value is None:
         return None

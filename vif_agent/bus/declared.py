@@ -94,6 +94,7 @@ def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
 
 
 def must_be_as_asked(differences: Iterable[str]) -> None:
+    """Raises DeclaredOtherwise if there is any; each line once."""
     if said := list(dict.fromkeys(differences)):
         raise DeclaredOtherwise("\n".join(said))
 

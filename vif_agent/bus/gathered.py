@@ -24,6 +24,7 @@ class Gathered:
         self._closed = False
 
     def put(self, message: Any) -> None:
+        """Waits while there are too many, unless closed."""
         with self._changed:
             while self._bytes >= self._most and not self._closed:
                 self._changed.wait(_TICK_SECONDS)
@@ -31,6 +32,7 @@ class Gathered:
             self._messages.append(message)
 
     def take(self) -> list[Any]:
+        """All that are there, in their order; none is a good answer."""
         with self._changed:
             taken, self._messages, self._bytes = self._messages, [], 0
             self._changed.notify_all()

@@ -14,6 +14,7 @@ class Generations:
         self._lock = threading.Lock()
 
     def __call__(self) -> int:
+        """The next one, in nanoseconds since 1970."""
         with self._lock:
             self._last = max(self._last + 1, self._clock())
             return self._last

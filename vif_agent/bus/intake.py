@@ -71,6 +71,7 @@ class Intake(private.CastServer):
         self.wait()
 
     def listen(self) -> Any:
+        """Blocks until the broker lets us in, and nobody else takes the casts of this host."""
         name = f"{bus.CAST_TOPIC}.{self._host}"
         return joining.patiently(lambda: alone.first(self._listener(name), name))
 
@@ -78,9 +79,11 @@ class Intake(private.CastServer):
         return cast_queue.listener(self.transport, bus.EXCHANGE, name)
 
     def came(self, message: Any) -> None:
+        """Waits while too many bytes wait here: the rest stays on the wire."""
         self._gathered.put(message)
 
     def process(self) -> None:
+        """All casts that have gathered, in their order; a later call may find none."""
         messages = self._gathered.take()
         try:
             self._take_in(messages)

@@ -47,6 +47,7 @@ class Rejoins:
     pause: Callable[[float], None]
 
     def poll(self, *args: Any, **kwargs: Any) -> Any:
+        """As the listener's own; nothing has come where the broker refuses."""
         try:
             polled = super().poll(*args, **kwargs)  # type: ignore[misc]
         except oslo_messaging.MessageDeliveryFailure as error:

@@ -24,6 +24,8 @@ _LOOK_SECONDS = 2.0
 
 
 class Notifications:
+    """Keeps the order; sends each until the broker has it. ``conf`` is oslo.config's."""
+
     def __init__(self, conf: Any, host: str) -> None:
         self._publisher = f"vif-agent.{host}"
         transport = oslo_messaging.get_notification_transport(conf)
@@ -48,6 +50,7 @@ class Notifications:
         return self._differing
 
     def start(self) -> None:
+        """Once; what is sent before that waits."""
         self._thread.start()
 
     def stop(self, timeout: float = 5) -> None:

@@ -57,6 +57,7 @@ class Outlet:
         declared.must_be_as_asked(self.differing())
 
     def tell_others(self, message: Message) -> None:
+        """Drivers such as log or test; what they raise is logged by oslo.messaging."""
         for notifier in self._others:
             send: Callable[..., None] = getattr(notifier, message["priority"].lower())
             send({}, message["event_type"], message["payload"])

@@ -20,7 +20,10 @@ _DONE = {PLUG: "plugged", UNPLUG: "unplugged", "repair": "repaired"}
 
 
 class Sender(Protocol):
-    def send(self, event_type: str, payload: dict[str, Any]) -> None: ...
+    """What the report needs of the notifications."""
+
+    def send(self, event_type: str, payload: dict[str, Any]) -> None:
+        """Never blocks, never raises."""
 
 
 #: who waits holds a thread of those that carry out calls; the rest is for all other calls
@@ -47,12 +50,14 @@ class Report:
         self.casts_wait: str | None = None
 
     def finished(self, ports: Iterable[Port]) -> None:
+        """Tells of each port's new state, once it is settled or fails for the first time."""
         for port in ports:
             self._log(port)
             self._send(_event(port), views.port(port))
         self._wake()
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
+        """Of casts that were refused at the door: what is on disk is as it was."""
         for refusal in refusals:
             view = views.refusal(refusal)
             LOG.warning("refused %s: %s", _words(view), refusal.error.problem.message)

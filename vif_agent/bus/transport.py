@@ -40,6 +40,7 @@ def check_url(conf: Any) -> None:
 
 
 def target(topic: str, server: str | None = None) -> Any:
+    """Of a host's queue with ``server``; of the topic without."""
     return oslo_messaging.Target(
         exchange=bus.EXCHANGE, topic=topic, server=server, version=bus.VERSION
     )

@@ -28,6 +28,7 @@ def port(port: Port) -> dict[str, Any]:
 
 
 def refusal(refused: Refusal) -> dict[str, Any]:
+    """A cast that was refused, in the form of a port whose state is "refused"."""
     return {
         "port_id": refused.port_id,
         "instance_uuid": refused.instance_uuid,
@@ -43,12 +44,14 @@ def refusal(refused: Refusal) -> dict[str, Any]:
 
 
 def error(problem: Problem | None) -> dict[str, Any] | None:
+    """``{"code", "message", "transient"}``; None for no problem."""
     if problem is None:
         return None
     return {"code": problem.code, "message": problem.message, "transient": problem.transient}
 
 
 def iso(seconds: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601, UTC, with milliseconds."""
     if seconds is None:
         return None
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")

@@ -83,14 +83,17 @@ class Apart:
             return self.error == _LOADING
 
     def await_loaded(self, deadline: float) -> None:
+        """Until it has loaded or cannot, or ``deadline`` (time.monotonic) is there."""
         with self._news:
             self._news.wait_for(lambda: self.error != _LOADING, deadline - time.monotonic())
 
     def await_answer(self, vif: Vif, deadline: float) -> None:
+        """Until there is an answer for this VIF, or the deadline is there."""
         with self._news:
             self._news.wait_for(lambda: self._ask(vif), deadline - time.monotonic())
 
     def close(self) -> None:
+        """Its process ends; whoever waits goes on."""
         with self._news:
             self._closed = True
             self._news.notify_all()

@@ -32,6 +32,7 @@ _GRACE = 1.0  # the agent, if it lives, ends us before
 
 
 def main() -> None:
+    """Until the agent closes its end."""
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     _confine()
     order: Order = channel.receive(Order)

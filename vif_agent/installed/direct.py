@@ -28,10 +28,12 @@ class Direct:
 
     @property
     def contract(self) -> str:
+        """The version it is written for; empty if it has not loaded."""
         return (self.plugin.contract or CONTRACT) if self.plugin else ""
 
     @property
     def aliases(self) -> Mapping[str, str]:
+        """Former names of its vif_type, and the release since which each is one."""
         return self.plugin.aliases if self.plugin else {}
 
     def resources(self, vif: Vif) -> Sequence[Resource]:

@@ -15,4 +15,5 @@ def plugin(entry: EntryPoint, conf: Any, own: bool) -> Plugin:
 
 
 def reason(error: BaseException) -> str:
+    """For the operator: why it cannot be used."""
     return str(error) if isinstance(error, NoGood) else brief(error)

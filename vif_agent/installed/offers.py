@@ -22,10 +22,12 @@ class Offer:
 
     @property
     def own(self) -> bool:
+        """Is it of this package?"""
         return self.distribution == OWN
 
     @property
     def package(self) -> str:
+        """ "name version" of the package that offers it."""
         return f"{self.distribution} {self.version}"
 
     def __str__(self) -> str:

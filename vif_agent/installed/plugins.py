@@ -46,6 +46,7 @@ class Plugins:
         return self.named(self.override.get(vif_type, vif_type))
 
     def named(self, name: str) -> Installed | None:
+        """By its name or a former one; None if no package offers it."""
         plugin = self._named(name)
         if plugin and name not in self.installed and name in plugin.aliases:
             self._warn(name, plugin)
@@ -65,6 +66,7 @@ class Plugins:
         return lines + [self._missing(vif_type) for vif_type in missing]
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
+        """``tell`` is called with the ports whose answer has come, on a thread of the plugin's."""
         for plugin in self._apart():
             plugin.on_answer(tell)
 
@@ -77,11 +79,13 @@ class Plugins:
                 plugin.await_answer(vif, deadline)
 
     def await_loaded(self, timeout: float) -> None:
+        """Until all have loaded or cannot; at most ``timeout`` seconds in all."""
         deadline = time.monotonic() + timeout
         for plugin in self._apart():
             plugin.await_loaded(deadline)
 
     def close(self) -> None:
+        """Ends the processes of the plugins of other packages."""
         for plugin in self._apart():
             plugin.close()
 

@@ -43,6 +43,7 @@ class PluginProcess:
 
     @property
     def pid(self) -> int:
+        """Of the process, which leads a session of its own."""
         return self._process.pid
 
     def load(self) -> Loaded | Answer:

@@ -47,6 +47,7 @@ class Turns:
         return self._error, "", {}
 
     def ask(self, vif: Vif) -> Answer:
+        """Its answer, or the problem it has; blocks for at most the order's limit."""
         if self._error:
             return self._problem(NoPlugin(f"cannot be used: {self._error}"))
         if time.monotonic() < self._rests_until:
@@ -63,6 +64,7 @@ class Turns:
         return answer
 
     def close(self) -> None:
+        """The process ends; a question in hand is answered with a problem."""
         self._closed = True
         self._end()
 

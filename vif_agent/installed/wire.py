@@ -39,6 +39,8 @@ class Order:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
+    """What a plugin says of itself when it has loaded."""
+
     contract: str
     aliases: Mapping[str, str]
 
@@ -59,6 +61,7 @@ class Channel:
         self._end = end
 
     def send(self, item: object, until: float | None = None) -> None:
+        """TimeoutError when the other end takes nothing until then (time.monotonic)."""
         data = json.dumps(item, default=declared.as_data).encode()
         self._be_done(until)
         self._end.sendall(_LENGTH.pack(len(data)) + data)
@@ -87,4 +90,5 @@ class Channel:
         self._end.settimeout(left)
 
     def close(self) -> None:
+        """The other end reads the end of the channel."""
         self._end.close()

@@ -32,6 +32,7 @@ OPTIONS: list[cfg.Opt] = [
 
 
 def register(conf: Any) -> None:
+    """In nova-compute's own configuration."""
     conf.register_opts(OPTIONS, GROUP)
 
 

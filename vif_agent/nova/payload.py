@@ -106,6 +106,7 @@ def vif(osvif: Any) -> Json:
 
 
 def instance(info: Any) -> Json:
+    """os-vif's InstanceInfo as nova's names have it; what is not set is left out."""
     return _known(**{name: _value(info, name) for name in ("uuid", "name", "project_id")})
 
 

@@ -31,6 +31,8 @@ _SENDER = Sender(cfg.CONF)
 
 
 class VifAgentPlugin(plugin.PluginBase):  # type: ignore[misc]  # os-vif ships no types
+    """As os-vif's own plugins; ``name`` is the one that it stands for."""
+
     def __init__(self, name: str) -> None:
         super().__init__(cfg.CONF[options.GROUP])
         self._name = name
@@ -44,9 +46,11 @@ class VifAgentPlugin(plugin.PluginBase):  # type: ignore[misc]  # os-vif ships n
         return cls(plugin_name)
 
     def plug(self, vif: Any, instance_info: Any) -> None:
+        """Returns when the port is ready; raises what os-vif tells nova as a failed plug."""
         _SENDER.plug(payload.instance(instance_info), payload.vif(vif))
 
     def unplug(self, vif: Any, instance_info: Any) -> None:
+        """Returns when nothing of the port is left."""
         _SENDER.unplug(payload.instance(instance_info), payload.vif(vif))
 
     def describe(self) -> Any:

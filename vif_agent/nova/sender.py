@@ -24,9 +24,11 @@ class Sender:
         self._api: VifAgentAPI | None = None
 
     def plug(self, instance: dict[str, Any], vif: dict[str, Any]) -> None:
+        """Raises PlugFailed or NoAnswer."""
         self._client().plug_vif(_context(), self._conf.host, instance, vif, wait=self._wait())
 
     def unplug(self, instance: dict[str, Any], vif: dict[str, Any]) -> None:
+        """As ``plug``."""
         self._client().unplug_vif(_context(), self._conf.host, instance, vif, wait=self._wait())
 
     def _wait(self) -> float | None:

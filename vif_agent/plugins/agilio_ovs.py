@@ -17,7 +17,10 @@ from vif_agent.vif import Vif
 
 
 class AgilioOvsPlugin(OvsPlugin):
+    """As Open vSwitch's, but for ports that the card forwards."""
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """See Plugin."""
         if vif.vnic_type == "virtio-forwarder":
             raise NoPlugin("vif.vnic_type: no plugin for virtio-forwarder ports of agilio_ovs")
         return super().resources(vif)

@@ -26,9 +26,11 @@ class BridgePlugin(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "BridgePlugin":
+        """See Plugin."""
         return cls(create_tap=conf.bridge.create_tap, segments=load(conf))
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The network's bridge, what ties it to the network, and the port's tap."""
         bridge, *segment = self.network(vif)
         if not self.create_tap:
             _check_libvirts(vif, bridge.name)

@@ -33,9 +33,11 @@ class HwVebPlugin(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "HwVebPlugin":
+        """See Plugin."""
         return cls(nic_agent=conf.sriov.nic_agent)
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The VF; InvalidRequest for what names none."""
         if vif.vnic_type not in (*_DIRECT, "macvtap"):
             known = ", ".join((*_DIRECT, "macvtap"))
             raise InvalidRequest("vif.vnic_type", vif.vnic_type, f"one of {known}")
@@ -48,6 +50,7 @@ class HwVebPlugin(Plugin):
 
 
 def pci_slot(vif: Vif) -> str:
+    """The VF's PCI address, which such a VIF must have."""
     if vif.pci_slot is None:
         raise InvalidRequest("vif.profile.pci_slot", None, "the PCI address of the VF")
     return vif.pci_slot

@@ -13,6 +13,7 @@ class IovisorPlugin(Plugin):
     """nova's ``plug_iovisor``. Two commands, undone in the opposite order."""
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """A tap that ifc_ctl has taken into the network's domain."""
         if not vif.network_id:
             raise InvalidRequest("vif.network.id", vif.network_id, "the network's UUID")
         if not vif.project_id:

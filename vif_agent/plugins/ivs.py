@@ -14,7 +14,10 @@ from vif_agent.vif import Vif
 
 
 class IvsPlugin(Plugin):
+    """Indigo Virtual Switch: a tap, or a hybrid port's links, and ivs-ctl."""
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """See Plugin."""
         links = hybrid_links(vif) if vif.hybrid else (tap_of(vif),)
         port = links[-1].name
         add = Command(

@@ -25,6 +25,7 @@ class MacvtapPlugin(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> Self:
+        """See Plugin."""
         return cls(Physical.from_conf(conf))
 
     def resources(self, vif: Vif) -> Sequence[Resource]:

@@ -12,6 +12,7 @@ class MidonetPlugin(Plugin):
     """nova's ``plug_midonet``."""
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """A tap that mm-ctl has bound to the port."""
         tap = tap_of(vif)
         bind = Command(
             plug=("mm-ctl", "--bind-port", vif.port_id, tap.name),

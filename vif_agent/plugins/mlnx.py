@@ -16,6 +16,7 @@ class IbHostdevPlugin(Plugin):
     """nova's ``plug_ib_hostdev``; libvirt hands the VF at ``pci_slot`` to the guest."""
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """What ebrctl is told, by the VF's PCI address."""
         if not vif.pci_slot:
             raise InvalidRequest("vif.profile.pci_slot", vif.pci_slot, "the VF's PCI address")
         return (_ebrctl(vif, vif.pci_slot),)
@@ -25,6 +26,7 @@ class MlnxDirectPlugin(Plugin):
     """nova's ``plug_mlnx_direct``, up to Liberty: the daemon gives the VF's device this name."""
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """What ebrctl is told, by the name that its daemon gives the VF."""
         return (_ebrctl(vif, "eth" + vif.short_id),)
 
 

@@ -15,5 +15,8 @@ from vif_agent.vif import Vif
 
 
 class NoopPlugin(Plugin):
+    """For ports that need nothing of the host."""
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """None."""
         return ()

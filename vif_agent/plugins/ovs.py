@@ -19,11 +19,14 @@ from vif_agent.vif import Vif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OvsPlugin(OvsPorts):
+    """Fields: [ovs]'s options of these names."""
+
     create_tap: str = "auto"
     default_qos_type: str = "linux-noop"
     per_port_bridge: bool = False
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The bridge and the port in it, and for a hybrid port what stands between."""
         if vif.vnic_type == "remote-managed":
             return ()
         bridge = self.bridge(vif, vif.datapath_type)
@@ -79,6 +82,7 @@ def _patch(port: OvsPort, peer: str) -> OvsPort:
 
 
 def hybrid_links(vif: Vif) -> Sequence[Resource]:
+    """A linux bridge for the port alone, with a veth pair towards Open vSwitch."""
     bridge, inner, outer = (prefix + vif.short_id for prefix in ("qbr", "qvb", "qvo"))
     return (
         Bridge(

@@ -21,6 +21,7 @@ class OvsPorts(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> Self:
+        """Each field is [ovs]'s option of its name."""
         return cls(**{f.name: getattr(conf.ovs, f.name) for f in dataclasses.fields(cls)})
 
     def bridge(self, vif: Vif, datapath_type: str | None) -> OvsBridge:

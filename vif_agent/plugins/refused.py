@@ -17,8 +17,12 @@ class _RefusingPlugin(Plugin):
 
 
 class BindingFailedPlugin(_RefusingPlugin):
+    """vif_type binding_failed."""
+
     reason = "Neutron could not bind the port to this host; see neutron-server's log"
 
 
 class UnboundPlugin(_RefusingPlugin):
+    """vif_type unbound."""
+
     reason = "the port is not bound; set its binding:host_id and let Neutron bind it"

@@ -22,9 +22,11 @@ class TapPlugin(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "TapPlugin":
+        """See Plugin."""
         return cls(BridgePlugin.from_conf(conf) if conf.bridge.wire_taps else None)
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """The tap; or, with [bridge] wire_taps, nova's, put into the network's bridge."""
         name = vif.devname or "tap" + vif.short_id
         if self.wires is None:
             mac = vif.tap_mac or host_mac(vif.mac)

@@ -5,6 +5,7 @@ from vif_agent.vif import Vif
 
 
 def devname(vif: Vif) -> str:
+    """The sender's name for it, else the one that nova would give."""
     return vif.devname or "tap" + vif.short_id
 
 

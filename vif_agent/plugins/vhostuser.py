@@ -33,6 +33,7 @@ class VhostUserPlugin(OvsPorts):
 
     @classmethod
     def from_conf(cls, conf: Any) -> Self:
+        """See Plugin."""
         return cls(
             integration_bridge=conf.ovs.integration_bridge,
             isolate=conf.ovs.isolate,
@@ -41,6 +42,7 @@ class VhostUserPlugin(OvsPorts):
         )
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """By the first of os-vif's flags that is set in vif_details."""
         flag = next((flag for flag in _FLAGS if _is_set(vif, flag)), None)
         if flag == "vhostuser_fp_plug":
             return self._fast_path(vif)

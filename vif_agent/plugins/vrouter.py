@@ -31,9 +31,11 @@ class VrouterPlugin(Plugin):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "VrouterPlugin":
+        """See Plugin."""
         return cls(port_type=conf.vrouter.port_type, create_tap=conf.vrouter.create_tap)
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
+        """What vrouter-port-control is told, and the tap if it is ours to make."""
         if vif.vnic_type in _OFFLOADED:
             return (_offloaded(vif, self.port_type),)
         if vif.vnic_type != "normal":
@@ -54,6 +56,7 @@ def _offloaded(vif: Vif, port_type: str) -> Command:
 
 
 def socket_of(vif: Vif) -> Sequence[str]:
+    """vrouter-port-control's arguments; InvalidRequest where the VIF has no socket."""
     return (
         f"--vhostuser_socket={_said(vif.vhostuser_socket, 'vif.details.vhostuser_socket')}",
         f"--vhostuser_mode={int(vif.vhostuser_mode == 'server')}",

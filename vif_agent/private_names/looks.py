@@ -26,6 +26,7 @@ class There:
     place: str
 
     def trouble(self) -> str:
+        """See Look."""
         return "" if _exists(self.place) else f"{self.place} is missing"
 
 
@@ -37,6 +38,7 @@ class Takes:
     parameters: str
 
     def trouble(self) -> str:
+        """See Look."""
         if not _exists(self.place):
             return f"{self.place} is missing"
         called = _found(self.place)
@@ -58,6 +60,7 @@ class Keeps:
     attributes: str
 
     def trouble(self) -> str:
+        """See Look."""
         if not _exists(self.place):
             return f"{self.place} is missing"
         kind, missing = _found(self.place), self.attributes.split()
@@ -74,6 +77,7 @@ class Says:
     text: str
 
     def trouble(self) -> str:
+        """See Look."""
         if not _exists(self.place):
             return f"{self.place} is missing"
         if any(self.text in said for said in _texts(_found(self.place).__code__)):

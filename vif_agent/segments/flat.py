@@ -12,12 +12,16 @@ from vif_agent.vif import Vif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FlatDriver(TypeDriver):
+    """The physical network's device, in the bridge itself."""
+
     physical: Physical = dataclasses.field(default_factory=Physical)
 
     @classmethod
     def from_conf(cls, conf: Any) -> "FlatDriver":
+        """See TypeDriver."""
         return cls(Physical.from_conf(conf))
 
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        """See TypeDriver."""
         nic = self.physical.device(vif)
         return (Nic(name=nic, shared=True, master=bridge, addressed=bridge, other_mac=False),)

@@ -71,6 +71,7 @@ def load(conf: Any) -> Segments:
 
 
 def made(offered: Mapping[str, EntryPoint], name: str, conf: Any) -> TypeDriver:
+    """The driver of this name; NotConfigured says what is wrong with it."""
     option = f"[network] type_drivers: {name}"
     if name not in offered:
         known = ", ".join(sorted(offered)) or "none"

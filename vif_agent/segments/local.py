@@ -10,5 +10,8 @@ from vif_agent.vif import Vif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LocalDriver(TypeDriver):
+    """A network of this host alone."""
+
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        """Nothing."""
         return ()

@@ -24,6 +24,7 @@ class Physical:
 
     @classmethod
     def from_conf(cls, conf: Any) -> "Physical":
+        """NotConfigured where two networks have one device."""
         interfaces: dict[str, str] = conf.network.physical_interface_mappings
         for network, device in interfaces.items():
             others = [n for n, d in interfaces.items() if d == device and n != network]

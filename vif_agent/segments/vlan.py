@@ -25,9 +25,11 @@ class VlanDriver(TypeDriver):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "VlanDriver":
+        """See TypeDriver."""
         return cls(Physical.from_conf(conf))
 
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        """A VLAN device on the physical network's."""
         field, vid = _vlan(vif)
         if vid is None or vid not in _VLANS:
             raise InvalidRequest(f"vif.network.meta.{field}", vid, "a VLAN from 1 to 4094")

@@ -31,6 +31,7 @@ class VxlanDriver(TypeDriver):
 
     @classmethod
     def from_conf(cls, conf: Any) -> "VxlanDriver":
+        """NotConfigured for options that do not go together."""
         said = conf.network
         local = said.vxlan_local_ip and str(ipaddress.ip_address(said.vxlan_local_ip))
         peers = {str(ipaddress.ip_address(p)) for p in said.vxlan_peers} - {local}
@@ -60,6 +61,7 @@ class VxlanDriver(TypeDriver):
             raise NotConfigured(f"[network] vxlan: IPv4 and IPv6 in {', '.join(addresses)}")
 
     def segment(self, vif: Vif, bridge: str) -> Sequence[Resource]:
+        """A tunnel device of the VNI, with this host's address."""
         vni = vif.segmentation_id
         if vni is None or vni not in _VNIS:
             expected = f"a VNI from {_VNIS[0]} to {_VNIS[-1]}"

@@ -64,6 +64,7 @@ class PluginConformance:
     options: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test for each payload file."""
         if "raw" in metafunc.fixturenames:
             files = _files(type(self))
             vifs = [_read(path) for path in files]
@@ -85,6 +86,7 @@ class PluginConformance:
     # -- what needs no host --------------------------------------------------------------------
 
     def test_entry_point_loads_and_speaks_a_known_contract(self, conf: Any) -> None:
+        """And no other package has the same name."""
         assert isinstance(self._made(conf), Plugin)
         assert not self._offer().clash
 
@@ -128,6 +130,7 @@ class PluginConformance:
     def test_two_ports_have_nothing_in_common_but_what_is_shared(
         self, conf: Any, raw: dict[str, Any], numbers: list[int]
     ) -> None:
+        """Else the unplug of one takes something from the other."""
         one, two = (
             _own(_answer(self._made(conf), parse(INSTANCE, _other(raw, number))))
             for number in numbers
@@ -139,6 +142,7 @@ class PluginConformance:
     @pytest.fixture(scope="class")
     @classmethod
     def scratch_host(cls) -> Iterator[ScratchHost]:
+        """One for all tests of the class: a start costs a second."""
         fixtures.isolate()
         fixtures.must_have_ovs()
         with ScratchHost() as scratch:

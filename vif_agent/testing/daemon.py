@@ -98,6 +98,7 @@ class Daemon:
         return list(self._told)
 
     def alive(self) -> bool:
+        """Has it been started, and not ended yet?"""
         return self.process is not None and self.process.poll() is None
 
     def kill(self) -> None:
@@ -124,6 +125,7 @@ class Daemon:
         return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def log(self) -> str:
+        """All of it, of earlier starts too."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
 
@@ -148,6 +150,7 @@ def sender(url: str) -> VifAgentAPI:
 
 
 def transport(url: str) -> Any:
+    """An RPC transport of this process, for the broker at ``url``."""
     if not is_parsed(cfg.CONF):
         cfg.CONF([], project="vif-agent-testing")
     return oslo_messaging.get_rpc_transport(cfg.CONF, url=url)

@@ -72,6 +72,7 @@ def host(scratch: ScratchHost) -> Iterator[RealHost]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store on disk."""
     store = Store(tmp_path / "ports.sqlite")
     yield store
     store.close()
@@ -79,9 +80,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def ovs(scratch: ScratchHost) -> PrivateOvs:
+    """The scratch host's Open vSwitch."""
     return scratch.ovs
 
 
 def must_have_ovs() -> None:
+    """Skips the test where there is none."""
     if not shutil.which("ovs-vswitchd"):
         pytest.skip("Open vSwitch is not installed (Debian: openvswitch-switch)")

@@ -31,6 +31,7 @@ DOWN = (errno.EIO, errno.ENETDOWN)  # a tap says the one, a packet socket the ot
 
 @contextlib.contextmanager
 def tolerating(*numbers: int) -> Iterator[None]:
+    """These errnos, and no others, count as done."""
     try:
         yield
     except OSError as error:
@@ -41,6 +42,7 @@ def tolerating(*numbers: int) -> Iterator[None]:
 def frame(
     source_mac: str, destination_mac: str, payload: bytes, ethertype: int = EXPERIMENTAL
 ) -> bytes:
+    """An Ethernet frame, filled up to the shortest there is."""
     addresses = bytes.fromhex((destination_mac + source_mac).replace(":", ""))
     return (addresses + struct.pack("!H", ethertype) + payload).ljust(SHORTEST, b"\0")
 
@@ -52,7 +54,8 @@ class End(ABC):
         self._fd = fd
 
     @abstractmethod
-    def send(self, frame: bytes) -> None: ...
+    def send(self, frame: bytes) -> None:
+        """Returns when the kernel has taken it."""
 
     @abstractmethod
     def _read(self) -> bytes:
@@ -69,6 +72,7 @@ class End(ABC):
         return None
 
     def close(self) -> None:
+        """Again and again is well."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
@@ -110,6 +114,7 @@ class TapEnd(End):
         return int(length)
 
     def send(self, frame: bytes) -> None:
+        """As a guest does."""
         os.write(self._fd, bytes(self._header) + frame)
 
     def _read(self) -> bytes:
@@ -138,6 +143,7 @@ class PacketEnd(End):
             raise
 
     def send(self, frame: bytes) -> None:
+        """As from the device itself."""
         self._socket.send(frame)
 
     def _read(self) -> bytes:
@@ -148,6 +154,7 @@ class PacketEnd(End):
         return b""
 
     def close(self) -> None:
+        """See End."""
         self._socket.close()
 
 

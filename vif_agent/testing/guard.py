@@ -32,6 +32,7 @@ for one in charges:
 
 
 def watch(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """It ends with this process, however that ends."""
     guard = _guard()
     assert guard.stdin
     guard.stdin.write(b"%d\n" % process.pid)

@@ -65,6 +65,7 @@ class ScratchHost:
         return {link["ifname"]: link for link in said}
 
     def ip(self, *arguments: str) -> str:
+        """What ip(8) prints, in the scratch host's namespace."""
         return processes.run(("ip", *arguments), os.environ)
 
     def _launch_rabbit(self, stack: contextlib.ExitStack) -> None:

@@ -27,6 +27,8 @@ ATTRIBUTE = struct.Struct("=HH")
 
 
 class NetlinkEvent(NamedTuple):
+    """RTM_NEWLINK or RTM_DELLINK, and the name in it."""
+
     type: str
     ifname: str
 
@@ -64,6 +66,7 @@ class NetlinkEvents:
         return found
 
     def close(self) -> None:
+        """What has not been read is lost."""
         self._socket.close()
 
     def _receive(self) -> list[NetlinkEvent]:

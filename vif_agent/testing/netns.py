@@ -81,6 +81,7 @@ class Namespace:
         return f"/proc/{os.getpid()}/fd/{self._fd}"
 
     def close(self) -> None:
+        """What still runs in it keeps it."""
         os.close(self._fd)
 
 

@@ -41,6 +41,7 @@ class PrivateOvs:
         self._env = os.environ | dict.fromkeys(_DIRECTORIES, str(directory))
 
     def start(self) -> None:
+        """Both daemons; returns when they answer."""
         try:
             self.start_ovsdb()
             self.start_vswitchd()
@@ -49,6 +50,7 @@ class PrivateOvs:
             raise
 
     def stop(self) -> None:
+        """Both, politely."""
         self.stop_vswitchd()
         self.stop_ovsdb()
 
@@ -64,10 +66,12 @@ class PrivateOvs:
         self.vsctl("--no-wait", "init")
 
     def stop_ovsdb(self) -> None:
+        """SIGTERM; the database stays on disk."""
         processes.end(self.ovsdb)
         self.ovsdb = None
 
     def kill_ovsdb(self) -> None:
+        """SIGKILL."""
         processes.kill(self.ovsdb)
         self.ovsdb = None
 
@@ -93,12 +97,15 @@ class PrivateOvs:
         return self._run("ovs-vsctl", f"--db={self.connection}", "--timeout=30", *args)
 
     def appctl(self, daemon: str, *args: str) -> str:
+        """What ovs-appctl prints; ``daemon`` is ovsdb-server or ovs-vswitchd."""
         return self._run("ovs-appctl", "--timeout=5", "-t", f"{self.directory / daemon}.ctl", *args)
 
     def ofctl(self, command: str, bridge: str, *args: str) -> str:
+        """What ovs-ofctl prints of this bridge."""
         return self._run("ovs-ofctl", command, f"unix:{self.directory / bridge}.mgmt", *args)
 
     def add_bridge(self, name: str) -> None:
+        """With the datapath in userspace, which takes no kernel module."""
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev")
 
     def sync(self, timeout: float = 30) -> None:

@@ -49,6 +49,7 @@ class OvsdbLog:
         return [event for record in self._records() for event in self._events(record)]
 
     def close(self) -> None:
+        """The file stays."""
         self._file.close()
 
     def _records(self) -> Iterator[dict[str, Any]]:

@@ -44,9 +44,11 @@ class Ports:
         self.rounds = 0
 
     def plug(self, *vifs: Vif) -> list[Port]:
+        """The ports as they became."""
         return self._wish(PLUG, vifs)
 
     def unplug(self, *vifs: Vif) -> list[Port]:
+        """The ports as they became."""
         return self._wish(UNPLUG, vifs)
 
     def look(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
@@ -65,6 +67,7 @@ class Ports:
         return told
 
     def stored(self, *vifs: Vif) -> list[Port]:
+        """The ports as they are on disk."""
         return list(self._store.ports([vif["id"] for vif in vifs]).values())
 
     def wish(self, verb: str, *vifs: Vif) -> str:
@@ -146,6 +149,7 @@ def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:
 
 
 def rows(ovs: PrivateOvs, table: str) -> list[dict[str, Any]]:
+    """All rows of one table, as dicts by column."""
     return tables(ovs, table)[0]
 
 

@@ -53,6 +53,7 @@ def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str
 
 
 def alive(process: Process | None) -> bool:
+    """Has it been started, and not ended yet?"""
     return process is not None and process.poll() is None
 
 
@@ -70,6 +71,7 @@ def wait_until(
 
 
 def ended(process: Process, timeout: float) -> bool:
+    """Within ``timeout`` seconds?"""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout)
     return process.returncode is not None

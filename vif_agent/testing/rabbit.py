@@ -65,6 +65,7 @@ class PrivateRabbit:
         self._env = self._environment()
 
     def start(self) -> None:
+        """Returns when it takes connections."""
         try:
             self.launch()
             self.wait_ready()
@@ -91,6 +92,7 @@ class PrivateRabbit:
         self.wait_ready()
 
     def wait_ready(self, timeout: float = 60) -> None:
+        """Raises with the broker's log when it does not come."""
         processes.wait_until(lambda: _speaks_amqp(self.port), "rabbitmq", self.broker, timeout)
 
     def stop(self) -> None:

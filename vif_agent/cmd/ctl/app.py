@@ -43,6 +43,7 @@ class Ctl(App):
 
     @property
     def source(self) -> "Source":
+        """Made when it is first asked for: --help needs no configuration."""
         if self._source is None:
             from vif_agent.cmd.ctl.source import Source
 
@@ -58,6 +59,7 @@ class Ctl(App):
         version: str | None,
         argparse_kwargs: dict[str, Any] | None = None,
     ) -> argparse.ArgumentParser:
+        """Options before the command: where to ask, and how long."""
         kwargs = {
             "allow_abbrev": False,  # what begins like an option of ours may be a command's
             "prog": self.NAME,
@@ -90,6 +92,7 @@ class Ctl(App):
         return parser
 
     def configure_logging(self) -> None:
+        """Warnings to stderr, one line each; everything with --debug or --log-file."""
         console = logging.StreamHandler(self.stderr)
         console.setFormatter(logging.Formatter(f"{self.NAME}: %(message)s"))
         root = logging.getLogger()
@@ -118,14 +121,17 @@ class Ctl(App):
         return []
 
     def interact(self) -> None:
+        """cliff would open a shell."""
         self.parser.error("which command? See --help")
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
+        """After each command, also one that failed."""
         self._failed = err is not None
         if self._source:
             self._source.close()
 
     def run(self, argv: list[str]) -> int:
+        """The exit status."""
         status = super().run(argv or ["--help"])
         return _FAILED if self._failed else status
 
@@ -137,6 +143,7 @@ class Asking(Command):
 
     @property
     def source(self) -> "Source":
+        """Whom to ask: the agent, or its store and the host."""
         return self.app.source
 
     def say(self, text: str) -> None:
@@ -146,6 +153,7 @@ class Asking(Command):
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Exit status 0: well; 1: it differs or failed; 2: wrong use."""
     warnings.simplefilter("ignore")
     sys.exit(Ctl().run(list(sys.argv[1:] if argv is None else argv)))
 
@@ -168,6 +176,7 @@ def _configuration(options: argparse.Namespace) -> Any:
 
 
 def seconds(given: str) -> float:
+    """For argparse: ValueError for what is no limit."""
     seconds = float(given)
     if not 0 < seconds < float("inf"):
         raise ValueError(given)

@@ -21,14 +21,17 @@ def table(
 
 
 def one(args: argparse.Namespace, item: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Any]]:
+    """As cliff's ShowOne wants it: names and values."""
     return tuple(item), [cell(args, value) for value in item.values()]
 
 
 def headings(args: argparse.Namespace, columns: Iterable[str]) -> tuple[str, ...]:
+    """In capitals in a table for people, as they are for machines."""
     return tuple(name.upper() if args.formatter == "table" else name for name in columns)
 
 
 def cell(args: argparse.Namespace, value: Any) -> Any:
+    """As it is for machines, as text for people."""
     return value if args.formatter in _MACHINES else text(value)
 
 

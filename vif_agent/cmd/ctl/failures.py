@@ -2,7 +2,7 @@
 
 
 class Failed(Exception):
-    pass
+    """The message is for the operator; the command ends with status 1."""
 
 
 class Unreachable(Failed):

@@ -60,6 +60,7 @@ class Local:
         self._engine.load()
 
     def ask(self, call: str, /, **arguments: Any) -> Any:
+        """As ``Remote.ask``; Failed says why not."""
         own = {
             "repair": self._repair,
             "plan": self._plan,

@@ -11,9 +11,12 @@ from vif_agent.cmd.ctl.failures import Failed
 
 
 class Plan(Asking):
+    """What a cast would do; ``cast`` is the cast's name."""
+
     cast = ""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --json."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--json", action="store_true", help="the steps as JSON")
         return parser
@@ -25,13 +28,17 @@ class Plan(Asking):
         return int(answer["steps"] is None)
 
     def arguments(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        """Of the call "plan", besides ``cast``."""
         return {}
 
 
 class OfFile(Plan):
+    """A plan of what a JSON file says."""
+
     what = 'a VIF, or {"instance": ..., "vif": ...}'
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds FILE."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "file",
@@ -43,6 +50,7 @@ class OfFile(Plan):
         return parser
 
     def arguments(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        """Of one VIF, with its instance or without."""
         given = _read(parsed_args.file)
         if isinstance(given, dict) and "vif" in given:
             return {"instance": given.get("instance") or {}, "vif": given["vif"]}
@@ -68,6 +76,7 @@ class Sync(OfFile):
     what = 'a list of VIFs, or of {"instance": ..., "vif": ...}'
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --complete."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--complete", action="store_true", help="these are all: others are unplugged"
@@ -75,6 +84,7 @@ class Sync(OfFile):
         return parser
 
     def arguments(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        """Of a list of VIFs."""
         return {"vifs": _read(parsed_args.file), "complete": parsed_args.complete}
 
 

@@ -35,11 +35,13 @@ class List(Asking, Lister):
     """List the ports of the host, the oldest first."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --unplugged."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--unplugged", action="store_true", help="those unplugged lately too")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        """A row for each port."""
         ports = self.source.ask("list_vifs", unplugged=parsed_args.unplugged)
         return cells.table(parsed_args, _COLUMNS, ports)
 
@@ -50,6 +52,7 @@ class OfPort(Asking):
     nargs: str | None = None
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds PORT."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "port",
@@ -64,6 +67,7 @@ class Show(OfPort, ShowOne):
     """Show what was asked for a port, and what became of it."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        """A row for each key of the port."""
         return cells.one(parsed_args, find(self.source, parsed_args.port))
 
 
@@ -75,11 +79,13 @@ class Check(OfPort):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --json."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--json", action="store_true", help="the agent's answer as JSON")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Status 0 if the port is as wanted."""
         port = find(self.source, parsed_args.port)
         answer = self.source.ask("check_vif", port_id=port["port_id"])
         self.say(json.dumps(answer, indent=2) if parsed_args.json else _differences(answer))
@@ -92,6 +98,7 @@ class Repair(OfPort):
     nargs = "?"
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """An agent is only asked to; without one it is done here, and status 1 says it failed."""
         given = parsed_args.port
         port_id = find(self.source, given)["port_id"] if given else None
         told = self.source.ask("repair", port_id=port_id)
@@ -111,6 +118,7 @@ class Forget(OfPort):
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Status 1 for a port that is not known."""
         port_id = _whole(parsed_args.port) or find(self.source, parsed_args.port)["port_id"]
         said = self.source.ask("forget_vif", port_id=port_id)
         self.say(f"port {port_id}: {said}")

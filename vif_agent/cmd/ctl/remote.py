@@ -45,6 +45,7 @@ class Remote:
         self._api = VifAgentAPI(transport=self._transport, timeout=timeout, must_reach=True)
 
     def ask(self, call: str, /, **arguments: Any) -> Any:
+        """The call's answer; ``arguments`` as ``VifAgentAPI`` has them."""
         outcome: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
         watch = _Refusals(lambda why: outcome.put(_raiser(self._away(why))))
         logging.getLogger("oslo.messaging").addHandler(watch)

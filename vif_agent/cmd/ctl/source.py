@@ -23,9 +23,11 @@ class Source:
 
     @property
     def host(self) -> str:
+        """The agent's name on the bus."""
         return str(self._host)
 
     def ask(self, call: str, /, **arguments: Any) -> Any:
+        """The agent if it answers, else its store and this host."""
         try:
             return self._answers.ask(call, **arguments)
         except Unreachable as error:
@@ -36,4 +38,5 @@ class Source:
         return self._answers.ask(call, **arguments)
 
     def close(self) -> None:
+        """Politely: brokers log those who just go."""
         self._answers.close()

@@ -32,6 +32,7 @@ class Status(Asking, ShowOne):
     """Show how the agent is."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
+        """A row for each key of the answer."""
         return cells.one(parsed_args, {"agent": "runs", **self.source.ask("get_status")})
 
 
@@ -39,6 +40,7 @@ class PluginList(Asking, Lister):
     """List the vif_types that can be plugged, and the plugins that do not load."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        """A row for each vif_type."""
         return cells.table(parsed_args, _PLUGINS, self.source.ask("list_plugins"))
 
 
@@ -46,6 +48,7 @@ class Orphans(Asking, Lister):
     """List what is left on the host and belongs to no port."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
+        """A row for each port."""
         return cells.table(parsed_args, _ORPHANS, self.source.ask("list_orphans"))
 
 
@@ -53,11 +56,13 @@ class Cleanup(Asking):
     """Remove the orphans that are due. Exit status 1 if that was not done, or not wholly."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --dry-run."""
         parser = super().get_parser(prog_name)
         parser.add_argument("--dry-run", action="store_true", help="only print what would go")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Status 1: something could not go, or no agent is there to remove it."""
         answer = self.source.ask("cleanup", dry_run=parsed_args.dry_run)
         failed = [f"cannot remove {name}: {why}" for name, why in answer["failed"].items()]
         self.say("\n".join([answer["text"], *failed]))
