@@ -58,6 +58,10 @@ class Case:
         numbers = range(first, first + count)
         return [self.vif(f"{self.name}-{i}", i % networks) for i in numbers]
 
+    def shared(self, vifs: list[Vif]) -> set[str]:
+        """The networks' bridges, which outlive their ports."""
+        return {vif["network"]["bridge"] for vif in vifs} if self.name == "bridge" else set()
+
 
 def named(prefix: str, port_id: str) -> str:
     """nova's device name: a prefix and the first eleven characters of the id."""

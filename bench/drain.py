@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bench.agent_side import agent
-from bench.cases import CASES, Case
+from bench.cases import CASES, Case, Vif
 from bench.check import Host
 from bench.daemon import Daemon
 from bench.floor_side import Floor
@@ -65,7 +65,7 @@ def _agent(here: Place, tree: Tree, case: Case, count: int) -> tuple[float, floa
     finally:
         sender.close()
         daemon.close()
-    clear(here, host, case, count)
+    clear(here, host, case, vifs)
     return times
 
 
@@ -73,13 +73,12 @@ def _floor(here: Place, case: Case, count: int) -> float:
     vifs, host = case.vifs(count), Host(here.db)
     seconds = Floor(case, here.db).plug(vifs)
     host.settle(case, vifs)
-    clear(here, host, case, count)
+    clear(here, host, case, vifs)
     return seconds
 
 
-def clear(here: Place, host: Host, case: Case, count: int) -> None:
+def clear(here: Place, host: Host, case: Case, vifs: list[Vif]) -> None:
     """With the stock tools, where no agent runs any more."""
-    vifs = case.vifs(count)
     Floor(case, here.db).unplug(vifs)
     host.drain(case, vifs)
-    host.sweep(set())
+    host.sweep(case.shared(vifs))

@@ -75,8 +75,7 @@ class Bench:
             figures = Run(runner, self.host, case).measure(vifs, self.args.lone)
         finally:
             runner.close()
-        shared = {vif["network"]["bridge"] for vif in vifs} if case.name == "bridge" else set()
-        left = self.host.sweep(shared)
+        left = self.host.sweep(case.shared(vifs))
         return replace(figures, left=len(left))
 
     def alone(self) -> dict[str, Rows]:

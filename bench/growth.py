@@ -50,7 +50,7 @@ def measure(here: Place, trees: Sequence[Tree], burst: int, crowd: int) -> Rows:
         events = link_changes.Events()
         with agent(here, tree, config) as again:
             joined(rows, tree.label, _started(again, events))
-        clear(here, host, CASE, burst + crowd)
+        clear(here, host, CASE, CASE.vifs(burst + crowd))
     return rows
 
 

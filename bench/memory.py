@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from bench import usage
-from bench.agent_side import Agent, agent
+from bench.agent_side import agent
 from bench.cases import CASES
 from bench.check import Host
+from bench.drain import clear
 from bench.place import Place
 from bench.side import Rows, joined
 from bench.tree import Tree
@@ -29,17 +30,11 @@ def measure(here: Place, trees: Sequence[Tree], count: int) -> Rows:
     rows: Rows = {}
     for tree in trees:
         print(f"  memory, {count} ports: {tree.label}", file=sys.stderr, flush=True)
+        vifs, host = CASE.vifs(count, per_network=PER_NETWORK), Host(here.db)
         with agent(here, tree) as ours:
-            values = _peak(here, ours, count)
-        joined(rows, tree.label, values)
+            with ours.daemon.telling():
+                took = ours.sender.sync(vifs, LONG)
+            peak = usage.peak(ours.daemon.pid)
+        joined(rows, tree.label, {title(count): peak, "the same, s until all are ready": took})
+        clear(here, host, CASE, vifs)
     return rows
-
-
-def _peak(here: Place, ours: Agent, count: int) -> dict[str, float]:
-    vifs, host = CASE.vifs(count, per_network=PER_NETWORK), Host(here.db)
-    with ours.daemon.telling():
-        took = ours.sender.sync(vifs, LONG)
-    values = {title(count): usage.peak(ours.daemon.pid), "the same, s until all are ready": took}
-    ours.unplug(vifs)
-    host.sweep({vif["network"]["bridge"] for vif in vifs})
-    return values

@@ -93,7 +93,7 @@ def _burst(here: Place, tree: Tree, case: Case, count: int) -> Sums:
         host.drain(case, vifs)
     finally:
         ours.close()
-    host.sweep({vif["network"]["bridge"] for vif in vifs} if case.name == "bridge" else set())
+    host.sweep(case.shared(vifs))
     return _scaled(before, used)
 
 
