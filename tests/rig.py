@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,12 @@ class Rig:
         self.engine = Engine(self.store, self.host, self.plugins, ready_timeout=0)
         return self.engine.load()
 
-    def wish(self, verb: str, vif: dict[str, Any]) -> str:
+    def wish(self, verb: str, vif: dict[str, Any], received_at: float | None = None) -> str:
         port_id = str(vif["id"])
-        wish = Wish(port_id=port_id, verb=verb, instance=INSTANCE, vif=vif, vif_type=vif["type"])
+        wish = Wish(
+            port_id=port_id, verb=verb, instance=INSTANCE, vif=vif, vif_type=vif["type"],
+            received_at=received_at or time.time(),
+        )  # fmt: skip
         assert self.store.put([wish]) == []
         return port_id
 

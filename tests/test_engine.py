@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -320,10 +318,7 @@ def test_time_that_a_port_took_goes_by_no_clock_that_was_set(
     tmp_path: Path, payload: Callable[[str], dict[str, Any]], ago: float, least: float, most: float
 ) -> None:
     rig, vif = Rig(tmp_path), payload("tap")
-    port_id = rig.wish(PLUG, vif)
-    with contextlib.closing(sqlite3.connect(tmp_path / "store.sqlite")) as database:
-        database.execute("UPDATE ports SET received_at = ?", (time.time() - ago,))
-        database.commit()
+    port_id = rig.wish(PLUG, vif, received_at=time.time() - ago)
     rig.settle(port_id)
     took = rig.stored(vif).elapsed_ms or 0
     assert least * 1000 <= took < most * 1000

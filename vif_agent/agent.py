@@ -156,7 +156,7 @@ class Agent:
 
     def _tell_missing(self) -> None:
         """The wishes stay, and are carried out when their plugin is back after a restart."""
-        ports = self._store.ports().values()
+        ports = self._store.live().values()
         needed = Counter(port.vif_type for port in ports if port.verb == PLUG)
         for vif_type, count in sorted(needed.items()):
             if reason := self._plugins.why_not(vif_type):
@@ -224,7 +224,7 @@ class Agent:
         for key in notes.changed:
             self._drift.noticed(self._engine.ports_of({key}, busy) - ports, key)
         if notes.everywhere:
-            ports |= self._store.ports().keys()
+            ports |= self._store.live().keys()
         if ports or notes.everywhere:
             self._look(ports, notes.everywhere, notes.wished)
         if notes.everywhere:

@@ -73,7 +73,7 @@ class Engine:
 
     def load(self) -> set[str]:
         """Take in every stored wish; answers the ports to look at."""
-        ports = self._store.ports()
+        ports = self._store.live()
         for port in ports.values():
             self._wishes.enter(port, stored=True)
         self._host.commands.recall(self._wishes.commands_done())
@@ -216,8 +216,9 @@ class Engine:
             self._waiting_since.pop(port.port_id, None)
 
     def _plan(
-        self, wishes: Wishes, ids: Sequence[str], everywhere: bool
+        self, wishes: Wishes, ids: list[str], everywhere: bool
     ) -> tuple[Plan, Actual, Surplus]:
+        """``ids`` grows by the ports that were unplugged, and of which something is there."""
         wants = wishes.of(ids)
         said = {port_id: wishes[port_id].port.seq for port_id in wants}
         wanted, problems = planning.merge(wants, said)
@@ -227,6 +228,7 @@ class Engine:
         if everywhere:
             actual = self._host.read_all({*keys, *self._known.keys})
             actual = self._known.recognized(actual, wanted, keys)
+            ids.extend(self._unplugged_but_there(wishes, actual))
             wishes.recall(actual)
             surplus = wishes.surplus(ids)
         else:
@@ -243,6 +245,13 @@ class Engine:
             )
         plan = planning.diff(wanted, surplus, actual)
         return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual, surplus
+
+    def _unplugged_but_there(self, wishes: Wishes, actual: Actual) -> Collection[str]:
+        stamps = {found.stamp for found in actual.found.values() if found.stamp}
+        ports = self._store.ports([stamp for stamp in stamps if stamp not in wishes])
+        for port in ports.values():
+            wishes.enter(port)
+        return ports
 
     def _with_twins(self, wishes: Wishes, wanted: Mapping[Key, Want], actual: Actual) -> Actual:
         """They are rare, so their devices are read only then."""

@@ -7,7 +7,6 @@ same plain data.
 import contextlib
 import datetime
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -105,13 +104,12 @@ class Operations:
     def status(self) -> dict[str, Any]:
         """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if
         one runs now; a round of more than some seconds hangs."""
-        states = Counter(port.state for port in self._store.ports().values())
         there, lasts = self._engine.orphans, self._engine.looking_for
         return {
             "host": self._host,
             "version": __version__,
             "started_at": self._started_at.isoformat(timespec="seconds"),
-            "ports": dict(states),
+            "ports": dict(self._store.states()),
             "waiting": self._engine.waiting,
             "rounds": self._engine.rounds,
             "last_round_at": views.iso(self._engine.looked_at),
@@ -121,7 +119,7 @@ class Operations:
         }
 
     def plugins(self) -> list[dict[str, Any]]:
-        ports = self._store.ports().values()
+        ports = self._store.live().values()
         return self._plugins.listed(port.vif_type for port in ports if port.verb == PLUG)
 
     def _await_plugins(self, ports: Iterable[Port]) -> None:
@@ -139,7 +137,7 @@ class Operations:
         if sync.whole:
             items += unplugs_of(self._engine.find_orphans(), sync.full_set.request_id)
         changed = {port.port_id: port for port in self._store.preview(items)}
-        ports: dict[str, Port] = {**self._store.ports(), **changed}
+        ports: dict[str, Port] = {**self._store.live(), **changed}
         return self._engine.dry_run(ports.values(), everywhere=True)
 
 

@@ -145,6 +145,7 @@ def story_of(entry: Entry, state: str, problem: Problem | None, made: frozenset[
     return dataclasses.replace(
         before,
         formers=before.formers if problem else (),
+        parsed=None,
         state=state,
         problem=problem,
         made=made,

@@ -5,6 +5,7 @@ import time
 
 from vif_agent.errors import Problem
 from vif_agent.resources import Key
+from vif_agent.vif import Vif
 
 PLUG, UNPLUG = "plug", "unplug"
 
@@ -22,7 +23,7 @@ _AHEAD_SECONDS = 60
 class Wish:
     """What was asked for one port. ``generation`` None: the sender gave none.
 
-    ``source``: the bus, empty, or the file that asks.
+    ``source``: the bus, empty, or the file that asks. ``parsed``: the VIF, as it was read.
     """
 
     port_id: str
@@ -35,6 +36,7 @@ class Wish:
     received_at: float = dataclasses.field(default_factory=time.time)
     message_id: str | None = None
     source: str = ""
+    parsed: Vif | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,8 @@ class Port:
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
     to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
     done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
-    ``made`` was stored; ``taken``: the generations of its last wishes.
+    ``made`` was stored; ``taken``: the generations of its last wishes; ``parsed``: the VIF, as the
+    bus has read it, until there is a result (not stored).
     """
 
     port_id: str
@@ -89,6 +92,28 @@ class Port:
     source: str = ""
     rebooted: bool = False
     taken: tuple[int, ...] = ()
+    parsed: Vif | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def with_result(self, result: "Port") -> "Port":
+        """The same request with what became of it; of an older one only what is on the host."""
+        if result.seq != self.seq:
+            return self.with_made(result.made)
+        return dataclasses.replace(
+            self,
+            state=result.state,
+            problem=result.problem,
+            devices=result.devices,
+            made=result.made,
+            done_at=result.done_at,
+            ready_at=result.ready_at,
+            elapsed_ms=result.elapsed_ms,
+            formers=self.formers if result.problem else (),
+            rebooted=False,
+            parsed=None,
+        )
+
+    def with_made(self, made: frozenset[Key]) -> "Port":
+        return dataclasses.replace(self, made=made, rebooted=False)
 
 
 def counts(new: int, stored: int, now: float) -> bool:

@@ -1,21 +1,24 @@
-"""The wishes on disk, with what became of each port: SQLite, one file, one row a port.
+"""The requests on disk, with what became of each port: SQLite, one file, one row a port.
 
 A cast is acknowledged to the broker only after ``put`` has returned, so ``put`` is the moment
-from which a wish cannot be lost. Every method may raise StoreUnavailable (disk full, I/O error);
-the file is then as it was before.
+from which a request cannot be lost. Every method may raise StoreUnavailable (disk full, I/O
+error); the file is then as it was before.
+
+Of ports that are not unplugged all is in memory too, as it is on disk; of those unplugged lately,
+which may be ten times as many, nothing is.
 """
 
 import contextlib
-import json
+import dataclasses
 import logging
-import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vif_agent import store_rows
-from vif_agent.errors import StoreUnavailable, brief
+from vif_agent.accepted import Accepted
+from vif_agent.errors import StoreUnavailable
 from vif_agent.ports import (
     ERROR,
     OLDEST,
@@ -28,9 +31,10 @@ from vif_agent.ports import (
     FullSet,
     Port,
     Wish,
-    counts,
 )
 from vif_agent.store_file import StoreFile, told
+from vif_agent.store_reader import Reader
+from vif_agent.store_writer import Writer
 
 __all__ = [
     "ERROR", "OLDEST", "PENDING", "PLUG", "READY", "RETRYING", "UNPLUG", "UNPLUGGED", "FullSet",
@@ -38,9 +42,6 @@ __all__ = [
 ]  # fmt: skip
 
 LOG = logging.getLogger(__name__)
-
-#: how long an unplugged port's generation, and a message's id, are remembered
-_REMEMBER_SECONDS = 7 * 24 * 3600
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -55,30 +56,25 @@ class Store:
     def __init__(
         self, path: Path, boot: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._lock = threading.Lock()
-        self._boot = _BOOT_ID.read_text().strip() if boot is None else boot
+        self._lock = threading.RLock()
+        boot = _BOOT_ID.read_text().strip() if boot is None else boot
         self._file = StoreFile(path)
-        self._clock = clock
+        self._reader = Reader(self._file, boot)
+        self._live: dict[str, Port] = {}
+        self._seq = 0  # of the last request
+        self._unsaved: dict[str, Port] = {}
         with told():
-            before = float(self._db.execute("SELECT seconds FROM age").fetchone()[0])
-            self._last_seq = self._next_seq() - 1
-        self._born = clock() - before
-        self._outrun: list[str] = []  # this, and the next, of what is being put
-        self._anew: list[str] = []
-        self._unreadable: dict[str, str] = {}
+            self._writer = Writer(self._file, boot, self._reader.age(), clock)
+            self._read()
         self.notice = self._older_copy()
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        return self._file.db
 
     def _older_copy(self) -> str | None:
         """Somebody may have put back a backup: what was asked since is not in it."""
         noted = self._file.noted()
-        if noted <= self._last_seq:
+        if noted <= self._seq:
             return None
         return (
-            f"the store is an older copy: it ends at wish {self._last_seq}, and {noted} were "
+            f"the store is an older copy: it ends at wish {self._seq}, and {noted} were "
             "stored; cast the full set of ports, or restart nova-compute"
         )
 
@@ -90,7 +86,7 @@ class Store:
         """At the end of the process: all in one file, so that a copy of that is a whole one."""
         self.guard()
         with self._lock, contextlib.suppress(StoreUnavailable), told():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._file.checkpoint()
 
     def guard(self) -> None:
         """Put the file back if somebody has taken it away; also where nothing is to be written."""
@@ -102,30 +98,13 @@ class Store:
                 LOG.error("%s", error)
             self.notice = str(error)
 
-    def put(self, items: Sequence[Wish | FullSet]) -> list[Wish]:
-        """Store the wishes in order, in one commit; answer those that are stale.
+    # -- what is stored ------------------------------------------------------------------------
 
-        A wish with a lower generation than the stored one is stale and dropped. A message seen
-        before (redelivered after a crash between commit and acknowledgement) is passed over.
-        """
-        with self._transaction():
-            stale = self._take(items)
-            last = self._next_seq() - 1
-        with self._lock:
-            self._file.note(last)
-        for port_id in self._anew:
-            self._unreadable.pop(port_id, None)
-        for text in self._outrun:
-            LOG.warning("%s", text)
-        return stale
-
-    def preview(self, items: Sequence[Wish | FullSet]) -> list[Port]:
-        """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
-        with self._transaction(keep=False):
-            before = self._next_seq()
-            self._take(items)
-            rows = self._db.execute("SELECT * FROM ports WHERE seq >= ?", (before,)).fetchall()
-        return [store_rows.port(row, self._boot) for row in rows]
+    def live(self) -> dict[str, Port]:
+        """The ports that are not unplugged, the oldest first."""
+        with self._lock, told():
+            self._notice_others()
+            return _in_order(p for p in self._live.values() if p.state != UNPLUGGED)
 
     def ports(
         self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
@@ -134,246 +113,175 @@ class Store:
 
         ``known``: {port: seq}; a port that still has that seq is left out.
         """
+        if port_ids is None:
+            return _in_order([*self._unplugged(), *self._live.values()])
+        known = known or {}
+        ports = filter(None, map(self._stored, port_ids))
+        return _in_order(port for port in ports if known.get(port.port_id) != port.seq)
+
+    def states(self) -> Counter[str]:
+        """How many ports are in which state."""
         with self._lock, told():
-            if port_ids is None:
-                rows = self._rows("SELECT * FROM ports")
-            else:
-                rows = list(self._select(port_ids, known or {}))
-        ports = map(self._port, sorted(rows, key=store_rows.order))
-        return {port.port_id: port for port in ports if port}
+            states = Counter(port.state for port in self._live.values())
+            if count := self._reader.unplugged_count():
+                states[UNPLUGGED] += count
+            return states
 
     def known(self, port_ids: Iterable[str]) -> set[str]:
         """Those that have a row, be it unreadable: what is theirs on the host is no orphan's."""
-        ids = set(port_ids)
-        return self.ports(ids).keys() | (ids & self.unreadable.keys())
+        with self._lock, told():
+            return {i for i in port_ids if i in self._live or self._reader.has(i)}
 
     @property
     def unreadable(self) -> Mapping[str, str]:
         """{port: what is wrong with its row}. It is left as it is, until a new wish comes."""
-        return self._unreadable
+        return self._reader.unreadable
 
-    def _port(self, row: sqlite3.Row) -> Port | None:
-        try:
-            return store_rows.port(row, self._boot)
-        except store_rows.UNREADABLE as error:
-            port_id = str(row["port_id"])
-            if port_id not in self._unreadable:
-                self._unreadable[port_id] = brief(str(error))
-                LOG.error(
-                    "Port %s is unreadable in the store and left alone until it is plugged or "
-                    "unplugged anew: %s", brief(port_id), brief(str(error)),
-                )  # fmt: skip
-            return None
+    def links(self) -> Mapping[str, tuple[int, str, str]]:
+        """Index, kind and stamp of shared links, by name, as far as they were made in this boot."""
+        with self._lock, told():
+            return self._reader.links()
 
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if "decode" not in str(error):
-                raise
-        # a text that is none: only its own row is to be unreadable
-        self._db.text_factory = lambda text: text.decode(errors="surrogateescape")
-        return self._db.execute(query, values).fetchall()
+    def _stored(self, port_id: str) -> Port | None:
+        """Without the lock where it is in memory: to look at a port waits for no disk."""
+        if port := self._live.get(port_id):
+            return port
+        with self._lock, told():
+            return self._reader.port(port_id)
+
+    def _unplugged(self) -> list[Port]:
+        with self._lock, told():
+            self._notice_others()
+            return [p for p in self._reader.unplugged() if p.port_id not in self._live]
+
+    # -- what is to be stored ------------------------------------------------------------------
+
+    def put(self, items: Sequence[Wish | FullSet]) -> list[Wish]:
+        """Store the wishes in order, in one commit; answer those that are stale.
+
+        A wish with a lower generation than the stored one is stale and dropped. A message seen
+        before (redelivered after a crash between commit and acknowledgement) is passed over.
+        """
+        with self._transaction() as after:
+            accepted = self._accepted(filter(self._writer.first_time, items))
+            self._writer.requests(accepted)
+            after.update(accepted.ports)
+        with self._lock:
+            self._file.note(self._seq)
+        for text in accepted.outrun:
+            LOG.warning("%s", text)
+        return accepted.stale
+
+    def preview(self, items: Sequence[Wish | FullSet]) -> list[Port]:
+        """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
+        with self._lock, told():
+            accepted = self._accepted(items)
+        return [port for i, port in accepted.ports.items() if i not in accepted.renewed]
+
+    def note(self, ports: Iterable[Port]) -> None:
+        """What became of these ports: all see it at once, and it is saved with what comes next.
+
+        Killed before, the next process finds it out by looking.
+        """
+        with self._lock:
+            for port in self._with_results(ports):
+                self._live[port.port_id] = self._unsaved[port.port_id] = port
+
+    @property
+    def unsaved(self) -> bool:
+        return bool(self._unsaved)
 
     def save(
-        self, ports: Iterable[Port], links: Mapping[str, tuple[int, str, str]] | None = None
+        self,
+        ports: Iterable[Port] = (),
+        links: Mapping[str, tuple[int, str, str]] | None = None,
     ) -> None:
         """Store what became of the ports; a port whose wish has changed since only its ``made``.
 
         ``links``: as ``links`` is to answer from now on; None: as before.
         """
-        with self._transaction():
-            for port in ports:
-                self._save(port)
+        with self._transaction() as after:
+            results = self._with_results(ports)
+            self._writer.results(results)
+            after.update({port.port_id: port for port in results})
             if links is not None:
-                self._db.execute("DELETE FROM links")
-                rows = [(name, *link, self._boot) for name, link in links.items()]
-                self._db.executemany("INSERT INTO links VALUES (?, ?, ?, ?, ?)", rows)
-
-    def links(self) -> dict[str, tuple[int, str, str]]:
-        """Index, kind and stamp of shared links, by name, as far as they were made in this boot."""
-        with self._lock, told():
-            rows = self._db.execute("SELECT * FROM links WHERE boot = ?", (self._boot,)).fetchall()
-        return {row["name"]: (row["idx"], row["kind"], row["stamp"]) for row in rows}
+                self._writer.links(links)
 
     def keep_made(self, ports: Iterable[Port]) -> None:
         """Store of these ports only what is theirs on the host."""
-        with self._transaction():
+        with self._transaction() as after:
             for port in ports:
-                self._save_made(port)
-
-    def _select(self, port_ids: Iterable[str], known: Mapping[str, int]) -> Iterator[sqlite3.Row]:
-        for port_id in port_ids:
-            seq = known.get(port_id, -1)
-            yield from self._rows(
-                "SELECT * FROM ports WHERE port_id = ? AND seq != ?", (port_id, seq)
-            )
-
-    def _take(self, items: Iterable[Wish | FullSet]) -> list[Wish]:
-        self._outrun, self._anew = [], []
-        stale = []
-        for item in items:
-            if item.message_id and not self._first_time(item):
-                continue
-            if isinstance(item, FullSet):
-                self._put_set(item)
-            elif not self._put(item):
-                stale.append(item)
-        return stale
-
-    def _put_set(self, full: FullSet) -> None:
-        rows = {row["port_id"]: row for row in self._rows("SELECT * FROM ports")}
-        for wish in full.plugs:
-            row = rows.get(wish.port_id)
-            plug = store_rows.with_instance(wish, row)
-            if row and row["verb"] == PLUG and store_rows.says(row, plug):
-                self._raise_generation(plug)
-            else:
-                self._put(plug)
-        for row in rows.values() if full.deletes else ():
-            if store_rows.left_out(row, full):
-                self._put(store_rows.unplug(row, full))
-
-    def _raise_generation(self, wish: Wish) -> None:
-        """The wish stands, and is as new as this."""
-        self._db.execute(
-            "UPDATE ports SET generation = MAX(generation, ?) WHERE port_id = ?",
-            (wish.generation or 0, wish.port_id),
-        )
-
-    def _put(self, wish: Wish) -> bool:
-        row = self._readable(wish.port_id)
-        generation = wish.generation
-        if generation is None:
-            generation = row["generation"] if row else 0
-        elif row and not counts(generation, row["generation"], wish.received_at):
-            return False
-        self._note_outrun(wish, row)
-        seq = self._next_seq()
-        since = row["since"] if row and row["verb"] == PLUG else seq
-        vif, vif_type = json.dumps(wish.vif), wish.vif_type or (row["vif_type"] if row else "")
-        self._db.execute(
-            "INSERT INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,"
-            " request_id, received_at, state, formers, source, taken)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-            " ON CONFLICT (port_id) DO UPDATE SET seq=excluded.seq, since=excluded.since,"
-            " verb=excluded.verb,"
-            " generation=excluded.generation, instance=excluded.instance, vif=excluded.vif,"
-            " vif_type=excluded.vif_type, request_id=excluded.request_id,"
-            " received_at=excluded.received_at, state=excluded.state,"
-            " formers=excluded.formers, source=excluded.source, taken=excluded.taken, code=NULL,"
-            " message=NULL, transient=NULL, done_at=NULL, ready_at=NULL, elapsed_ms=NULL,"
-            " left_at=NULL",
-            (
-                wish.port_id, seq, since, wish.verb, generation, json.dumps(wish.instance), vif,
-                vif_type, wish.request_id, wish.received_at, PENDING,
-                store_rows.formers(row, wish), wish.source, store_rows.taken(row, wish),
-            ),
-        )  # fmt: skip
-        return True
-
-    def _readable(self, port_id: str) -> sqlite3.Row | None:
-        """The port's row; one that cannot be read makes room."""
-        for row in self._rows("SELECT * FROM ports WHERE port_id = ?", (port_id,)):
-            if self._port(row):
-                return row
-            self._db.execute("DELETE FROM ports WHERE port_id = ?", (port_id,))
-            self._anew.append(port_id)
-        return None
-
-    def _note_outrun(self, wish: Wish, row: sqlite3.Row | None) -> None:
-        if row and wish.generation is not None and wish.generation < row["generation"]:
-            ahead = row["generation"] / 1e9 - wish.received_at
-            self._outrun.append(
-                f"Port {wish.port_id}: generation {row['generation']} is {ahead:.0f} s ahead of "
-                f"this host's clock: {wish.generation} counts as later"
-            )
-
-    def _first_time(self, item: Wish | FullSet) -> bool:
-        cursor = self._db.execute(
-            "INSERT OR IGNORE INTO seen VALUES (?, ?)", (item.message_id, self._age())
-        )
-        return cursor.rowcount == 1
-
-    def _next_seq(self) -> int:
-        return int(self._db.execute("SELECT COALESCE(MAX(seq), 0) + 1 FROM ports").fetchone()[0])
-
-    def _save(self, port: Port) -> None:
-        self._save_made(port)
-        problem = port.problem
-        self._db.execute(
-            "UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, done_at=?,"
-            " ready_at=?, elapsed_ms=?, left_at=? WHERE port_id=? AND seq=?",
-            (
-                port.state, problem and problem.code, problem and problem.message,
-                problem and problem.transient, json.dumps(port.devices), port.done_at,
-                port.ready_at, port.elapsed_ms,
-                self._age() if port.state == UNPLUGGED else None, port.port_id, port.seq,
-            ),
-        )  # fmt: skip
-        if problem is None:
-            self._db.execute(
-                "UPDATE ports SET formers='[]' WHERE port_id=? AND seq=? AND formers!='[]'",
-                (port.port_id, port.seq),
-            )
-
-    def _save_made(self, port: Port) -> None:
-        self._db.execute(
-            "UPDATE ports SET made=?, boot=? WHERE port_id=?",
-            (json.dumps(sorted(port.made)), self._boot, port.port_id),
-        )
-
-    def _age(self) -> float:
-        """Seconds that this store was in use: ages go by it, for a host's clock may jump."""
-        return self._clock() - self._born
+                self._writer.made(port)
+                if known := self._live.get(port.port_id):
+                    after[port.port_id] = known.with_made(port.made)
 
     def forget(self) -> None:
-        """Drop what is only kept against late messages, once it is old.
-
-        What an earlier release has stored carries no age: it is as old as it is found here.
-        """
-        age = self._age()
+        """Drop what is only kept against late messages, once it is old."""
         with self._transaction():
-            self._db.execute("UPDATE age SET seconds = ?", (age,))
-            self._db.execute("UPDATE seen SET at = ? WHERE at > ?", (age, age))
-            self._db.execute("DELETE FROM seen WHERE at < ?", (age - _REMEMBER_SECONDS,))
-            self._db.execute(
-                "UPDATE ports SET left_at = ? WHERE state = ?"
-                " AND (left_at IS NULL OR left_at > ?)", (age, UNPLUGGED, age),
-            )  # fmt: skip
-            self._db.execute(  # the last one's seq tells how many there were
-                "DELETE FROM ports WHERE state = ? AND left_at < ?"
-                " AND seq < (SELECT MAX(seq) FROM ports)", (UNPLUGGED, age - _REMEMBER_SECONDS),
-            )  # fmt: skip
+            self._writer.forget_old()
 
     def forget_port(self, port_id: str) -> str:
         """By an operator: the next cast counts, whatever its generation. Answers what was done."""
-        with self._transaction():
-            for row in self._rows("SELECT * FROM ports WHERE port_id = ?", (port_id,)):
-                if (port := self._port(row)) and port.state != UNPLUGGED:
-                    self._db.execute(
-                        "UPDATE ports SET generation = 0 WHERE port_id = ?", (port_id,)
-                    )
-                    return f"generation {port.generation} is forgotten; the wish stands"
-                self._db.execute("DELETE FROM ports WHERE port_id = ?", (port_id,))
-                self._unreadable.pop(port_id, None)
-                return "forgotten"
-        return "unknown port"
+        with self._transaction() as after:
+            port = self._stored(port_id)
+            if port and port.state != UNPLUGGED:
+                self._writer.generation(port_id, 0)
+                after[port_id] = dataclasses.replace(port, generation=0)
+                return f"generation {port.generation} is forgotten; the wish stands"
+            gone = self._writer.forget(port_id)
+            self._reader.unreadable.pop(port_id, None)
+            return "forgotten" if gone else "unknown port"
+
+    # -- inside of a transaction ---------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _transaction(self, keep: bool = True) -> Iterator[None]:
-        with self._lock, told():
-            self._file.hold()
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT" if keep else "ROLLBACK")
-                self._file.written()
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                with contextlib.suppress(sqlite3.Error):  # SQLite's own log may be what fills it
-                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                with contextlib.suppress(sqlite3.Error, StoreUnavailable, OSError):
-                    self._file.written()
-                raise
+    def _transaction(self) -> Iterator[dict[str, Port]]:
+        """What is put into the dict, others see when it is committed."""
+        after: dict[str, Port] = {}
+        with self._lock, told(), self._file.transaction():
+            unsaved = dict(self._unsaved)
+            self._writer.results(unsaved.values())
+            yield after
+            self._file.commit()
+            self._take_over({**unsaved, **after})
+
+    def _take_over(self, stored: Mapping[str, Port]) -> None:
+        self._unsaved.clear()
+        self._live.update(stored)
+        for port_id, port in stored.items():
+            self._reader.unreadable.pop(port_id, None)
+            if port.state == UNPLUGGED:
+                del self._live[port_id]
+            self._seq = max(self._seq, port.seq)
+
+    def _read(self) -> None:
+        """Into memory, at the start; and when somebody else has written to the file."""
+        self._live = {port.port_id: port for port in self._reader.live()}
+        for port_id, result in self._unsaved.items():
+            if known := self._live.get(port_id):
+                self._live[port_id] = known.with_result(result)
+        self._seq = self._reader.latest()
+        self._version = self._reader.version()
+
+    def _notice_others(self) -> None:
+        if self._reader.version() != self._version:
+            self._read()
+
+    def _accepted(self, items: Iterable[Wish | FullSet]) -> Accepted:
+        accepted = Accepted(self._stored, self._seq)
+        for item in items:
+            if isinstance(item, FullSet):
+                accepted.take_set(
+                    item, self._live.values(), self._reader.unreadable_plugs(item.source)
+                )
+            else:
+                accepted.take(item)
+        return accepted
+
+    def _with_results(self, ports: Iterable[Port]) -> list[Port]:
+        known = ((self._stored(port.port_id), port) for port in ports)
+        return [stored.with_result(port) for stored, port in known if stored]
+
+
+def _in_order(ports: Iterable[Port]) -> dict[str, Port]:
+    return {port.port_id: port for port in sorted(ports, key=lambda port: port.since)}

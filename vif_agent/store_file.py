@@ -8,9 +8,10 @@ is taken in.
 
 import contextlib
 import logging
+import operator
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vif_agent.errors import StoreUnavailable, StoreUnusable
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS ports (
     left_at REAL                     -- age of the store when it was found unplugged
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
+CREATE INDEX IF NOT EXISTS ports_unplugged ON ports (state) WHERE state = 'unplugged';
 CREATE TABLE IF NOT EXISTS links (  -- those of ours that several ports share
     name TEXT PRIMARY KEY, idx INTEGER NOT NULL, kind TEXT NOT NULL, stamp TEXT NOT NULL,
     boot TEXT NOT NULL
@@ -65,10 +67,11 @@ _LATER_COLUMNS = {
 
 _SPOILT = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _SAVED, _SAVING, _ASIDE, _COUNT = ".saved", ".saving", ".replaced", ".count"
+_NOBODY = os.stat_result([0] * 10)
 _BESIDE = ("", "-wal", "-shm")  # what SQLite calls its files
 
-#: of each of them (device, inode) and size
-_Seen = dict[str, tuple[tuple[int, int], int]]
+#: of each of them device and inode, and in the same order their sizes
+_Seen = tuple[list[tuple[int, int]], list[int]]
 
 
 class StoreFile:
@@ -76,8 +79,9 @@ class StoreFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._names = [f"{path}{end}" for end in _BESIDE]
         self.db = _opened(path)
-        self._seen = _look(path)
+        self._seen = _look(self._names)
         self._closed = False
         self._count: int | None = None
 
@@ -91,19 +95,43 @@ class StoreFile:
         if self._closed:
             self._open_again()
         now = self._at_its_place()
-        if any(now[end][1] < seen[1] for end, seen in self._seen.items()) and not self._whole():
+        if any(map(operator.lt, now[1], self._seen[1])) and not self._whole():
             raise StoreUnavailable(
                 f"store: {self._path} was cut short by somebody: stop the agent, remove "
                 f"{self._path}*, start it, and cast the full set of ports"
             )
 
-    def written(self) -> None:
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is not committed in it is as if it had not been."""
+        self.hold()
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._written()
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self.db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # SQLite's own log may be what fills it
+                self.checkpoint()
+            with contextlib.suppress(sqlite3.Error, StoreUnavailable, OSError):
+                self._written()
+            raise
+
+    def commit(self) -> None:
+        self.db.execute("COMMIT")
+
+    def checkpoint(self) -> None:
+        """All into one file, and nothing in SQLite's log."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _written(self) -> None:
         """Something was: before anybody is told."""
         self._seen = self._at_its_place()
 
     def _at_its_place(self) -> _Seen:
-        now = _look(self._path)
-        if all(now[end][0] == seen[0] for end, seen in self._seen.items()):
+        now = _look(self._names)
+        if now[0] == self._seen[0]:
             return now
         self._put_back()
         LOG.error("%s was deleted or replaced under this agent: it was put back", self._path)
@@ -140,7 +168,7 @@ class StoreFile:
         with told():
             recover(self._path)
         self.db = _opened(self._path)
-        self._seen = _look(self._path)
+        self._seen = _look(self._names)
         self._closed = False
 
     # -- how far it goes, beside it ------------------------------------------------------------
@@ -222,16 +250,18 @@ def _bring_up_to_date(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version={_VERSION}")
 
 
-def _look(path: Path) -> _Seen:
-    """Who SQLite's files are, and how long; of one that is not there nobody."""
-    seen: _Seen = {}
-    for end in _BESIDE:
-        try:
-            found = os.stat(f"{path}{end}")
-            seen[end] = (found.st_dev, found.st_ino), found.st_size
-        except OSError:
-            seen[end] = (0, 0), 0
-    return seen
+def _look(names: Sequence[str]) -> _Seen:
+    """Who SQLite's files are, and how long; of one that is not there nobody. Before and after each
+    commit, so it is short."""
+    found = [_stat(name) for name in names]
+    return [(one.st_dev, one.st_ino) for one in found], [one.st_size for one in found]
+
+
+def _stat(name: str) -> os.stat_result:
+    try:
+        return os.stat(name)
+    except OSError:
+        return _NOBODY
 
 
 def _set_aside(path: Path) -> None:

@@ -1,9 +1,8 @@
 """A port's row in the store's table, as values: read strictly, for it may be spoilt."""
 
-import dataclasses
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vif_agent.errors import Problem
 from vif_agent.ports import (
@@ -14,19 +13,13 @@ from vif_agent.ports import (
     RETRYING,
     UNPLUG,
     UNPLUGGED,
-    FullSet,
     Port,
-    Wish,
 )
 from vif_agent.resources import Key
 from vif_agent.vif import canonical
 
 #: what reading a row may raise: its JSON is none, or says something else
 UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
-
-#: of a port that is never ready between ever new wishes, the last ones count
-_MOST_FORMERS = 16
-_MOST_TAKEN = 16
 
 _TYPES: Mapping[str, type] = {
     "seq": int, "since": int, "generation": int, "instance": str, "vif": str, "vif_type": str,
@@ -36,6 +29,22 @@ _TYPES: Mapping[str, type] = {
 _PERHAPS: Mapping[str, type] = {
     "code": str, "message": str, "done_at": float, "ready_at": float, "elapsed_ms": float,
 }  # fmt: skip
+#: a new request; nothing stays of a row that is spoilt
+PUT = """
+INSERT OR REPLACE INTO ports (port_id, seq, since, verb, generation, instance, vif, vif_type,
+    request_id, received_at, state, devices, made, boot, formers, source, taken)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+#: what became of it
+RESULT = """
+UPDATE ports SET state=?, code=?, message=?, transient=?, devices=?, made=?, boot=?, done_at=?,
+    ready_at=?, elapsed_ms=?, formers=?, left_at=? WHERE port_id=? AND seq=?
+"""
+RENEWED = "UPDATE ports SET generation = ? WHERE port_id = ?"
+MADE = "UPDATE ports SET made = ?, boot = ? WHERE port_id = ?"
+
+_EARLIER = "an earlier one"  # than this boot of the host
+
 _STATES = (PENDING, READY, RETRYING, ERROR, UNPLUGGED)
 
 
@@ -91,57 +100,30 @@ def order(row: sqlite3.Row) -> int:
     return row["since"] if isinstance(row["since"], int) else 0
 
 
-def formers(row: sqlite3.Row | None, wish: Wish) -> str:
-    """What is undone only from the wish it was done for: a new wish must not make it forgotten."""
-    if row is None:
-        return "[]"
-    known = json.loads(row["formers"])
-    former = [json.loads(row["instance"]), json.loads(row["vif"])]
-    stands = wish.verb == PLUG and former == [wish.instance, wish.vif]
-    if row["verb"] != PLUG or stands or former in known:
-        return str(row["formers"])
-    return json.dumps([*known, former][-_MOST_FORMERS:])
+def of_request(port: Port, boot: str) -> tuple[object, ...]:
+    """For PUT."""
+    return (
+        port.port_id, port.seq, port.since, port.verb, port.generation, json.dumps(port.instance),
+        json.dumps(port.vif), port.vif_type, port.request_id, port.received_at, port.state,
+        _list(port.devices), made(port), _EARLIER if port.rebooted else boot,
+        _list(port.formers), port.source, str([*port.taken]),
+    )  # fmt: skip
 
 
-def taken(row: sqlite3.Row | None, wish: Wish) -> str:
-    """With its own generation, for those who wait for one of the last wishes."""
-    known = json.loads(row["taken"]) if row else []
-    mine = [] if wish.generation is None else [wish.generation]
-    return json.dumps([*known, *mine][-_MOST_TAKEN:])
+def of_result(port: Port, boot: str, age: float) -> tuple[object, ...]:
+    """For RESULT."""
+    problem = port.problem
+    return (
+        port.state, problem and problem.code, problem and problem.message,
+        problem and problem.transient, _list(port.devices), made(port), boot, port.done_at,
+        port.ready_at, port.elapsed_ms, _list(port.formers),
+        age if port.state == UNPLUGGED else None, port.port_id, port.seq,
+    )  # fmt: skip
 
 
-def with_instance(wish: Wish, row: sqlite3.Row | None) -> Wish:
-    if wish.instance or row is None:
-        return wish
-    return dataclasses.replace(wish, instance=_json(row["instance"]))
+def made(port: Port) -> str:
+    return _list(sorted(port.made))
 
 
-def says(row: sqlite3.Row, wish: Wish) -> bool:
-    """Is this very plug stored already?"""
-    return (_json(row["instance"]), _json(row["vif"])) == (wish.instance, wish.vif)
-
-
-def left_out(row: sqlite3.Row, full: FullSet) -> bool:
-    mine = row["verb"] == PLUG and row["source"] == full.source
-    return mine and row["port_id"] not in full.named
-
-
-def unplug(row: sqlite3.Row, full: FullSet) -> Wish:
-    return Wish(
-        port_id=row["port_id"],
-        verb=UNPLUG,
-        instance=_json(row["instance"]),
-        vif=_json(row["vif"]) or {"id": row["port_id"]},
-        generation=full.generation,
-        request_id=full.request_id,
-        received_at=full.received_at,
-        source=full.source,
-    )
-
-
-def _json(text: str) -> object:
-    """None for what cannot be read: then it is not what anybody says."""
-    try:
-        return json.loads(text)
-    except UNREADABLE:
-        return None
+def _list(values: Sequence[object]) -> str:
+    return json.dumps(values) if values else "[]"

@@ -112,7 +112,7 @@ class Desired:
         port, answers = entry.port, list[Answer]()
         try:
             if port.verb == PLUG:
-                answers.append(self._answer(entry, port.instance, port.vif))
+                answers.append(self._answer(entry, port.instance, port.vif, port.parsed))
                 entry.placed = bool(answers[0].addresses)
                 entry.wanted = self._located(answers[0], answers[0].resources)
             entry.returns = tuple(self._given_back(entry, answers))
@@ -122,17 +122,19 @@ class Desired:
         else:
             entry.answers = tuple(answers)
 
-    def _answer(self, entry: Entry, instance: object, vif: object) -> Answer:
+    def _answer(
+        self, entry: Entry, instance: object, vif: object, parsed: vifs.Vif | None = None
+    ) -> Answer:
         """Raises NotConfigured also for what speaks of a card that is not for ports."""
         asked = (a for a in entry.answers if (a.instance, a.vif) == (instance, vif))
-        answer = next(asked, None) or self._asked(instance, vif)
+        answer = next(asked, None) or self._asked(instance, vif, parsed)
         for address in answer.addresses:
             with contextlib.suppress(NotYet):
                 self._find(CARD, address)
         return answer
 
-    def _asked(self, instance: object, vif: object) -> Answer:
-        resources = tuple(self._plugins.resources(vifs.parse(instance, vif)))
+    def _asked(self, instance: object, vif: object, parsed: vifs.Vif | None) -> Answer:
+        resources = tuple(self._plugins.resources(parsed or vifs.parse(instance, vif)))
         spoken_of = frozenset(address for r in resources for address in addresses(r))
         return Answer(instance, vif, resources, spoken_of, any(map(has_place, resources)))
 

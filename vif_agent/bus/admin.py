@@ -14,7 +14,7 @@ from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.errors import VifAgentError
 from vif_agent.private_names import oslo_servers as private
-from vif_agent.store import UNPLUGGED, Store
+from vif_agent.store import Store
 
 _LONGEST_LIMIT = 1 << 31  # seconds that a caller may say it waits
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -78,8 +78,8 @@ class Calls:
     @_call
     def list_vifs(self, ctxt: Any, unplugged: bool = False) -> list[dict[str, Any]]:
         """All ports; those that were unplugged lately too, if asked for."""
-        ports = self._store.ports().values()
-        return [port_view(p) for p in ports if unplugged or p.state != UNPLUGGED]
+        ports = self._store.ports() if unplugged else self._store.live()
+        return list(map(port_view, ports.values()))
 
     @_call
     def wait_vif(
