@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,6 +31,11 @@ from vif_agent.store import PLUG, UNPLUG, Store, Wish
 from vif_agent.vif import DEVICE_NAME, parse
 
 Payload = Callable[[str], dict[str, Any]]
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False) | st.integers(0, 15).map(lambda n: 10.0**n)
+)  # fmt: skip
 
 PLUGINS = [
     Plugins(
@@ -237,3 +243,24 @@ def _check_answer(plugins: Plugins, instance: object, vif: object) -> None:
         assert DEVICE_NAME.match(resource.name) or isinstance(resource, Vf | Command)
         for field in ("master", "parent", "peer", "bridge"):
             assert DEVICE_NAME.match(getattr(resource, field, None) or "x")
+
+
+@given(st.recursive(SCALARS, lambda deeper: st.lists(deeper) | st.dictionaries(st.text(), deeper)))
+def test_no_value_is_more_than_six_times_what_it_is_on_the_wire(value: Any) -> None:
+    """So a message that is short enough need not be written once more to be measured."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    shortest = re.sub(r"(\d)00(0+)\.0", lambda m: f"{m[1]}e{2 + len(m[2])}", text)
+    assert len(json.dumps(json.loads(shortest))) <= 6 * len(shortest.encode())
+
+
+def test_size_is_that_of_the_parts_where_the_message_is_long(payload: Payload) -> None:
+    vif = payload("ovs")
+    vif["details"]["more"] = "x" * (1 << 16)
+    for size in (None, 70_000):
+        refusal = casts.read({}, _plug(vif), size=size)
+        assert isinstance(refusal, Refusal)
+        assert "at most 65536 characters" in str(refusal.error)
+    instance = {"uuid": INSTANCE["uuid"], "more": "x" * 40_000}
+    vif["details"]["more"] = "x" * 40_000
+    message = {"method": "plug_vif", "args": {"instance": instance, "vif": vif}}
+    assert isinstance(casts.read({}, message, size=81_000), Wish)

@@ -168,6 +168,26 @@ def freeze(value: object, path: str, depth: int = 0) -> object:
     raise InvalidRequest(path, value, "JSON values")
 
 
+def check_json(value: object, path: str) -> None:
+    """As ``freeze`` refuses it, for what is only kept as it is."""
+    level: list[object] = [value]
+    for _ in range(_DEEPEST + 1):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, str) or item is None:
+                continue
+            if isinstance(item, dict):
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            elif not isinstance(item, int | float):
+                freeze(item, path)
+        if not below:
+            return
+        level = below
+    raise InvalidRequest(path, "…", f"at most {_DEEPEST} levels")
+
+
 def _devname(node: "_Node") -> str | None:
     name = node.device("devname")
     if name and means_something(name):

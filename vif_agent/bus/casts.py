@@ -8,12 +8,14 @@ from typing import Any
 
 from vif_agent import vif as vifs
 from vif_agent.errors import InvalidRequest, VifAgentError
-from vif_agent.store import PLUG, UNPLUG, FullSet, Wish
+from vif_agent.ports import PLUG, UNPLUG, FullSet, Wish
+from vif_agent.vif import Vif
 
 _VERBS = {"plug_vif": PLUG, "unplug_vif": UNPLUG}
 _SYNC = "sync_vifs"
 _MOST_PORTS = 10_000
 _LARGEST = 1 << 16  # characters of JSON; a real VIF has about two thousand
+_LONGER = 6  # times, at most, than on the wire: é has two bytes there, and is \u00e9 in ASCII
 _MOST_REFUSALS = 100  # of one list, that are told singly
 _VERSION = re.compile(r"1(\.[0-9]{1,9})?\Z", re.ASCII)
 _MOST_GENERATION = (1 << 63) - 1
@@ -49,12 +51,18 @@ class Sync:
         return dataclasses.replace(self.full_set, deletes=True)
 
 
-def read(context: object, message: object, message_id: object = None) -> Wish | Sync | Refusal:
-    """``message`` is {method, args, version}, as oslo.messaging's RPCClient sends it."""
+def read(
+    context: object, message: object, message_id: object = None, size: int | None = None
+) -> Wish | Sync | Refusal:
+    """``message`` is {method, args, version}, as oslo.messaging's RPCClient sends it.
+
+    ``size``: its bytes on the wire, as JSON, if that is known.
+    """
+    small = size is not None and size * _LONGER <= _LARGEST
     try:
         if _get(message, "method") == _SYNC:
             return _sync(context, message, message_id)
-        return _wish(context, message, message_id)
+        return _wish(context, message, message_id, small)
     except InvalidRequest as error:
         return refusal(context, message, error)
     except RecursionError:
@@ -142,7 +150,8 @@ def _plugs(
 def _plug(context: object, args: Mapping[str, object]) -> Wish | Refusal:
     message = {"method": "plug_vif", "args": args}
     try:
-        return _wish(context, message, None)
+        # of very many, the parsed ones would be held until each has had its turn
+        return dataclasses.replace(_wish(context, message, None), parsed=None)
     except InvalidRequest as error:
         return refusal(context, message, error)
 
@@ -163,30 +172,32 @@ def _args(message: object) -> Mapping[str, Any]:
     return args
 
 
-def _wish(context: object, message: object, message_id: object) -> Wish:
+def _wish(context: object, message: object, message_id: object, small: bool = False) -> Wish:
+    """``small``: no part of it can be too large."""
     method = _get(message, "method")
     if isinstance(message, Mapping) and (not isinstance(method, str) or method not in _VERBS):
         raise InvalidRequest("method", method, " or ".join((*_VERBS, _SYNC)))
     args = _args(message)
-    port_id, vif_type = _checked(_VERBS[method], args)
+    port_id, vif_type, parsed = _checked(_VERBS[method], args)
     return Wish(
         port_id=port_id,
         verb=_VERBS[method],
-        instance=_sized("instance", args.get("instance")),
-        vif=_sized("vif", args["vif"]),
+        instance=_sized("instance", args.get("instance"), small),
+        vif=_sized("vif", args["vif"], small),
         vif_type=vif_type,
+        parsed=parsed,
         generation=generation_of(args),
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
     )
 
 
-def _checked(verb: str, args: Mapping[str, object]) -> tuple[str, str]:
+def _checked(verb: str, args: Mapping[str, object]) -> tuple[str, str, Vif | None]:
     """An unplug must only name its port: what to remove is known from the plug."""
     if verb == PLUG:
         vif = vifs.parse(args.get("instance"), args.get("vif"))
-        return vif.port_id, vif.vif_type
-    return vifs.port_id_of(args.get("vif")), _short(_get(args.get("vif"), "type"))
+        return vif.port_id, vif.vif_type, vif
+    return vifs.port_id_of(args.get("vif")), _short(_get(args.get("vif"), "type")), None
 
 
 def check_version(message: Mapping[str, Any]) -> None:
@@ -208,9 +219,9 @@ def generation_of(args: object) -> int | None:
     return value
 
 
-def _sized(field: str, value: object) -> object:
-    vifs.freeze(value, field)
-    if len(json.dumps(value)) > _LARGEST:
+def _sized(field: str, value: object, small: bool) -> object:
+    vifs.check_json(value, field)
+    if not small and len(json.dumps(value)) > _LARGEST:
         raise InvalidRequest(field, "…", f"at most {_LARGEST} characters of JSON")
     return value
 

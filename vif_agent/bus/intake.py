@@ -197,7 +197,8 @@ def _read(message: Any) -> Wish | Sync | Refusal:
     """One that meets a bug of ours is refused, and holds up no other."""
     context, body = message.ctxt, message.message
     try:
-        return casts.read(context, body, private.message_id(message))
+        size = private.json_size(message)
+        return casts.read(context, body, private.message_id(message), size)
     except Exception as error:
         LOG.exception("Cannot read a cast")
         return casts.refusal(context, body, Internal(f"internal error: {error!r:.200}"))

@@ -117,6 +117,13 @@ def body_size(message: Any) -> int:
     return len(getattr(raw, "body", None) or b"")
 
 
+def json_size(message: Any) -> int | None:
+    """The same, where that says how much JSON it is: kombu_compression makes it less."""
+    raw = getattr(message.message, "_raw_message", None)
+    compressed = "compression" in (getattr(raw, "headers", None) or {})
+    return None if compressed else body_size(message) or None
+
+
 def message_id(message: Any) -> object:
     """The sender's own, the same when it is redelivered; None on the bus in memory."""
     return getattr(message, "unique_id", None)
