@@ -188,14 +188,14 @@ KEY = Key(LINK, "brq")
 
 def test_drift_pauses_grow_with_repairs_only() -> None:
     drift = Drift()
-    drift.noticed({"calm", "fought"}, KEY)
-    wait_for(lambda: drift.take() == {"calm", "fought"}, "both, after the gathering pause")
+    assert drift.pause("calm", KEY) == drift.pause("fought", KEY) < 1
     for _ in range(12):
         drift.repaired(["fought"])
     assert drift.fought_over() == {"fought"}
-    drift.noticed({"calm", "fought"}, KEY)
-    wait_for(lambda: drift.take() == {"calm"}, "the calm one alone")
-    assert drift.next_due() > time.monotonic() + 30
+    assert drift.pause("calm", KEY) < 1
+    assert drift.pause("fought", KEY) > 30
+    drift.forgive("fought")
+    assert drift.pause("fought", KEY) < 1
 
 
 def test_what_is_fought_over_may_be_shared() -> None:
@@ -204,7 +204,5 @@ def test_what_is_fought_over_may_be_shared() -> None:
     for _ in range(12):
         drift.repaired([KEY])
     assert drift.fought_over() == {KEY}
-    drift.noticed({"a"}, KEY)
-    assert drift.next_due() > time.monotonic() + 30
-    drift.noticed({"a"}, Key(LINK, "tap"))
-    wait_for(lambda: drift.take() == {"a"}, "its tap")
+    assert drift.pause("a", KEY) > 30
+    assert drift.pause("a", Key(LINK, "tap")) < 1

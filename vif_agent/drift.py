@@ -1,4 +1,4 @@
-"""When to look at a port that the host says has changed: soon, but not in a fight.
+"""How soon to look at a port that the host says has changed: soon, but not in a fight.
 
 Most events are the echo of our own work, so they gather for a moment. When somebody undoes what
 we do again and again, the pauses between repairs grow, and it is said once. They grow for what is
@@ -32,18 +32,15 @@ class _Fight:
 
 
 class Drift:
-    """Ports by the time (time.monotonic) at which to look at them."""
+    """What was repaired, how often and when last."""
 
     def __init__(self) -> None:
-        self._due: dict[str, float] = {}
         self._fights: dict[Thing, _Fight] = {}
 
-    def noticed(self, port_ids: Iterable[str], key: Key) -> None:
-        """This has changed, and these ports are to be looked at for it."""
+    def pause(self, *things: Thing) -> float:
+        """Seconds until a port is to be looked at for a change of these: it, and what changed."""
         now = time.monotonic()
-        for port_id in port_ids:
-            due = now + max(self._pause(port_id, now), self._pause(key, now))
-            self._due[port_id] = min(due, self._due.get(port_id, due))
+        return max(self._pause(thing, now) for thing in things)
 
     def repaired(self, things: Iterable[Thing]) -> None:
         for thing in things:
@@ -66,17 +63,6 @@ class Drift:
 
     def forgive(self, port_id: str) -> None:
         self._fights.pop(port_id, None)
-
-    def take(self) -> set[str]:
-        """The ports that are due now."""
-        now = time.monotonic()
-        due = {port_id for port_id, when in self._due.items() if when <= now}
-        for port_id in due:
-            del self._due[port_id]
-        return due
-
-    def next_due(self) -> float:
-        return min(self._due.values(), default=float("inf"))
 
     def _pause(self, thing: Thing, now: float) -> float:
         fight = self._fights.get(thing)
