@@ -20,8 +20,8 @@ from bench.sender import HOST
 from bench.table import noted
 from bench.targets import OWN
 from bench.tree import HERE, Tree
-from tests.nova_side import NovaSide
-from tests.osvif_specs import Spec, ovs, ovs_hybrid
+from tests.support.nova_side import NovaSide
+from tests.support.osvif_specs import Spec, ovs, ovs_hybrid
 
 SPECS: dict[str, Callable[[Vif], Spec]] = {"hybrid": ovs_hybrid, "tap": ovs}
 RANKS = (50, 90, 99)

@@ -28,12 +28,12 @@ class Floor:
         self.db = db
         self.bridges: set[str] = set()
         self._used = 0.0
-        self.grow = {"hybrid": _hybrid, "tap": _tap, "bridge": self._bridged}[case.name]
+        self.create = {"hybrid": _hybrid, "tap": _tap, "bridge": self._bridged}[case.name]
 
     def plug(self, vifs: Sequence[Vif]) -> float:
         with self._counted():
             begin = time.perf_counter()
-            _ip(line for vif in vifs for line in self.grow(vif))
+            _ip(line for vif in vifs for line in self.create(vif))
             self._vsctl(_add, vifs)
             return time.perf_counter() - begin
 

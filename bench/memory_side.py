@@ -16,9 +16,9 @@ from oslo_config import cfg
 
 from bench.sender import Sender
 from vif_agent import config
-from vif_agent.agent import Agent
 from vif_agent.bus import transport
-from vif_agent.host import privileged
+from vif_agent.daemon.agent import Agent
+from vif_agent.helper import privileged
 
 
 def start(file: str) -> Sender:

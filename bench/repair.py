@@ -17,8 +17,8 @@ from bench.check import Host
 from bench.ovsdb import Ovsdb
 from bench.place import Place
 from bench.repair_table import Repairs, Took
-from vif_agent.host import iflink, read
-from vif_agent.host.netlink import DELETE, GET, LinkRequest, Socket, text
+from vif_agent.host.netlink import decode, iflink
+from vif_agent.host.netlink.rtnetlink import DELETE, GET, LinkRequest, Socket, text
 
 PATIENCE = 10.0
 PAUSE = 0.3  # seconds between two deletions, for the echoes of the last one to fade
@@ -79,10 +79,10 @@ class Hand:
         self._netlink.close()
         self._ovsdb.close()
 
-    def _link(self, name: str) -> read.Raw:
+    def _link(self, name: str) -> decode.Raw:
         (answer,) = self._netlink.ask([LinkRequest(GET, text(iflink.IFNAME, name))])
         nothing = {"index": -1, "up": False, "mtu": 0, "master": 0}
-        return read.link(answer.links[0]) if answer.links else nothing
+        return decode.link(answer.links[0]) if answer.links else nothing
 
 
 def measure(here: Place, count: int, times: int) -> Repairs:

@@ -67,7 +67,7 @@ def capabilities(agent: Daemon) -> list[str]:
     return [line for line in sets if int(line.split()[1], 16)]
 
 
-def stamped(links: dict[str, dict[str, Any]]) -> int:
+def tagged(links: dict[str, dict[str, Any]]) -> int:
     return sum(link.get("ifalias", "").startswith("vif-agent") for link in links.values())
 
 

@@ -16,11 +16,12 @@ from multiprocessing.connection import Connection, Listener
 from oslo_config import cfg
 from oslo_log import log
 
-from vif_agent import config, signals
-from vif_agent.agent import Agent
+from vif_agent import config
 from vif_agent.bus import transport
 from vif_agent.bus.api import VifAgentAPI
-from vif_agent.host import privileged
+from vif_agent.daemon import signals
+from vif_agent.daemon.agent import Agent
+from vif_agent.helper import privileged
 
 
 def main() -> None:

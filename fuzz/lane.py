@@ -13,8 +13,8 @@ from pathlib import Path
 from fuzz.mutations import Seeds, mutated
 from fuzz.place import Place
 from fuzz.witness import Witness, memory
-from tests.fake_host import FakeHost
-from tests.rig import Rig
+from tests.support.fake_host import FakeHost
+from tests.support.rig import Rig
 from vif_agent.ownership import Found
 from vif_agent.resources import Bridge, Key, OtherLink, OvsBridge, OvsPort
 

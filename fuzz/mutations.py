@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.examples import INSTANCE, PAYLOADS
+from tests.support.examples import INSTANCE, PAYLOADS
 from vif_agent.testing.plugging import new_vif
 
 #: what breaks parsers, and names that mean something on the host of these runs

@@ -13,14 +13,15 @@ from typing import Any
 import oslo_messaging
 from oslo_messaging._drivers import common
 
-from tests.rig import PLUGINS
+from tests.support.rig import PLUGINS
 from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.report import Report
-from vif_agent.cleanup import Cleanup
-from vif_agent.engine import Engine
-from vif_agent.operations import Operations
-from vif_agent.store import PLUG, UNPLUG, Store, Wish
+from vif_agent.daemon.operations import Operations
+from vif_agent.ports.port import PLUG, UNPLUG, PortRequest
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.cleanup import Cleanup
+from vif_agent.reconcile.engine import Engine
 from vif_agent.testing.daemon import transport
 
 _ROUNDS = 12
@@ -43,11 +44,11 @@ class Place:
         self.store = Store(directory / "store.sqlite")
         self.engine = Engine(self.store, host, PLUGINS, ready_timeout=0, bridges=[*bridges])
         self._report = Impatient(self.store, self, "fuzz")
-        self._wished: set[str] = set()
+        self._requested: set[str] = set()
         self._everywhere = False
         self.waits: list[str] = []
         self._intake = Intake(
-            transport("kombu+memory://fuzz"), "fuzz", self.store, self._wished.update,
+            transport("kombu+memory://fuzz"), "fuzz", self.store, self._requested.update,
             self._refused, self._set_taken, 0.0, self.waits.append,
         )  # fmt: skip
         options = SimpleNamespace(enabled=True, sightings=1, interval=0.0, max_per_round=10)
@@ -75,8 +76,8 @@ class Place:
 
     def _repair(self, port_id: str | None) -> None:
         assert port_id is None or port_id.encode()
-        self.engine.doubt(port_id)
-        self._wished |= {port_id} if port_id else set()
+        self.engine.force_recheck(port_id)
+        self._requested |= {port_id} if port_id else set()
         self._everywhere |= port_id is None
 
     # -- casts, calls, rounds -------------------------------------------------------------------
@@ -105,13 +106,13 @@ class Place:
 
     def rest(self) -> None:
         """Rounds until nothing is to be done at once."""
-        ids, everywhere = set(self._wished), self._everywhere
-        self._wished.clear()
+        ids, everywhere = set(self._requested), self._everywhere
+        self._requested.clear()
         self._everywhere = False
         if everywhere:
             ids |= self.store.ports().keys()
         for _ in range(_ROUNDS):
-            outcome = self.engine.look(ids, everywhere=everywhere)
+            outcome = self.engine.reconcile(ids, everywhere=everywhere)
             self.tally["rounds"] += 1
             assert self.engine.save(outcome.finished)
             for port in outcome.finished:
@@ -124,8 +125,10 @@ class Place:
     def unplug_all(self) -> None:
         """And what was unplugged is forgotten, so that memory and time are those of a host."""
         ports = [p for p in self.store.ports().values() if p.verb == PLUG]
-        self.store.put([Wish(port_id=p.port_id, verb=UNPLUG, vif={"id": p.port_id}) for p in ports])
-        self._wished.update(port.port_id for port in ports)
+        self.store.put(
+            [PortRequest(port_id=p.port_id, verb=UNPLUG, vif={"id": p.port_id}) for p in ports]
+        )
+        self._requested.update(port.port_id for port in ports)
         self._everywhere = True
         self.rest()
         for port_id, port in self.store.ports().items():

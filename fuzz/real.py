@@ -10,8 +10,8 @@ from pathlib import Path
 from fuzz.mutations import Seeds, mutated
 from fuzz.place import Place
 from fuzz.witness import Witness
-from tests.bystanders import NIC, Bystanders
-from tests.real_host import ip
+from tests.support.bystanders import NIC, Bystanders
+from tests.support.real_host import ip
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.testing.host import ScratchHost

@@ -15,7 +15,7 @@ from nova_check.cases import CASES, Case
 from nova_check.child import Compute
 from nova_check.turns import take
 from nova_check.verdict import WRONG, Verdict, judge
-from tests.casting import Site, nic
+from tests.support.casting import Site, nic
 from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
 

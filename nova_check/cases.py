@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.examples import INSTANCE, PAYLOADS
+from tests.support.examples import INSTANCE, PAYLOADS
 
 Vif = dict[str, Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from nova_check.cases import Case
 from nova_check.child import Compute
 from nova_check.look import State, look
-from tests.casting import Site
+from tests.support.casting import Site
 
 PLUGGED, AGAIN, UNPLUGGED = STEPS = ("plug", "second plug", "unplug")
 QUIET = 1.1  # seconds: the kernel tells of a carrier as late as that

@@ -19,9 +19,9 @@ from soak import memory
 from soak.audit import Auditor
 from soak.faults import Faults
 from soak.load import Load
-from soak.ports import Wishes
+from soak.ports import PortRecords
 from soak.tally import Reporter, Tally, print_table
-from tests.casting import Options, Site
+from tests.support.casting import Options, Site
 from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
 
@@ -51,11 +51,11 @@ def arguments() -> argparse.Namespace:
 
 class Soak:
     def __init__(self, args: argparse.Namespace, site: Site) -> None:
-        self._site, self.tally, self._wishes = site, Tally(), Wishes(args.ports)
+        self._site, self.tally, self._records = site, Tally(), PortRecords(args.ports)
         dice = {who: random.Random(f"{args.seed} {who}") for who in ("load", "faults")}
-        self._load = Load(site, self._wishes, self.tally, dice["load"])
+        self._load = Load(site, self._records, self.tally, dice["load"])
         self._faults = Faults(site, self.tally, dice["faults"])
-        self._auditor = Auditor(site, self._wishes)
+        self._auditor = Auditor(site, self._records)
         self._seconds, self._calm = args.minutes * 60, args.calm
         self._audit_seconds = min(AUDIT_SECONDS, self._seconds / 6)
 

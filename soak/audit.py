@@ -9,8 +9,8 @@ import oslo_messaging
 
 from bench.check import fault
 from demo import host as stock
-from soak.ports import Wish, Wishes
-from tests.casting import CONTEXT, Site
+from soak.ports import PortRecords, PortRequest
+from tests.support.casting import CONTEXT, Site
 from vif_agent.testing.daemon import HOST
 
 PATIENCE = 90.0  # seconds for what is damped or waits for the next look at the whole host
@@ -30,15 +30,15 @@ class Finding:
 class Auditor:
     """``found``: what of the host was there before the first cast."""
 
-    def __init__(self, site: Site, wishes: Wishes) -> None:
-        self._site, self._wishes = site, wishes
+    def __init__(self, site: Site, requests: PortRecords) -> None:
+        self._site, self._records = site, requests
         self._found = set(site.host.links())
 
     def differs(self) -> list[str]:
         """Ports whose last cast the agent does not know of, once all that is known is done."""
         self._site.settled(PATIENCE)
         known = {view["port_id"]: view for view in self._views(unplugged=True)}
-        return [wish.port_id for wish in self._wishes if _unheard(wish, known)]
+        return [request.port_id for request in self._records if _unheard(request, known)]
 
     def look(self) -> Finding:
         """As soon as all is well, at the latest after PATIENCE."""
@@ -56,29 +56,29 @@ class Auditor:
 
     def _host(self) -> Finding:
         links, ids = self._site.host.links(), stock.iface_ids(self._site.host)
-        plugged = self._wishes.plugged()
-        devices = [device for wish in plugged for device in wish.devices]
+        plugged = self._records.plugged()
+        devices = [device for request in plugged for device in request.devices]
         lost = [said for device in devices if (said := fault(device, links))]
-        wired = {wish.ovs_port: wish.port_id for wish in plugged if wish.ovs_port}
+        wired = {request.ovs_port: request.port_id for request in plugged if request.ovs_port}
         lost += [f"{name} is not wired" for name, port in wired.items() if ids.get(name) != port]
-        bridges = {wish.bridge for wish in plugged if wish.bridge}
-        wished = {device.name for device in devices} | bridges | self._found
-        leaked = [f"device {name}" for name in links.keys() - wished]
+        bridges = {request.bridge for request in plugged if request.bridge}
+        requested = {device.name for device in devices} | bridges | self._found
+        leaked = [f"device {name}" for name in links.keys() - requested]
         leaked += [f"OVS port {name}" for name in self._site.ovs_ports() - wired.keys()]
-        shaped = sum(wish.has_qos for wish in plugged)
+        shaped = sum(request.has_qos for request in plugged)
         if (rows := self._site.ovs_rows("QoS")) != shaped:
             leaked.append(f"{rows} QoS rows for {shaped} OVS ports that have one")
         return Finding(tuple(lost), tuple(leaked))
 
     def _agent(self) -> Finding:
         """What the agent says of the same must agree."""
-        wished = {wish.port_id for wish in self._wishes.plugged()}
+        requested = {request.port_id for request in self._records.plugged()}
         views = {view["port_id"]: view["state"] for view in self._views()}
-        lost = [f"the agent does not know of {port}" for port in wished - views.keys()]
+        lost = [f"the agent does not know of {port}" for port in requested - views.keys()]
         lost += [f"the agent says {p} is {s}" for p, s in views.items() if s != "ready"]
         ready = self._site.api.get_status(CONTEXT, HOST)["ports"].get("ready", 0)
-        lost += [f"get_status counts {ready} ready"] * (ready != len(wished))
-        leaked = [f"the agent knows of {port}" for port in views.keys() - wished]
+        lost += [f"get_status counts {ready} ready"] * (ready != len(requested))
+        leaked = [f"the agent knows of {port}" for port in views.keys() - requested]
         leaked += [f"orphan {o['devices']}" for o in self._site.api.list_orphans(CONTEXT, HOST)]
         return Finding(tuple(lost), tuple(leaked))
 
@@ -86,11 +86,11 @@ class Auditor:
         return self._site.api.list_vifs(CONTEXT, HOST, unplugged)
 
 
-def _unheard(wish: Wish, known: dict[object, dict[str, object]]) -> bool:
+def _unheard(request: PortRequest, known: dict[object, dict[str, object]]) -> bool:
     """An unplug of a port that was never plugged leaves the agent nothing to know."""
-    view = known.get(wish.port_id)
+    view = known.get(request.port_id)
     if view is None:
-        return wish.plugged
+        return request.plugged
     generation = view["generation"]
     assert isinstance(generation, int)
-    return generation < wish.generation
+    return generation < request.generation

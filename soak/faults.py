@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from soak.tally import Tally, note_counts
-from tests.casting import Site
+from tests.support.casting import Site
 from vif_agent.testing.processes import NotReadyError
 
 _HELPER_GONE = 1  # the agent's exit status

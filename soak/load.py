@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from soak.ports import Wish, Wishes
+from soak.ports import PortRecords, PortRequest
 from soak.tally import Tally
-from tests.casting import CONTEXT, Site
+from tests.support.casting import CONTEXT, Site
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST
 
@@ -40,8 +40,10 @@ _OVS = {
 class Load:
     """One thread's work; blocks while the broker is away."""
 
-    def __init__(self, site: Site, wishes: Wishes, tally: Tally, dice: random.Random) -> None:
-        self._site, self._wishes, self._tally, self._dice = site, wishes, tally, dice
+    def __init__(
+        self, site: Site, requests: PortRecords, tally: Tally, dice: random.Random
+    ) -> None:
+        self._site, self._records, self._tally, self._dice = site, requests, tally, dice
         self._acts: dict[str, Callable[[], None]] = {
             "plug": self._plug,
             "unplug": self._unplug,
@@ -62,33 +64,33 @@ class Load:
             time.sleep(min(self._dice.expovariate(RATE), 1.0))
 
     def plug_all(self) -> None:
-        for number, wish in enumerate(self._wishes):
-            self._cast(number, replace(wish, plugged=True))
+        for number, request in enumerate(self._records):
+            self._cast(number, replace(request, plugged=True))
 
     def unplug_all(self) -> None:
-        for number, wish in enumerate(self._wishes):
-            self._cast(number, replace(wish, plugged=False))
+        for number, request in enumerate(self._records):
+            self._cast(number, replace(request, plugged=False))
 
     def sync(self) -> None:
         """The whole view, as a sender repeats it from time to time."""
         self._tally.casts["sync"] += 1
-        vifs = [wish.vif for wish in self._wishes.plugged()]
+        vifs = [request.vif for request in self._records.plugged()]
         self._site.patient.sync_vifs(CONTEXT, HOST, vifs, complete=True)
 
     def _any(self) -> int:
-        return self._dice.randrange(len(self._wishes))
+        return self._dice.randrange(len(self._records))
 
     def _plug(self) -> None:
         number = self._any()
-        self._cast(number, replace(self._wishes[number], plugged=True))
+        self._cast(number, replace(self._records[number], plugged=True))
 
     def _unplug(self) -> None:
         number = self._any()
-        self._cast(number, replace(self._wishes[number], plugged=False))
+        self._cast(number, replace(self._records[number], plugged=False))
 
     def _change(self) -> None:
         number = self._any()
-        self._cast(number, replace(self._wishes.changed(number, self._dice), plugged=True))
+        self._cast(number, replace(self._records.changed(number, self._dice), plugged=True))
 
     def _burst(self) -> None:
         for _ in range(BURST):
@@ -96,38 +98,38 @@ class Load:
 
     def _repeat(self) -> None:
         """The last cast once more, with its own generation."""
-        if (wish := self._wishes[self._any()]).generation:
-            self._send(wish)
+        if (request := self._records[self._any()]).generation:
+            self._send(request)
 
     def _stale(self) -> None:
         """The contrary of the last cast, but older: to be refused."""
-        if (wish := self._wishes[self._any()]).generation:
+        if (request := self._records[self._any()]).generation:
             self._tally.casts["stale"] += 1
-            contrary = not wish.plugged
-            self._send(replace(wish, plugged=contrary, generation=wish.generation - 1))
+            contrary = not request.plugged
+            self._send(replace(request, plugged=contrary, generation=request.generation - 1))
 
-    def _cast(self, number: int, wish: Wish) -> None:
+    def _cast(self, number: int, request: PortRequest) -> None:
         """Noted before it is sent, so that a view sent from now on says the same."""
-        self._wishes[number] = replace(wish, generation=time.time_ns())
-        self._send(self._wishes[number])
+        self._records[number] = replace(request, generation=time.time_ns())
+        self._send(self._records[number])
 
-    def _send(self, wish: Wish) -> None:
-        self._tally.casts["plug" if wish.plugged else "unplug"] += 1
-        cast = self._site.plug if wish.plugged else self._site.unplug
-        cast(wish.vif, wait=None, generation=wish.generation)
+    def _send(self, request: PortRequest) -> None:
+        self._tally.casts["plug" if request.plugged else "unplug"] += 1
+        cast = self._site.plug if request.plugged else self._site.unplug
+        cast(request.vif, wait=None, generation=request.generation)
 
     def _spoil(self) -> None:
         """What is not there just now, or cannot be asked, is left alone."""
-        plugged = self._wishes.plugged()
+        plugged = self._records.plugged()
         if not plugged:
             return
-        wish = self._dice.choice(plugged)
-        names = [device.name for device in wish.devices]
-        names += [wish.bridge] if wish.bridge else []
+        request = self._dice.choice(plugged)
+        names = [device.name for device in request.devices]
+        names += [request.bridge] if request.bridge else []
         with contextlib.suppress(RuntimeError):
-            if wish.ovs_port and self._dice.random() < 0.4:
+            if request.ovs_port and self._dice.random() < 0.4:
                 what = self._dice.choice(list(_OVS))
-                argv = [word.format(wish.ovs_port) for word in _OVS[what]]
+                argv = [word.format(request.ovs_port) for word in _OVS[what]]
                 self._site.host.ovs.vsctl("--no-wait", *argv)
             else:
                 what = self._dice.choice(list(_LINK))

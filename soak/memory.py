@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import show
-from tests.casting import Site
+from tests.support.casting import Site
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ _KINDS_OF = {kind: list(CASES) for kind in CASES}
 
 
 @dataclass(frozen=True)
-class Wish:
+class PortRequest:
     """The last cast of a port. ``generation`` 0: none yet."""
 
     kind: str
@@ -66,29 +66,29 @@ class Wish:
         return str(self.vif["network"]["bridge"]) if self.kind == "bridge" else None
 
 
-class Wishes:
+class PortRecords:
     """The sender's view, by port number: what the host must come to."""
 
     def __init__(self, count: int) -> None:
         kinds = list(KINDS)
-        self._wishes = [self._new(n, kinds[n % len(kinds)], MTUS[0]) for n in range(count)]
+        self._records = [self._new(n, kinds[n % len(kinds)], MTUS[0]) for n in range(count)]
 
     def __len__(self) -> int:
-        return len(self._wishes)
+        return len(self._records)
 
-    def __getitem__(self, number: int) -> Wish:
-        return self._wishes[number]
+    def __getitem__(self, number: int) -> PortRequest:
+        return self._records[number]
 
-    def __setitem__(self, number: int, wish: Wish) -> None:
-        self._wishes[number] = wish
+    def __setitem__(self, number: int, request: PortRequest) -> None:
+        self._records[number] = request
 
-    def __iter__(self) -> Iterator[Wish]:
-        return iter(self._wishes)
+    def __iter__(self) -> Iterator[PortRequest]:
+        return iter(self._records)
 
-    def plugged(self) -> list[Wish]:
-        return [wish for wish in self if wish.plugged]
+    def plugged(self) -> list[PortRequest]:
+        return [request for request in self if request.plugged]
 
-    def changed(self, number: int, dice: random.Random) -> Wish:
+    def changed(self, number: int, dice: random.Random) -> PortRequest:
         """The same port, of another kind and MTU.
 
         A routed tap may be in any bridge, for others may wire it; so one that was a bridge's would
@@ -97,7 +97,7 @@ class Wishes:
         kind = self[number].kind
         return self._new(number, dice.choice(_KINDS_OF.get(kind, [kind])), dice.choice(MTUS))
 
-    def _new(self, number: int, kind: str, size: int) -> Wish:
+    def _new(self, number: int, kind: str, size: int) -> PortRequest:
         vif = KINDS[kind].vif(f"soak-{number}", number % NETWORKS)
         vif["network"]["meta"]["mtu"] = size
-        return Wish(kind, vif)
+        return PortRequest(kind, vif)

@@ -10,7 +10,7 @@ import oslo_messaging
 
 from demo import show
 from soak.memory import Sample
-from tests.casting import CONTEXT, Site
+from tests.support.casting import CONTEXT, Site
 from vif_agent.testing.daemon import HOST
 
 POLL_SECONDS = 2.0

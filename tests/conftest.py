@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import skips
-from tests.examples import PAYLOADS
-from tests.real_host import Ports
-from tests.sharing import OPTION, Share, by_length
-from tests.standins import Standins
-from tests.vendors import PROGRAMS
-from vif_agent.host import RealHost
-from vif_agent.store import Store
+from tests.support import skips
+from tests.support.examples import PAYLOADS
+from tests.support.real_host import Ports
+from tests.support.sharing import OPTION, Share, by_length
+from tests.support.standins import Standins
+from tests.support.vendors import PROGRAMS
+from vif_agent.host.real import RealHost
+from vif_agent.ports.store import Store
 
 pytest_plugins = ["vif_agent.testing.fixtures"]
 

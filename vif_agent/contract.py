@@ -1,7 +1,7 @@
 """The version of the contract with other packages, and which versions the agent speaks.
 
 What the contract says of plugins stands in ``vif_agent.plugins.base``, of type drivers in
-``vif_agent.segments.base``.
+``vif_agent.network_types.base``.
 """
 
 import re

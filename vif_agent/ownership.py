@@ -30,7 +30,7 @@ _ONE_PORTS = re.compile(
 class Found:
     """An actual resource with what only the host can tell.
 
-    ``stamp`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
+    ``owner`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
     plugged into it, ``held`` whether a guest has it open, ``lasting`` whether it stays when nobody
     has, ``index`` the kernel's ifindex; ``ready`` is False while Open vSwitch has not taken it into
     the datapath (``unready``: why, if that is not plain), and ``error`` is what it says of it; of a
@@ -38,12 +38,12 @@ class Found:
     ``in_shared``: it is in a bridge that we have made for several ports; ``part_of``: what it is
     part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing. ``serves``: of
     a trunk's bridge, the ports that OVS ports in it are for. ``called``: the name that somebody has
-    given it; ``unstamped``: its stamp is not on it any more, and it is known all the same (see
+    given it; ``tag_lost``: its stamp is not on it any more, and it is known all the same (see
     ``known``).
     """
 
     resource: Resource
-    stamp: str | None = None
+    owner: str | None = None
     index: int = 0
     members: frozenset[str] = frozenset()
     held: bool = False
@@ -56,7 +56,7 @@ class Found:
     part_of: str = ""
     serves: frozenset[str] = frozenset()
     called: str = ""
-    unstamped: bool = False
+    tag_lost: bool = False
 
 
 class Verdict(enum.Enum):
@@ -77,14 +77,14 @@ def owner_in_alias(text: str | None) -> str | None:
 
 def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
     """May ``owner`` change ``found`` into ``wanted``?"""
-    if wanted.borrowed and found.stamp is None:
+    if wanted.external and found.owner is None:
         return Verdict.OURS
-    if not wanted.borrowed and is_of_another_kind(found):
+    if not wanted.external and is_of_another_kind(found):
         return Verdict.FOREIGN
-    if is_trunk_bridge(wanted) and found.stamp in (None, SHARED):  # SHARED: as they were once
+    if is_trunk_bridge(wanted) and found.owner in (None, SHARED):  # SHARED: as they were once
         return Verdict.ADOPTABLE if found.serves <= {owner} else Verdict.FOREIGN
-    if found.stamp is not None:
-        return Verdict.OURS if found.stamp == owner else Verdict.FOREIGN
+    if found.owner is not None:
+        return Verdict.OURS if found.owner == owner else Verdict.FOREIGN
     if _is_ports_own(wanted, found, owner):
         return Verdict.ADOPTABLE
     return Verdict.FOREIGN
@@ -93,7 +93,7 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
 def is_theirs(wanted: Resource, found: Found) -> bool:
     """Shared, there before us, and used as it is."""
     same = wanted.kind == found.resource.kind
-    return wanted.shared and not wanted.borrowed and same and found.stamp is None
+    return wanted.shared and not wanted.external and same and found.owner is None
 
 
 def is_of_another_kind(found: Found) -> bool:
@@ -135,10 +135,10 @@ def is_one_ports(name: str) -> bool:
     return bool(_ONE_PORTS.match(name))
 
 
-def may_wire(device: Found, owner: str) -> bool:
+def may_connect(device: Found, owner: str) -> bool:
     """May this device become the owner's OVS port? A NIC, or another port's device, may not."""
-    if device.stamp is not None:
-        return device.stamp == owner
+    if device.owner is not None:
+        return device.owner == owner
     return is_named_after(device.resource.name, owner)
 
 
@@ -146,7 +146,7 @@ def is_abandoned(device: Found) -> bool:
     """A tap that nobody holds or uses: Open vSwitch in userspace leaves its bridges' own devices
     behind when it ends, down or promiscuous, and takes them again by their names."""
     tap = device.resource
-    if not isinstance(tap, Tap) or device.held or device.stamp or device.part_of:
+    if not isinstance(tap, Tap) or device.held or device.owner or device.part_of:
         return False
     used = tap.master or tap.addressed or (tap.up and not tap.promisc)
     return not used and tap.name[:3] not in _PREFIXES

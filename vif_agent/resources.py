@@ -46,15 +46,15 @@ class Resource:
     space: ClassVar[str]
     kind: ClassVar[str]
     #: fields the host cannot change on a living object: a difference means making it anew
-    fixed: ClassVar[frozenset[str]] = frozenset()
+    immutable: ClassVar[frozenset[str]] = frozenset()
     #: fields that hold {key: value}: only the wanted keys are ours
     maps: ClassVar[frozenset[str]] = frozenset()
     #: fields that say how to make or judge the thing, and are not read back from it
-    unread: ClassVar[frozenset[str]] = frozenset()
+    write_only: ClassVar[frozenset[str]] = frozenset()
     #: fields in which one that was there before us must agree, to be used as it is
     identity: ClassVar[frozenset[str]] = frozenset()
     #: others make it: never made, stamped or removed by us; while it is absent, the port waits
-    borrowed: ClassVar[bool] = False
+    external: ClassVar[bool] = False
     #: what to tell of a borrowed thing that is not there
     absent: ClassVar[str] = "others make it, and it is not there yet"
 
@@ -76,20 +76,20 @@ class Resource:
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
-    def given_back(self) -> "Resource | None":
+    def restored(self) -> "Resource | None":
         """How a borrowed thing is left when no port wants it any longer; None: as it is."""
         return None
 
-    def judged(self) -> dict[str, object]:
+    def specified(self) -> dict[str, object]:
         """The fields to compare, by name."""
-        names = _judged(type(self))  # type: ignore[arg-type] # mypy: a class with __eq__
+        names = _checked_set(type(self))  # type: ignore[arg-type] # mypy: a class with __eq__
         fields = ((name, getattr(self, name)) for name in names)
         return {name: value for name, value in fields if value is not None}
 
 
 @functools.cache
-def _judged(kind: type[Resource]) -> tuple[str, ...]:
-    skipped = {"name", "shared", "only_if", *kind.unread}
+def _checked_set(kind: type[Resource]) -> tuple[str, ...]:
+    skipped = {"name", "shared", "only_if", *kind.write_only}
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in skipped)
 
 
@@ -133,7 +133,7 @@ class Veth(Link):
     """One end of a veth pair; the other end is a Veth of its own, and neither lives alone."""
 
     kind: ClassVar[str] = "veth"
-    fixed: ClassVar[frozenset[str]] = frozenset({"peer"})
+    immutable: ClassVar[frozenset[str]] = frozenset({"peer"})
 
     peer: str
 
@@ -143,7 +143,7 @@ class Tap(Link):
     """A persistent tap. Whoever opens it must ask for the same ``multi_queue``."""
 
     kind: ClassVar[str] = "tun"
-    fixed: ClassVar[frozenset[str]] = frozenset({"multi_queue"})
+    immutable: ClassVar[frozenset[str]] = frozenset({"multi_queue"})
 
     multi_queue: bool | None = None
 
@@ -153,7 +153,7 @@ class Vlan(Link):
     """An 802.1Q device: VLAN ``vid`` of ``parent``."""
 
     kind: ClassVar[str] = "vlan"
-    fixed: ClassVar[frozenset[str]] = frozenset({"parent", "vid"})
+    immutable: ClassVar[frozenset[str]] = frozenset({"parent", "vid"})
     identity: ClassVar[frozenset[str]] = frozenset({"parent", "vid", "master"})
 
     parent: str
@@ -168,12 +168,14 @@ class Vlan(Link):
 class Vxlan(Link):
     """A tunnel device for ``vni``. ``local``, ``group`` and ``peers`` are IP addresses.
 
-    ``group``: "" for none; each of ``peers`` is sent what would go to a group. ``at_home``: the
+    ``group``: "" for none; each of ``peers`` is sent what would go to a group. ``local_ip_present``: the
     device below it is the one that carries ``local``, else it hears nothing of the group.
     """
 
     kind: ClassVar[str] = "vxlan"
-    fixed: ClassVar[frozenset[str]] = frozenset({"vni", "local", "group", "ttl", "port", "at_home"})
+    immutable: ClassVar[frozenset[str]] = frozenset(
+        {"vni", "local", "group", "ttl", "port", "local_ip_present"}
+    )
     identity: ClassVar[frozenset[str]] = frozenset({"vni", "master"})
 
     vni: int
@@ -182,7 +184,7 @@ class Vxlan(Link):
     peers: tuple[str, ...] | None = None
     ttl: int | None = None
     port: int | None = None
-    at_home: bool | None = None
+    local_ip_present: bool | None = None
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
@@ -199,14 +201,14 @@ class Device(Link):
     """
 
     kind: ClassVar[str] = "device"
-    borrowed: ClassVar[bool] = True
-    unread: ClassVar[frozenset[str]] = frozenset({"lowered", "by_sender"})
+    external: ClassVar[bool] = True
+    write_only: ClassVar[frozenset[str]] = frozenset({"lowered", "by_sender"})
 
     up: bool | None = None
     lowered: bool = False
     by_sender: bool = False
 
-    def given_back(self) -> "Device | None":
+    def restored(self) -> "Device | None":
         if not self.master and not self.lowered:
             return None
         still = {"master": self.master or None, "mac": self.mac if self.lowered else None}
@@ -234,7 +236,7 @@ class Vf(Resource):
 
     space: ClassVar[str] = VF
     kind: ClassVar[str] = "vf"
-    borrowed: ClassVar[bool] = True
+    external: ClassVar[bool] = True
     absent: ClassVar[str] = "no card of this host shows such a virtual function"
 
     mac: str | None = None
@@ -245,7 +247,7 @@ class Vf(Resource):
     min_tx_rate: int | None = None
     max_tx_rate: int | None = None
 
-    def given_back(self) -> "Vf":
+    def restored(self) -> "Vf":
         """What was changed is as on a new VF, if the MAC says that no other has taken it meanwhile.
 
         A card sends no frame out for a MAC that one of its VFs still has, so the port would be cut
@@ -277,7 +279,7 @@ class Nic(Device):
     up: bool | None = True
     master: str
 
-    def given_back(self) -> "Nic":
+    def restored(self) -> "Nic":
         still = (("master", self.master), ("in_shared", True))
         return Nic(
             name=self.name,
@@ -305,7 +307,7 @@ class OvsBridge(Resource):
 
     space: ClassVar[str] = OVS_BRIDGE
     kind: ClassVar[str] = "ovs-bridge"
-    unread: ClassVar[frozenset[str]] = frozenset({"secure"})
+    write_only: ClassVar[frozenset[str]] = frozenset({"secure"})
 
     datapath_type: str | None = None
     secure: bool = False
@@ -317,15 +319,15 @@ class OvsPort(Resource):
 
     ``isolate`` acts at creation only: the port starts in the dead VLAN (tag 4095, trunk 4095) and
     from then on the tag is the Neutron agent's. ``wait_ofport``: the device is there already, so
-    the port counts as ready only with an ofport. ``refusable``: or with an error, for Open vSwitch
+    the port counts as ready only with an ofport. ``error_is_final``: or with an error, for Open vSwitch
     has spoken; it is told, and keeps nobody waiting.
     """
 
     space: ClassVar[str] = OVS_PORT
     kind: ClassVar[str] = "ovs-port"
-    fixed: ClassVar[frozenset[str]] = frozenset({"bridge"})
+    immutable: ClassVar[frozenset[str]] = frozenset({"bridge"})
     maps: ClassVar[frozenset[str]] = frozenset({"external_ids", "options"})
-    unread: ClassVar[frozenset[str]] = frozenset({"isolate", "wait_ofport", "refusable"})
+    write_only: ClassVar[frozenset[str]] = frozenset({"isolate", "wait_ofport", "error_is_final"})
 
     bridge: str
     interface_type: str | None = None
@@ -335,7 +337,7 @@ class OvsPort(Resource):
     qos_type: str | None = None
     isolate: bool = False
     wait_ofport: bool = True
-    refusable: bool = False
+    error_is_final: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -351,8 +353,8 @@ class Command(Resource):
 
     space: ClassVar[str] = COMMAND
     kind: ClassVar[str] = "command"
-    unread: ClassVar[frozenset[str]] = frozenset({"plug", "unplug", "check", "about", "makes"})
-    borrowed: ClassVar[bool] = True
+    write_only: ClassVar[frozenset[str]] = frozenset({"plug", "unplug", "check", "about", "makes"})
+    external: ClassVar[bool] = True
 
     name: str = dataclasses.field(init=False, default="")
     plug: tuple[str, ...]
@@ -374,5 +376,5 @@ class Command(Resource):
         """What makes it so."""
         return self.plug if self.done else self.unplug
 
-    def given_back(self) -> "Command | None":
+    def restored(self) -> "Command | None":
         return dataclasses.replace(self, done=False) if self.unplug else None

@@ -13,8 +13,8 @@ from vif_agent.bus import arguments, joining, transport
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
 from vif_agent.errors import VifAgentError
+from vif_agent.ports.store import Store
 from vif_agent.private_names import oslo_servers as private
-from vif_agent.store import Store
 
 _LONGEST_LIMIT = 1 << 31  # seconds that a caller may say it waits
 _Call = TypeVar("_Call", bound=Callable[..., Any])
@@ -31,8 +31,8 @@ def _call(call: _Call) -> _Call:
     return told
 
 
-class Asked(Protocol):
-    """Who answers what is not in the store: ``vif_agent.operations``."""
+class AdminOperations(Protocol):
+    """Who answers what is not in the store: ``vif_agent.daemon.operations``."""
 
     def plan(self, message: dict[str, Any]) -> dict[str, Any]:
         """What the cast would do: ``{"text": ..., "steps": [...]}``; nothing is done."""
@@ -60,12 +60,12 @@ class Calls:
 
     def __init__(
         self,
-        asked: Asked,
+        operations: AdminOperations,
         repair: Callable[[str | None], None],
         store: Store,
         report: Report,
     ) -> None:
-        self._asked = asked
+        self._operations = operations
         self._repair = repair
         self._store = store
         self._report = report
@@ -102,7 +102,7 @@ class Calls:
         args = {"instance": instance, "vif": vif}
         if cast == "sync_vifs":
             args = {"vifs": vifs, "complete": complete}
-        return self._asked.plan({"method": cast, "args": args})
+        return self._operations.plan({"method": cast, "args": args})
 
     @_call
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
@@ -117,23 +117,23 @@ class Calls:
     @_call
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         """How the host differs from what the port wants; nothing is done."""
-        return self._asked.check(port_id)
+        return self._operations.check(port_id)
 
     @_call
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:
         """What is on the host and belongs to no port that is known, as seen last."""
-        return self._asked.orphans()
+        return self._operations.orphans()
 
     @_call
     def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
         """Remove the orphans that are due now; with ``dry_run`` only say which."""
-        return self._asked.cleanup(dry_run)
+        return self._operations.cleanup(dry_run)
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
         """The agent's own state; new keys may come, old ones stay."""
         return {
-            **self._asked.status(),
+            **self._operations.status(),
             "told": dict(self._report.counts),
             "casts_wait": self._report.casts_wait,
             "store": self._store.notice,
@@ -143,7 +143,7 @@ class Calls:
     @_call
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:
         """Which plugin plugs which vif_type."""
-        return self._asked.plugins()
+        return self._operations.plugins()
 
 
 class Door(RPCDispatcher):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from vif_agent.bus.generations import Generations
 from vif_agent.bus.last_seen import LastSeen
 from vif_agent.bus.limits import Limits, TimeOver
 from vif_agent.errors import InvalidRequest, StaleGeneration
-from vif_agent.store import PENDING, READY, RETRYING, UNPLUGGED
+from vif_agent.ports.port import PENDING, READY, RETRYING, UNPLUGGED
 from vif_agent.vif import port_id_of
 
 _REPLY_SECONDS = 10

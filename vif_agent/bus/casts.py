@@ -8,7 +8,7 @@ from typing import Any
 
 from vif_agent import vif as vifs
 from vif_agent.errors import InvalidRequest, VifAgentError
-from vif_agent.ports import PLUG, UNPLUG, FullSet, Wish
+from vif_agent.ports.port import PLUG, UNPLUG, FullSet, PortRequest
 from vif_agent.vif import Vif
 
 _VERBS = {"plug_vif": PLUG, "unplug_vif": UNPLUG}
@@ -53,7 +53,7 @@ class Sync:
 
 def read(
     context: object, message: object, message_id: object = None, size: int | None = None
-) -> Wish | Sync | Refusal:
+) -> PortRequest | Sync | Refusal:
     """``message`` is {method, args, version}, as oslo.messaging's RPCClient sends it.
 
     ``size``: its bytes on the wire, as JSON, if that is known.
@@ -62,7 +62,7 @@ def read(
     try:
         if _get(message, "method") == _SYNC:
             return _sync(context, message, message_id)
-        return _wish(context, message, message_id, small)
+        return _request(context, message, message_id, small)
     except InvalidRequest as error:
         return refusal(context, message, error)
     except RecursionError:
@@ -101,7 +101,7 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
     read = list(_plugs(context, items, generation))
     named = {item.port_id for item in read if item.port_id}
     full_set = FullSet(
-        plugs=tuple(item for item in read if isinstance(item, Wish)),
+        plugs=tuple(item for item in read if isinstance(item, PortRequest)),
         named=frozenset(named),
         generation=generation,
         request_id=_request_id(context),
@@ -133,13 +133,13 @@ def _told(refusals: Sequence[Refusal], total: int) -> Iterator[Refusal]:
 
 def _plugs(
     context: object, items: Sequence[object], generation: int | None
-) -> Iterator[Wish | Refusal]:
+) -> Iterator[PortRequest | Refusal]:
     """Of two that say different things of one port the first counts."""
-    said: dict[str, Wish] = {}
+    said: dict[str, PortRequest] = {}
     for item in items:
         args = {**_pair(item), "generation": generation}
         plug = _plug(context, args)
-        if isinstance(plug, Wish):
+        if isinstance(plug, PortRequest):
             first = said.setdefault(plug.port_id, plug)
             if (first.instance, first.vif) != (plug.instance, plug.vif):
                 error = InvalidRequest("vif.id", plug.port_id, "each port once")
@@ -147,11 +147,11 @@ def _plugs(
         yield plug
 
 
-def _plug(context: object, args: Mapping[str, object]) -> Wish | Refusal:
+def _plug(context: object, args: Mapping[str, object]) -> PortRequest | Refusal:
     message = {"method": "plug_vif", "args": args}
     try:
         # of very many, the parsed ones would be held until each has had its turn
-        return dataclasses.replace(_wish(context, message, None), parsed=None)
+        return dataclasses.replace(_request(context, message, None), parsed=None)
     except InvalidRequest as error:
         return refusal(context, message, error)
 
@@ -172,14 +172,16 @@ def _args(message: object) -> Mapping[str, Any]:
     return args
 
 
-def _wish(context: object, message: object, message_id: object, small: bool = False) -> Wish:
+def _request(
+    context: object, message: object, message_id: object, small: bool = False
+) -> PortRequest:
     """``small``: no part of it can be too large."""
     method = _get(message, "method")
     if isinstance(message, Mapping) and (not isinstance(method, str) or method not in _VERBS):
         raise InvalidRequest("method", method, " or ".join((*_VERBS, _SYNC)))
     args = _args(message)
     port_id, vif_type, parsed = _checked(_VERBS[method], args)
-    return Wish(
+    return PortRequest(
         port_id=port_id,
         verb=_VERBS[method],
         instance=_sized("instance", args.get("instance"), small),

@@ -17,9 +17,10 @@ from vif_agent.bus import alone, cast_queue, casts, joining, leaving
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
+from vif_agent.ports.port import FullSet, PortRequest
+from vif_agent.ports.store import Store
 from vif_agent.private_names import oslo_servers as private
-from vif_agent.sightings import Sightings
-from vif_agent.store import FullSet, Store, Wish
+from vif_agent.reconcile.confirmations import Confirmations
 
 LOG = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Intake(private.CastServer):
         messaging: Any,
         host: str,
         store: Store,
-        on_wishes: Callable[[set[str]], None],
+        on_requests: Callable[[set[str]], None],
         on_refusals: Callable[[Sequence[Refusal]], None],
         on_set: Callable[[bool], None],
         set_interval: float,
@@ -50,10 +51,10 @@ class Intake(private.CastServer):
         super().__init__(messaging)
         self._host = host
         self._store = store
-        self._on_wishes = on_wishes
+        self._on_requests = on_requests
         self._on_refusals = on_refusals
         self._on_set = on_set
-        self._empty_sets = Sightings(2, set_interval)
+        self._empty_sets = Confirmations(2, set_interval)
         self._on_wait = on_wait
         self._patience = patience
         self._gathered = Gathered()
@@ -92,25 +93,25 @@ class Intake(private.CastServer):
 
     def _take_in(self, messages: Sequence[Any]) -> None:
         read = [_read(message) for message in messages]
-        taken = [self._judged(item) for item in read if not isinstance(item, Refusal)]
+        taken = [self._checked_set(item) for item in read if not isinstance(item, Refusal)]
         not_taken = self._put(taken)
         if not_taken is None:
             return
         for message in messages:
             message.acknowledge()
-        if wished := {item.port_id for item in taken if isinstance(item, Wish)}:
-            self._on_wishes(wished)
+        if requested := {item.port_id for item in taken if isinstance(item, PortRequest)}:
+            self._on_requests(requested)
         if sets := [item for item in taken if isinstance(item, FullSet)]:
             self._on_set(any(item.deletes for item in sets))
         if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
             self._on_refusals(refusals)
 
-    def _judged(self, item: Wish | Sync) -> Wish | FullSet:
+    def _checked_set(self, item: PortRequest | Sync) -> PortRequest | FullSet:
         """May this set delete? Only if it is whole, and an empty one only at the second sight."""
-        if isinstance(item, Wish):
+        if isinstance(item, PortRequest):
             return item
         named = item.full_set.named
-        self._empty_sets.look(["empty"] if item.whole and not named else [])
+        self._empty_sets.update(["empty"] if item.whole and not named else [])
         if not item.whole:
             LOG.debug("sync_vifs: not a complete set of ports: nothing is unplugged by it")
             return item.full_set
@@ -122,34 +123,34 @@ class Intake(private.CastServer):
             return item.full_set
         return item.deleting()
 
-    def _put(self, wishes: Sequence[Wish | FullSet]) -> list[Refusal] | None:
+    def _put(self, requests: Sequence[PortRequest | FullSet]) -> list[Refusal] | None:
         """Until it is on disk; None when the agent stops first. Answers what cannot be taken.
 
         Where that lasts, the broker has them back. That these are stored says that there is room
         again; they come once more, and are known.
         """
-        complaint, began, given_back = "", time.monotonic(), False
-        while wishes and not self._stopping.is_set():
+        complaint, began, restored = "", time.monotonic(), False
+        while requests and not self._stopping.is_set():
             try:
-                stale = self._store.put(wishes)
+                stale = self._store.put(requests)
             except StoreUnavailable as error:
                 if not complaint:
                     LOG.error("Casts wait unacknowledged until there is room: %s", error)
                 complaint = str(error)
                 self._on_wait(complaint)
-                if not given_back and time.monotonic() - began > self._patience:
-                    given_back = self._give_back()
+                if not restored and time.monotonic() - began > self._patience:
+                    restored = self._give_back()
                 self._stopping.wait(_PAUSE_SECONDS)
             except Exception as error:  # a bug of ours, met by one of them
-                LOG.exception("Cannot store %d casts", len(wishes))
-                return self._put_singly(wishes, error)
+                LOG.exception("Cannot store %d casts", len(requests))
+                return self._put_singly(requests, error)
             else:
                 if complaint:
                     self._on_wait("")
-                if given_back:
+                if restored:
                     self._reader.take_again()
-                return [_stale(wish) for wish in stale]
-        return None if wishes else []
+                return [_stale(request) for request in stale]
+        return None if requests else []
 
     def _give_back(self) -> bool:
         LOG.warning("No more casts are taken from the broker until there is room")
@@ -162,38 +163,38 @@ class Intake(private.CastServer):
         return private.reader(self.listener)
 
     def _put_singly(
-        self, wishes: Sequence[Wish | FullSet], error: Exception
+        self, requests: Sequence[PortRequest | FullSet], error: Exception
     ) -> list[Refusal] | None:
-        if len(wishes) == 1:
-            return [_of_wish(wishes[0], Internal(f"internal error: {error!r:.200}"))]
+        if len(requests) == 1:
+            return [_of_request(requests[0], Internal(f"internal error: {error!r:.200}"))]
         refusals: list[Refusal] = []
-        for wish in wishes:
-            refused = self._put([wish])
+        for request in requests:
+            refused = self._put([request])
             if refused is None:
                 return None
             refusals += refused
         return refusals
 
 
-def _refusals(item: Wish | Sync | Refusal) -> Sequence[Refusal]:
+def _refusals(item: PortRequest | Sync | Refusal) -> Sequence[Refusal]:
     if isinstance(item, Refusal):
         return (item,)
     return item.refusals if isinstance(item, Sync) else ()
 
 
-def _stale(wish: Wish) -> Refusal:
-    return _of_wish(wish, StaleGeneration(
-        f"generation: {wish.generation} of port {wish.port_id} is older than the stored one"
+def _stale(request: PortRequest) -> Refusal:
+    return _of_request(request, StaleGeneration(
+        f"generation: {request.generation} of port {request.port_id} is older than the stored one"
     ))  # fmt: skip
 
 
-def _of_wish(item: Wish | FullSet, error: VifAgentError) -> Refusal:
+def _of_request(item: PortRequest | FullSet, error: VifAgentError) -> Refusal:
     if isinstance(item, FullSet):
         return Refusal(error, "sync", None, item.generation, item.request_id)
     return Refusal(error, item.verb, item.port_id, item.generation, item.request_id, item.vif_type)
 
 
-def _read(message: Any) -> Wish | Sync | Refusal:
+def _read(message: Any) -> PortRequest | Sync | Refusal:
     """One that meets a bug of ours is refused, and holds up no other."""
     context, body = message.ctxt, message.message
     try:

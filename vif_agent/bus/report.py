@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from vif_agent.bus import views
 from vif_agent.bus.casts import Refusal
-from vif_agent.ports import counts
-from vif_agent.store import PENDING, PLUG, RETRYING, UNPLUG, Port, Store
+from vif_agent.ports.port import PENDING, PLUG, RETRYING, UNPLUG, Port, counts
+from vif_agent.ports.store import Store
 
 LOG = logging.getLogger("vif_agent.ports")
 
@@ -39,7 +39,7 @@ class Report:
         self._store = store
         self._notifications = notifications
         self._host = host
-        self._news = threading.Condition()
+        self._condition = threading.Condition()
         self._room = threading.BoundedSemaphore(most_waiting)
         self._ended = False
         #: by port and generation, for those who wait for one
@@ -96,13 +96,13 @@ class Report:
     def _wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
         deadline = time.monotonic() + timeout
         while True:
-            with self._news:
+            with self._condition:
                 view = self._look(port_id, generation)
                 settled = view["state"] not in (PENDING, RETRYING)
                 left = deadline - time.monotonic()
                 if settled or left <= 0 or self._ended:
                     return view
-                self._news.wait(min(left, 1.0))
+                self._condition.wait(min(left, 1.0))
 
     def _send(self, event: str, view: dict[str, Any]) -> None:
         self.counts[event] += 1
@@ -112,22 +112,24 @@ class Report:
         if generation is not None and (refused := self._refusals.get((port_id, generation))):
             return refused
         port = self._store.ports([port_id]).get(port_id)
-        if port and (generation is None or generation in (port.generation, *port.taken)):
+        if port and (
+            generation is None or generation in (port.generation, *port.recent_generations)
+        ):
             return views.port(port)
         if port and generation is not None and not counts(generation, port.generation, time.time()):
             return {**views.port(port), "overtaken": True}  # dropped, or it will be when it comes
         return {"port_id": port_id, "state": PENDING, "error": None, "generation": generation}
 
-    def _remember(self, wish: tuple[str, int], view: dict[str, Any]) -> None:
-        with self._news:
-            self._refusals[wish] = view
-            self._refusals.move_to_end(wish)
+    def _remember(self, request: tuple[str, int], view: dict[str, Any]) -> None:
+        with self._condition:
+            self._refusals[request] = view
+            self._refusals.move_to_end(request)
             while len(self._refusals) > _REFUSALS_KEPT:
                 self._refusals.popitem(last=False)
 
     def _wake(self) -> None:
-        with self._news:
-            self._news.notify_all()
+        with self._condition:
+            self._condition.notify_all()
 
     def _log(self, port: Port) -> None:
         words = _words(views.port(port))

@@ -6,7 +6,7 @@ from typing import Any
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.errors import Problem
-from vif_agent.store import Port
+from vif_agent.ports.port import Port
 
 
 def port(port: Port) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from oslo_config import cfg
 
-from vif_agent import __version__, config, configured, journal
+from vif_agent import __version__, config
+from vif_agent.config import checks
+from vif_agent.daemon import journal
 
 if TYPE_CHECKING:
-    from vif_agent.agent import Agent
-    from vif_agent.service import Lock
+    from vif_agent.daemon.agent import Agent
+    from vif_agent.daemon.systemd import Lock
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
             version=__version__,
             description="Plugs virtual network interfaces on this host, as the bus asks.",
         )
-        configured.check(conf)
+        checks.check(conf)
     except (cfg.Error, OSError) as error:
         _refuse(error)
 
@@ -91,7 +93,8 @@ def _refuse(why: object) -> NoReturn:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from vif_agent import private_names, service
+    from vif_agent import private_names
+    from vif_agent.daemon import systemd
     from vif_agent.private_names import table
 
     _configure(arguments)
@@ -100,7 +103,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _WRONG_CONFIGURATION
     state = Path(cfg.CONF.state_path)
     try:
-        lock = service.lock(state)
+        lock = systemd.lock(state)
     except OSError as error:
         why: Exception = error
     else:
@@ -113,13 +116,13 @@ def _run(arguments: Sequence[str]) -> int:
 def _start(lock: "Lock") -> int:
     from oslo_messaging import MessagingException
 
-    from vif_agent.agent import Agent
     from vif_agent.bus import transport
+    from vif_agent.daemon.agent import Agent
     from vif_agent.errors import VifAgentError
-    from vif_agent.host import privileged
+    from vif_agent.helper import privileged
 
     options = cfg.CONF.vif_agent
-    owner = configured.tap_owner(cfg.CONF)
+    owner = checks.tap_owner(cfg.CONF)
     privileged.start(options.tun_device, owner, options.helper_timeout)
     try:
         transport.check_url(cfg.CONF)
@@ -134,8 +137,8 @@ def _start(lock: "Lock") -> int:
 
 def _serve(agent: "Agent", lock: "Lock") -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
-    from vif_agent import signals
     from vif_agent.cmd.reload import reload
+    from vif_agent.daemon import signals
     from vif_agent.errors import HelperGone, NotConfigured
 
     def hang_up() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from oslo_config import cfg
 from oslo_log.log import LogConfigError
 
-from vif_agent import config, configured
+from vif_agent import config
+from vif_agent.config import checks
 from vif_agent.private_names import oslo_config as private
 
 LOG = logging.getLogger(__name__)
@@ -37,4 +38,4 @@ def _check_files(conf: Any) -> None:
     fresh = cfg.ConfigOpts()
     config.register(fresh)
     fresh([], default_config_files=conf.config_file, default_config_dirs=conf.config_dir)
-    configured.check(fresh)
+    checks.check(fresh)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from vif_agent.errors import CommandFailed, Problem, VifAgentError
 from vif_agent.host.programs import Ended, Programs
 from vif_agent.ownership import Found
-from vif_agent.plan import Step
+from vif_agent.plan.steps import Step
 from vif_agent.resources import Command, Key
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ OnEnd: TypeAlias = Callable[[frozenset[Key]], None]
 Run: TypeAlias = Callable[[Sequence[str], Callable[[], float]], Ended]
 
 #: undoing what nobody knows to be done may fail for that very reason: so often, then it is told
-_TRIES_IN_DOUBT = 5
+_TRIES_IF_UNCERTAIN = 5
 _LEAVE_SECONDS = 5.0
 _LONGEST_WORDS = 500
 
@@ -41,7 +41,7 @@ class _State:
     failure: tuple[bool | None, Problem] | None = None
     tries: int = 0
     checked: float = float("-inf")
-    fresh: bool = False  # what was found out then has not been asked for yet
+    not_reported: bool = False  # what was found out then has not been asked for yet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,18 +74,18 @@ class Commands:
         self._workers = 0
         self._until = float("inf")
 
-    def recall(self, keys: Iterable[Key]) -> None:
+    def assume_done(self, keys: Iterable[Key]) -> None:
         """These are done, says the store: all that a new process knows."""
         with self._lock:
             for key in keys:
                 self._states.setdefault(key, _State(done=True))
 
-    def doubt(self, keys: Iterable[Key]) -> None:
+    def force_recheck(self, keys: Iterable[Key]) -> None:
         """Whether they are done is to be found out: by the check, or by running them again."""
         with self._lock:
             for key in {*keys} & self._states.keys():
                 state = self._states[key]
-                state.done, state.checked, state.fresh = None, float("-inf"), False
+                state.done, state.checked, state.not_reported = None, float("-inf"), False
 
     def forget(self, keys: Iterable[Key]) -> None:
         with self._lock:
@@ -93,14 +93,14 @@ class Commands:
                 self._states.pop(key, None)
 
     def ask(
-        self, commands: Collection[Command], in_doubt: Collection[Key] = ()
+        self, commands: Collection[Command], uncertain: Collection[Key] = ()
     ) -> dict[Key, Found]:
         """Whether they are done; starts the checks that are due.
 
         ``in_doubt``: of these a process before this one may have run some, and died.
         """
         with self._lock:
-            for key in {*in_doubt} - self._states.keys():
+            for key in {*uncertain} - self._states.keys():
                 self._states[key].done = None
             due = [c for c in commands if c.check and self._is_due(self._states[c.key])]
             for command in due:
@@ -109,7 +109,7 @@ class Commands:
             self._start(functools.partial(self._check, command))
         with self._lock:
             for key in {command.key for command in commands} & self._states.keys():
-                self._states[key].fresh = False
+                self._states[key].not_reported = False
         return self.known(commands)
 
     def known(self, commands: Collection[Command]) -> dict[Key, Found]:
@@ -158,7 +158,7 @@ class Commands:
 
     def _is_due(self, state: _State) -> bool:
         """An answer counts once at least: else a look would wait for ever new ones."""
-        if state.doing or state.fresh:
+        if state.doing or state.not_reported:
             return False
         return time.monotonic() - state.checked > self._limits.check_lasts
 
@@ -218,7 +218,7 @@ class Commands:
             state = self._states[command.key]
             if problem is None or _is_nothing_to_undo(command, state, ended, problem):
                 state.done, state.tries = command.done, 0
-                state.checked, state.fresh = time.monotonic(), True
+                state.checked, state.not_reported = time.monotonic(), True
                 return True
             state.failure = (command.done, problem)
             if command.done and ended:
@@ -236,7 +236,7 @@ class Commands:
             LOG.warning("Cannot check %s: %s", command, error)
         with self._lock:
             state = self._states[command.key]
-            state.checked, state.fresh = time.monotonic(), True
+            state.checked, state.not_reported = time.monotonic(), True
             state.done = state.done if done is None else done
         self._end([command])
 
@@ -260,7 +260,7 @@ def _is_nothing_to_undo(
     if command.done or state.done is not None or (ended and ended.status is None):
         return False
     state.tries += 1
-    if problem.transient and state.tries < _TRIES_IN_DOUBT:
+    if problem.transient and state.tries < _TRIES_IF_UNCERTAIN:
         return False
     LOG.warning("Taken for undone, since nobody knows that it ever was done: %s", problem.message)
     return True

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vif_agent.errors import NotConfigured, NotYet
-from vif_agent.places import CARD, NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
+from vif_agent.pci_names import CARD, NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 
 #: phys_port_name of a representor (net/core/devlink.c, and what drivers write themselves): "3",
 #: "vf3", "pf0vf3", "c1pf0vf3"; "p0pf0vf3" and "p0if1pf0vf3" (sfc)
@@ -33,8 +33,8 @@ class Pci:
         self._devices = root / "bus/pci/devices"
         self._links = root / "class/net"
 
-    def find(self, what: str, address: str) -> str:
-        """The name of a place (see ``vif_agent.places``); NotYet if it is not there.
+    def look_up(self, what: str, address: str) -> str:
+        """The name of a place (see ``vif_agent.pci_names``); NotYet if it is not there.
 
         NotConfigured for a VF of a card that is not for ports. What is no VF is no place at all:
         it may be the host's own NIC.

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from vif_agent.errors import NotYet, Problem
-from vif_agent.host import privileged
-from vif_agent.host.links import problem
-from vif_agent.host.orders import Order
+from vif_agent.helper import privileged
+from vif_agent.helper.orders import Order
+from vif_agent.host.netlink.links import problem
 from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
-from vif_agent.plan import Step
+from vif_agent.plan.steps import Step
 from vif_agent.resources import VF, Key, Vf
 
 _RATES = ("min_tx_rate", "max_tx_rate")
@@ -18,22 +18,22 @@ _RATES = ("min_tx_rate", "max_tx_rate")
 
 def read(addresses: Collection[str], pci: Pci) -> dict[Key, Found]:
     """Those that a card of this host shows."""
-    places = dict(_places(addresses, pci))
-    if not places:
+    numbers = dict(_numbers(addresses, pci))
+    if not numbers:
         return {}
     with privileged.helper():
-        cards = privileged.read_vfs(sorted({card for card, _ in places.values()}))
+        cards = privileged.read_vfs(sorted({card for card, _ in numbers.values()}))
     return {
         Key(VF, address): _found(address, cards[card]["index"], fields, pci)
-        for address, (card, number) in places.items()
+        for address, (card, number) in numbers.items()
         if card in cards and (fields := cards[card]["vfs"].get(number)) is not None
     }
 
 
 def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
     """What failed, by key. One that is not there any longer is seen so at the next look."""
-    places = dict(_places([step.key.name for step in steps], pci))
-    orders = [_order(s, places[s.key.name][1]) for s in steps if s.key.name in places]
+    numbers = dict(_numbers([step.key.name for step in steps], pci))
+    orders = [_order(s, numbers[s.key.name][1]) for s in steps if s.key.name in numbers]
     if not orders:
         return {}
     with privileged.helper():
@@ -41,7 +41,7 @@ def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
     return {Key(VF, address): problem(address, *told) for address, told in failures.items()}
 
 
-def _places(addresses: Collection[str], pci: Pci) -> Iterator[tuple[str, tuple[str, int]]]:
+def _numbers(addresses: Collection[str], pci: Pci) -> Iterator[tuple[str, tuple[str, int]]]:
     """The card's network device, and its number for the VF."""
     for address in addresses:
         try:

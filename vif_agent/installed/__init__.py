@@ -1,2 +1,1 @@
-"""The plugins that are installed: found by name, loaded, and asked where they hurt only their own
-ports. Plugins themselves are in ``vif_agent.plugins`` and in other packages."""
+"""Plugins, under the name that the room had: see ``vif_agent.plugin_host``."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from vif_agent import resources
 from vif_agent.errors import PluginFailed, brief
-from vif_agent.places import PLACE
+from vif_agent.pci_names import PLACEHOLDER
 from vif_agent.plugins.base import MOST
 from vif_agent.resources import LINK_STATES, Command, Link, OtherLink, OvsPort, Resource, Vf
 from vif_agent.vif import DEVICE_NAME, MAC, MTU
@@ -142,9 +142,9 @@ def _names(item: object, value: object) -> bool:
 
 
 def _names_device(_: object, value: object) -> bool:
-    """Or says where the host finds the name: see ``vif_agent.places``."""
+    """Or says where the host finds the name: see ``vif_agent.pci_names``."""
     text = str(value)
-    return bool(DEVICE_NAME.match(text) or PLACE.fullmatch(text))
+    return bool(DEVICE_NAME.match(text) or PLACEHOLDER.fullmatch(text))
 
 
 def _names_master(_: object, value: object) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from vif_agent.errors import InvalidRequest
+from vif_agent.network_types.loader import NetworkTypes, load
 from vif_agent.plugins.base import Plugin, host_mac
 from vif_agent.resources import Bridge, Device, Nic, Resource, Tap
-from vif_agent.segments.loader import Segments, load
 from vif_agent.vif import Vif
 
 
@@ -22,12 +22,12 @@ class BridgePlugin(Plugin):
     """Settings are the options of the configuration's group ``[bridge]``."""
 
     create_tap: bool = False
-    segments: Segments = dataclasses.field(default_factory=Segments)
+    network_types: NetworkTypes = dataclasses.field(default_factory=NetworkTypes)
 
     @classmethod
     def from_conf(cls, conf: Any) -> "BridgePlugin":
         """See Plugin."""
-        return cls(create_tap=conf.bridge.create_tap, segments=load(conf))
+        return cls(create_tap=conf.bridge.create_tap, network_types=load(conf))
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The network's bridge, what ties it to the network, and the port's tap."""
@@ -46,10 +46,10 @@ class BridgePlugin(Plugin):
 
     def network(self, vif: Vif) -> Sequence[Resource]:
         """The bridge of the VIF's network, and what ties it to the physical one."""
-        if made := self.segments.operators(vif):
+        if made := self.network_types.operators(vif):
             return (Device(name=made, shared=True, up=True),)
         name = _bridge_name(vif)
-        segment = self.segments(vif, name)
+        segment = self.network_types(vif, name)
         has_nic = any(isinstance(resource, Nic) for resource in segment)
         return (_bridge(vif, name, None if has_nic else vif.mtu), *segment)
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vif_agent.errors import InvalidRequest
-from vif_agent.places import NETDEV, of_pci
+from vif_agent.pci_names import NETDEV, of_pci
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Device, Resource, Vf
 from vif_agent.vif import Vif

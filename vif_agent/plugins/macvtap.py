@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from vif_agent.errors import InvalidRequest
+from vif_agent.network_types.physical import Physical
+from vif_agent.network_types.vlan import names_of
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Device, Resource, Vlan
-from vif_agent.segments.physical import Physical
-from vif_agent.segments.vlan import names_of
 from vif_agent.vif import DEVICE_NAME, Vif
 
 

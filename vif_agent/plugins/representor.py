@@ -8,7 +8,7 @@ vDPA is the same for the host: libvirt gives the guest a vhost device of the VF 
 import dataclasses
 from collections.abc import Sequence
 
-from vif_agent.places import PF_ADDRESS, REPRESENTOR, VF_NUMBER, of_pci
+from vif_agent.pci_names import PF_ADDRESS, REPRESENTOR, VF_NUMBER, of_pci
 from vif_agent.plugins.hw_veb import pci_slot
 from vif_agent.resources import Device, OvsPort, Resource
 from vif_agent.vif import Vif

@@ -79,11 +79,11 @@ class VhostUserPlugin(OvsPorts):
     def _port(self, vif: Vif) -> OvsPort:
         """The one end makes the socket, the other connects: ``vhostuser_mode`` is qemu's part.
 
-        ``refusable``: os-vif's plug succeeds too when Open vSwitch refuses such a port, as it does
+        ``error_is_final``: os-vif's plug succeeds too when Open vSwitch refuses such a port, as it does
         without DPDK; one of them must not keep nova-compute from starting.
         """
         port = dataclasses.replace(
-            self.port(vif, "vhu" + vif.short_id), mtu_request=vif.mtu, refusable=True
+            self.port(vif, "vhu" + vif.short_id), mtu_request=vif.mtu, error_is_final=True
         )
         if vif.vhostuser_mode == "client":
             return dataclasses.replace(port, interface_type="dpdkvhostuser")

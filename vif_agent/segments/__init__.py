@@ -1,1 +1,1 @@
-"""What ties a linux bridge to its network: a type driver for each of Neutron's network types."""
+"""Type drivers, under the name that they had: see ``vif_agent.network_types``."""

@@ -26,21 +26,22 @@ from oslo_config import cfg
 
 from vif_agent import config
 from vif_agent.errors import BindingRefused, HostRefused, InvalidRequest, NoPlugin, Problem
-from vif_agent.installed import direct, making, offers
-from vif_agent.installed.apart import Apart
-from vif_agent.installed.plugins import Installed, Plugins
-from vif_agent.places import has_place
+from vif_agent.pci_names import has_placeholder
+from vif_agent.plugin_host import discovery, in_process, instantiate
+from vif_agent.plugin_host.registry import Installed, PluginRegistry
+from vif_agent.plugin_host.sub_process import SubProcessPlugin
 from vif_agent.plugins.answers import checked
 from vif_agent.plugins.base import GROUP, Plugin
+from vif_agent.ports.port import READY, UNPLUGGED
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.desired import PluginSource
 from vif_agent.resources import Device, Key, Resource
-from vif_agent.store import READY, UNPLUGGED, Store
 from vif_agent.testing import fixtures, processes
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.plugging import INSTANCE, Ports, new_vif, real_host, rows
 from vif_agent.testing.purity import acts
 from vif_agent.testing.watch import WriteWatch
 from vif_agent.vif import Vif, parse
-from vif_agent.wishes import Asked
 
 _REFUSALS = (BindingRefused, InvalidRequest, NoPlugin)
 _REFUSED = {error.code for error in _REFUSALS}
@@ -88,13 +89,15 @@ class PluginConformance:
     def test_entry_point_loads_and_speaks_a_known_contract(self, conf: Any) -> None:
         """And no other package has the same name."""
         assert isinstance(self._made(conf), Plugin)
-        assert not self._offer().clash
+        assert not self._candidate().clash
 
     def test_is_asked_as_the_agent_asks_it(self, conf: Any, raw: dict[str, Any]) -> None:
         """Another package's in a process of its own, which answers what it answers here."""
-        offer, vif = self._offer(), parse(INSTANCE, raw)
-        asked: Installed = direct.load(offer, conf) if offer.own else Apart(offer, conf)
-        plugins = Plugins({raw["type"]: asked})
+        candidate, vif = self._candidate(), parse(INSTANCE, raw)
+        asked: Installed = (
+            in_process.load(candidate, conf) if candidate.own else SubProcessPlugin(candidate, conf)
+        )
+        plugins = PluginRegistry({raw["type"]: asked})
         try:
             plugins.await_answers([vif], _SECONDS)
             assert _answer(plugins, vif) == _answer(self._made(conf), vif)
@@ -164,20 +167,20 @@ class PluginConformance:
             assert _there(scratch_host) == before
             assert _writes(scratch_host, lambda: ports.unplug(raw)) == []
 
-    def _offer(self) -> offers.Offer:
-        found = _offers()
+    def _candidate(self) -> discovery.Candidate:
+        found = _candidates()
         assert self.plugin in found, f"no entry point {self.plugin} in {GROUP}: pip install it"
         return found[self.plugin]
 
     def _made(self, conf: Any) -> Plugin:
-        offer = self._offer()
-        return making.plugin(offer.entry_point, conf, offer.own)
+        candidate = self._candidate()
+        return instantiate.plugin(candidate.entry_point, conf, candidate.own)
 
 
 @functools.cache
-def _offers() -> Mapping[str, offers.Offer]:
+def _candidates() -> Mapping[str, discovery.Candidate]:
     """Reading what is installed takes tens of milliseconds."""
-    return offers.find(GROUP)
+    return discovery.find(GROUP)
 
 
 def _files(kind: type[PluginConformance]) -> Sequence[Path]:
@@ -196,7 +199,7 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _answer(plugin: Asked, vif: Vif) -> tuple[Resource, ...] | str:
+def _answer(plugin: PluginSource, vif: Vif) -> tuple[Resource, ...] | str:
     """Or how the VIF is refused; anything else that is raised is a bug of the plugin."""
     try:
         return checked(plugin.resources(vif))
@@ -239,14 +242,14 @@ def _varied(data: st.DataObject, raw: dict[str, Any]) -> Vif:
 def _ports(plugin: Plugin, raw: Any, scratch: ScratchHost, directory: Path) -> Iterator[Ports]:
     answer = _answer(plugin, parse(INSTANCE, raw))
     resources = () if isinstance(answer, str) else answer
-    borrowed = [resource for resource in resources if resource.borrowed]
+    external = [resource for resource in resources if resource.external]
     for resource in resources:
-        if has_place(resource) or (resource.borrowed and not isinstance(resource, Device)):
+        if has_placeholder(resource) or (resource.external and not isinstance(resource, Device)):
             what = f"{resource.kind} {resource.name[:40]}"
             pytest.skip(f"the scratch host has no card and no vendor's program: {what}")
     store = Store(directory / "ports.sqlite")
-    with real_host(scratch) as host, _lent([resource.name for resource in borrowed]):
-        yield Ports(host, store, Plugins({raw["type"]: plugin}))
+    with real_host(scratch) as host, _lent([resource.name for resource in external]):
+        yield Ports(host, store, PluginRegistry({raw["type"]: plugin}))
     store.close()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vif_agent.host import RealHost
-from vif_agent.store import Store
+from vif_agent.host.real import RealHost
+from vif_agent.ports.store import Store
 from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs

@@ -11,14 +11,16 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vif_agent.engine import Engine
-from vif_agent.host import RealHost, privileged
+from vif_agent.helper import privileged
+from vif_agent.helper.policy import TAPS
 from vif_agent.host.commands import Limits
-from vif_agent.host.limits import TAPS
-from vif_agent.store import PLUG, UNPLUG, Port, Store, Wish
+from vif_agent.host.real import RealHost
+from vif_agent.ports.port import PLUG, UNPLUG, Port, PortRequest
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.desired import PluginSource
+from vif_agent.reconcile.engine import Engine
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.ovs import PrivateOvs
-from vif_agent.wishes import Asked
 
 TUN = "/dev/net/tun"
 KEPT = {"lo", "br-int", "ovs-netdev"}
@@ -35,30 +37,30 @@ class Ports:
     """An engine with a store of its own; ``plug`` and ``unplug`` return when it is at rest."""
 
     def __init__(
-        self, host: RealHost, store: Store, plugins: Asked, ready_timeout: float = 10
+        self, host: RealHost, store: Store, plugins: PluginSource, ready_timeout: float = 10
     ) -> None:
         self._store = store
         self._spoken = threading.Event()
         host.on_change(lambda _names: self._spoken.set())
         self.engine = Engine(store, host, plugins, ready_timeout, bridges=["br-int"])
-        self.rounds = 0
+        self.reconciles = 0
 
     def plug(self, *vifs: Vif) -> list[Port]:
         """The ports as they became."""
-        return self._wish(PLUG, vifs)
+        return self._request(PLUG, vifs)
 
     def unplug(self, *vifs: Vif) -> list[Port]:
         """The ports as they became."""
-        return self._wish(UNPLUG, vifs)
+        return self._request(UNPLUG, vifs)
 
-    def look(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
+    def reconcile(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
         """Rounds until the engine waits for nothing but a retry."""
         told: dict[str, Port] = {}
         while ids or everywhere:
             self._spoken.clear()
-            outcome = self.engine.look(ids, everywhere=everywhere)
+            outcome = self.engine.reconcile(ids, everywhere=everywhere)
             everywhere = False
-            self.rounds += 1
+            self.reconciles += 1
             self.engine.save(outcome.finished)
             told |= {port.port_id: port for port in outcome.finished}
             if outcome.waiting and not outcome.again:
@@ -70,18 +72,18 @@ class Ports:
         """The ports as they are on disk."""
         return list(self._store.ports([vif["id"] for vif in vifs]).values())
 
-    def wish(self, verb: str, *vifs: Vif) -> str:
+    def request(self, verb: str, *vifs: Vif) -> str:
         """Stored, and not looked at yet; the first one's port."""
-        wishes = [
-            Wish(port_id=v["id"], verb=verb, instance=INSTANCE, vif=v, vif_type=v["type"])
+        requests = [
+            PortRequest(port_id=v["id"], verb=verb, instance=INSTANCE, vif=v, vif_type=v["type"])
             for v in vifs
         ]
-        self._store.put(wishes)
-        return wishes[0].port_id
+        self._store.put(requests)
+        return requests[0].port_id
 
-    def _wish(self, verb: str, vifs: Sequence[Vif]) -> list[Port]:
-        self.wish(verb, *vifs)
-        told = self.look({v["id"] for v in vifs})
+    def _request(self, verb: str, vifs: Sequence[Vif]) -> list[Port]:
+        self.request(verb, *vifs)
+        told = self.reconcile({v["id"] for v in vifs})
         return [told[v["id"]] for v in vifs]
 
 

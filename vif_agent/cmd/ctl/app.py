@@ -162,14 +162,15 @@ def _configuration(options: argparse.Namespace) -> Any:
     """As the daemon reads it, the places where it looks for its file included."""
     from oslo_config import cfg
 
-    from vif_agent import config, configured
+    from vif_agent import config
+    from vif_agent.config import checks
 
     arguments = [f"--config-file={name}" for name in options.config_file]
     arguments += [f"--config-dir={name}" for name in options.config_dir]
     config.register(cfg.CONF)
     try:
         cfg.CONF(arguments, project="vif-agent", prog="vif-agent", version=__version__)
-        configured.check(cfg.CONF)
+        checks.check(cfg.CONF)
     except (cfg.Error, OSError) as error:
         raise Failed(str(error)) from error
     return cfg.CONF

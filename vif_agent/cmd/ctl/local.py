@@ -13,18 +13,20 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import agent, configured, service
 from vif_agent.bus import admin, views
 from vif_agent.bus.report import Report
-from vif_agent.cleanup import Cleanup
 from vif_agent.cmd.ctl.failures import Failed
+from vif_agent.config import checks
+from vif_agent.daemon import agent, systemd
+from vif_agent.daemon.operations import Operations
 from vif_agent.errors import OvsdbUnavailable, VifAgentError
-from vif_agent.host import privileged
-from vif_agent.host.limits import TAPS
-from vif_agent.installed import loader
-from vif_agent.operations import Operations
-from vif_agent.plan import Plan
-from vif_agent.store import Port, Store
+from vif_agent.helper import privileged
+from vif_agent.helper.policy import TAPS
+from vif_agent.plan.steps import Plan
+from vif_agent.plugin_host import loader
+from vif_agent.ports.port import Port
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.cleanup import Cleanup
 
 _RUNS = "the agent runs on this host and puts right by itself what differs; nothing was done"
 _ROOT = "this changes the host, and so takes root"
@@ -43,7 +45,7 @@ class Local:
         self._state = Path(conf.state_path)
         _must_exist(agent.store_path(conf))
         privileged.context.set_client_mode(False)  # reading takes no capability
-        TAPS.device, TAPS.owner = conf.vif_agent.tun_device, configured.tap_owner(conf)
+        TAPS.device, TAPS.owner = conf.vif_agent.tun_device, checks.tap_owner(conf)
         try:
             self._store = Store(agent.store_path(conf))
             plugins = loader.load(conf)
@@ -83,19 +85,19 @@ class Local:
         self._store.close()
 
     def _orphans(self) -> list[dict[str, Any]]:
-        self._cleanup.look()
+        self._cleanup.refresh()
         return self._calls.list_orphans({})
 
     def _status(self) -> dict[str, Any]:
         with contextlib.suppress(OvsdbUnavailable):  # then their number is not known
-            self._cleanup.look()
+            self._cleanup.refresh()
         answer = {**self._calls.get_status({}), **dict.fromkeys(_OF_THE_AGENT)}
         return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}
 
     def _repair(self, port_id: str | None) -> list[dict[str, Any]]:
         """Rounds until nothing is to be done now; the ports whose story has changed."""
         with self._alone():
-            self._engine.doubt(port_id)
+            self._engine.force_recheck(port_id)
             told = self._settle(self._engine.load() if port_id is None else {port_id}, not port_id)
             if not self._engine.save(told.values()):
                 raise Failed("what became of the ports could not be stored")
@@ -109,7 +111,7 @@ class Local:
     def _settle(self, ports: set[str], everywhere: bool) -> dict[str, Port]:
         told: dict[str, Port] = {}
         while ports or everywhere:
-            outcome = self._engine.look(ports, everywhere=everywhere)
+            outcome = self._engine.reconcile(ports, everywhere=everywhere)
             told |= {port.port_id: port for port in outcome.finished}
             if not outcome.again:
                 time.sleep(_PAUSE_SECONDS)
@@ -139,14 +141,14 @@ class Local:
         if os.geteuid() != 0:
             raise Failed(_ROOT)
         try:
-            with service.lock(self._state, timeout=0) as lock:
+            with systemd.lock(self._state, timeout=0) as lock:
                 _give_to_the_owner(lock.file.fileno(), self._state)
                 yield
         except BlockingIOError:
             raise Failed(_RUNS) from None
 
     def _agent_runs(self) -> bool:
-        return service.locked(self._state)
+        return systemd.locked(self._state)
 
 
 class _Nobody:

@@ -13,7 +13,7 @@ from vif_agent.cmd.ctl import cells
 from vif_agent.cmd.ctl.app import Asking
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import InvalidRequest, OvsdbUnavailable
-from vif_agent.store import ERROR, RETRYING, UNPLUGGED
+from vif_agent.ports.port import ERROR, RETRYING, UNPLUGGED
 from vif_agent.vif import canonical
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _COLUMNS = {
     "ms": "elapsed_ms",
     "error": "error",
 }
-_AS_WISHED, _DIFFERS, _UNANSWERED = 0, 1, 2
+_AS_DESIRED, _DIFFERS, _UNANSWERED = 0, 1, 2
 
 
 class List(Asking, Lister):
@@ -161,7 +161,7 @@ def _verdict(answer: dict[str, Any]) -> int:
     refused = (answer["steps"] or {}).get("refused", ())
     if answer["steps"] is None or any(r["code"] == OvsdbUnavailable.code for r in refused):
         return _UNANSWERED
-    return _AS_WISHED if answer["ok"] else _DIFFERS
+    return _AS_DESIRED if answer["ok"] else _DIFFERS
 
 
 def _differences(answer: dict[str, Any]) -> str:

@@ -1,0 +1,123 @@
+"""The parent's end of tests/support/osvif_side.py: a process like nova-compute's, of this Site's host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.osvif_specs import Spec, instance
+from vif_agent.testing.daemon import HOST
+
+ROOT = Path(__file__).parent.parent.parent
+PYTHON = ROOT / os.environ.get("VIF_AGENT_NOVA_VENV", ".venv-osvif") / "bin" / "python"
+SIDE = Path(__file__).with_name("osvif_side.py")
+ALL = (
+    "ovs", "linux_bridge", "vrouter", "ivs", "agilio_ovs", "vhostuser_fp", "contrail_vrouter",
+    "noop",
+)  # fmt: skip
+
+
+class OsVifError(Exception):
+    """What os-vif raised in the other process: ``kind`` is the class's name."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+class NovaSide:
+    """``directory``: its scratch. ``early`` and ``late``: directories of more distributions.
+
+    ``novas_url``: nova's own bus, where it is not the agent's. ``more``: of nova.conf.
+    ``python``: of an environment like ours, with another tree's drop-in.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        wait: float = 30,
+        take_over: Sequence[str] = ALL,
+        eventlet: bool = False,
+        early: Path | None = None,
+        late: Path | None = None,
+        novas_url: str = "",
+        host: str = HOST,
+        more: str = "",
+        python: Path = PYTHON,
+    ) -> None:
+        assert python.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
+        self._config, self._log = directory / "nova.conf", directory / "nova.log"
+        self._config.write_text(
+            f"[DEFAULT]\nhost = {host}\ntransport_url = {novas_url or url}\n"
+            f"[vif_agent_nova]\nwait = {wait}\ntake_over = {','.join(take_over)}\n"
+            + (f"transport_url = {url}\n" if novas_url else "")
+            + more
+        )
+        self._command = [str(python), str(SIDE), "--config-file", str(self._config)]
+        self._command += ["--log-file", str(self._log)]
+        self._command += ["--eventlet"] if eventlet else []
+        self._command += ["--late", str(late)] if late else []
+        cache = {"XDG_CACHE_HOME": str(directory)}  # of stevedore: which entry points there are
+        self._env = {**os.environ, **cache, **({"PYTHONPATH": str(early)} if early else {})}
+
+    def __enter__(self) -> Self:
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            self._command, env=self._env, stdin=pipe, stdout=pipe, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It ends at the end of its input."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def initialize(self, reset: bool = False) -> dict[str, str]:
+        """The plugins by name, each with its object's module."""
+        found = self.ask("initialize", reset=reset)
+        return dict(zip(found["names"], found["modules"], strict=True))
+
+    def plug(self, *vifs: Spec) -> float:
+        self.send_plug(*vifs)
+        return float(self.answer())
+
+    def send_plug(self, *vifs: Spec) -> None:
+        """``answer`` then waits for what becomes of it."""
+        self._send("plug", vifs=vifs, instance=instance())
+
+    def plug_at_once(self, *vifs: Spec) -> None:
+        self.ask("plug_at_once", vifs=vifs, instance=instance())
+
+    def unplug(self, *vifs: Spec) -> float:
+        return float(self.ask("unplug", vifs=vifs, instance=instance()))
+
+    def ask(self, op: str, **arguments: Any) -> Any:
+        self._send(op, **arguments)
+        return self.answer()
+
+    def answer(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, f"it ended with {self._process.wait()}:\n{self.log()[-4000:]}"
+        said = json.loads(line)
+        if "error" in said:
+            raise OsVifError(*said["error"])
+        return said["result"]
+
+    def _send(self, op: str, **arguments: Any) -> None:
+        print(json.dumps({"op": op, **arguments}), file=self._process.stdin, flush=True)

@@ -1,0 +1,294 @@
+"""Every option of the agent, in one place. Names are kept for ever: upgrades break no file."""
+
+import socket
+from typing import Any
+
+from oslo_config import cfg, types
+
+from vif_agent.config.networks import _DEVICE, BRIDGE, NETWORK
+from vif_agent.config.option_types import BusName, Words
+
+DEFAULT: list[cfg.Opt] = [
+    cfg.Opt(
+        "host",
+        type=BusName(),
+        default=socket.gethostname(),
+        sample_default="<your hostname>",
+        help="Name of this hypervisor on the message bus: nova-compute's own 'host' option, "
+        "whatever that is. No other agent may have it.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/vif-agent",
+        regex=r"^/.+",
+        help="Directory of the agent's store. Keep it over reboots: it holds the wishes.",
+    ),
+]
+
+AGENT: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "concurrency",
+        default="threading",
+        choices=[("threading", "native threads"), ("eventlet", "green threads (deprecated)")],
+        help="How the bus side runs. 'eventlet' is for sites whose OpenStack still runs on it.",
+    ),
+    cfg.StrOpt(
+        "tun_device",
+        default="/dev/net/tun",
+        help="The kernel's tun/tap control device. The agent's user must be able to open it.",
+    ),
+    cfg.StrOpt(
+        "tap_owner",
+        help="The account, by name or uid, that may open the taps that the agent makes, besides "
+        "whoever has CAP_NET_ADMIN (libvirtd as root, which hands them to qemu). Default: the "
+        "agent's own. Where qemu itself, or a libvirtd without that capability, opens them: "
+        "libvirt-qemu.",
+    ),
+    cfg.FloatOpt(
+        "helper_timeout",
+        default=60,
+        min=1,
+        help="Seconds for one call to the privileged helper, and 0.1 more for each device in it. "
+        "If it hangs for longer, in the kernel or in a driver, the agent kills it and ends with "
+        "status 1, for systemd to start both anew.",
+    ),
+    cfg.FloatOpt(
+        "retry_min",
+        mutable=True,
+        default=0.5,
+        min=0.01,
+        help="Seconds before the first new attempt after a transient failure; doubled each time.",
+    ),
+    cfg.FloatOpt(
+        "retry_max",
+        mutable=True,
+        default=60,
+        min=0.1,
+        help="Longest pause, in seconds, between two attempts.",
+    ),
+    cfg.StrOpt(
+        "ports_file",
+        help="A JSON file of ports to plug, for where no sender casts them: a list of VIFs, as "
+        "sync_vifs takes them. Read at start and whenever it has changed; a port that is no "
+        "longer in it is unplugged.",
+    ),
+    cfg.FloatOpt(
+        "check_interval",
+        mutable=True,
+        default=300,
+        min=0,
+        help="Seconds between two looks at the whole host; drift that the kernel or OVSDB tells of "
+        "is put right at once all the same. 0: no such look.",
+    ),
+]
+
+OVS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "ovsdb_connection",
+        default="unix:/var/run/openvswitch/db.sock",
+        regex=r"^(unix:.+|(tcp|ssl):.+:[0-9]{1,5})$",
+        help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
+    ),
+    cfg.StrOpt("ssl_key_file", help="For ssl:, this host's private key, as a PEM file."),
+    cfg.StrOpt("ssl_cert_file", help="For ssl:, the certificate of that key."),
+    cfg.StrOpt(
+        "ssl_ca_cert_file", help="For ssl:, the certificate of who has signed ovsdb-server's."
+    ),
+    cfg.FloatOpt(
+        "ovsdb_timeout",
+        default=10,
+        min=0.1,
+        help="Seconds to wait for one OVSDB transaction, and for OVS to take a port in.",
+    ),
+    cfg.StrOpt(
+        "integration_bridge",
+        default="br-int",
+        regex=_DEVICE,
+        help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
+    ),
+    cfg.StrOpt(
+        "create_tap",
+        default="auto",
+        choices=[
+            ("auto", "when the binding says so (vif_details:ovs_create_tap)"),
+            ("always", "for every direct port"),
+            ("never", "libvirt makes it"),
+        ],
+        help="Whether the agent makes the tap of a direct port.",
+    ),
+    cfg.StrOpt(
+        "isolate",
+        default="auto",
+        choices=[
+            ("auto", "when the ML2 driver 'openvswitch' has bound the port"),
+            ("always", "every new port"),
+            ("never", "no port"),
+        ],
+        help="Whether a new port starts in the dead VLAN until the Neutron agent has tagged it.",
+    ),
+    cfg.StrOpt(
+        "default_qos_type",
+        default="linux-noop",
+        choices=[
+            "", "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel",
+            "linux-noop",
+        ],
+        help="QoS type set on new ports, as os-vif's option of this name; empty: none. Ports whose "
+        "VIF says datapath 'netdev' have none.",
+    ),
+    cfg.BoolOpt(
+        "per_port_bridge",
+        default=False,
+        help="Whether a direct port is in an OVS bridge of its own, with patch ports to the "
+        "integration bridge, as os-vif's option of this name.",
+    ),
+]  # fmt: skip
+
+
+SRIOV: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "cards",
+        default=[],
+        metavar="CARD",
+        help="The cards whose virtual functions casts may name (binding:profile pci_slot), by "
+        "network device or by PCI address, e.g. eth2,enp3s0f*,0000:81:00.*; *: all. Those that "
+        "nova's [pci] device_spec has on this host. A port of a card that is not named here fails "
+        "with not_configured.",
+    ),
+    cfg.BoolOpt(
+        "nic_agent",
+        default=True,
+        help="Whether Neutron's SR-IOV agent runs on this host. It then keeps the spoof check, "
+        "link state and rates of virtual functions, and vif-agent leaves them alone. Off: "
+        "vif-agent sets them, where the sender says in the VIF's 'meta' what the port has (nova "
+        "does not), and resets what it has set. MAC, VLAN and trust are vif-agent's in any case.",
+    ),
+]
+
+VROUTER: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "port_type",
+        default="NovaVMPort",
+        choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
+        help="What vrouter-port-control is told that a port is.",
+    ),
+    cfg.BoolOpt(
+        "create_tap",
+        default=False,
+        help="Whether the agent makes the tap of a vnic_type 'normal' port. Off, because libvirt "
+        "does so, and refuses one that is there.",
+    ),
+]
+
+COMMANDS: list[cfg.Opt] = [
+    cfg.Opt(
+        "allowed",
+        type=types.Dict(types.String(regex=r"^/.+")),
+        default={},
+        sample_default="mm-ctl:/usr/bin/mm-ctl,ebrctl:/usr/bin/ebrctl",
+        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
+        "is: a port that needs one fails with command_not_allowed.",
+    ),
+    cfg.Opt(
+        "prefix",
+        type=Words(regex=r"^(/.*)?$"),
+        default="",
+        sample_default="/usr/bin/systemd-run --quiet --pipe --wait --collect",
+        help="Put before each command, for programs that need more than the agent's user may do. "
+        "docs/operations.md says what else that takes.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=30,
+        min=0.1,
+        help="Seconds for a command; then it and all that it has started is killed.",
+    ),
+    cfg.IntOpt("at_once", default=8, min=1, help="How many commands may run at the same time."),
+    cfg.FloatOpt(
+        "check_lasts",
+        default=60,
+        min=0,
+        help="Seconds for which it is believed what a check command has said, where a plugin has "
+        "one; after that it is run again when the port is looked at.",
+    ),
+]
+
+
+CLEANUP: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "enabled",
+        mutable=True,
+        default=False,
+        help="Whether orphans are removed: devices and OVS ports with the agent's stamp but no "
+        "wish, and OVS ports plugged by others whose device is gone. They are listed always.",
+    ),
+    cfg.IntOpt(
+        "sightings",
+        default=2,
+        min=2,
+        help="How often an orphan must be seen, at looks at the whole host, before it is removed.",
+    ),
+    cfg.FloatOpt(
+        "interval",
+        default=60,
+        min=0,
+        help="Least seconds between two sightings that both count. Also how long after an empty "
+        "complete set of ports (sync_vifs) a second one is believed.",
+    ),
+    cfg.IntOpt(
+        "max_per_round",
+        mutable=True,
+        default=10,
+        min=1,
+        help="Ports whose orphans are removed at one look; the next ones wait for the next look.",
+    ),
+]
+
+PLUGINS: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "override",
+        default=[],
+        metavar="VIF_TYPE:PLUGIN",
+        help="Which installed plugin plugs a vif_type instead of the one of that name, e.g. "
+        "ovs:my_ovs. 'vif-agentctl plugin list' has the names. The agent does not start if one of "
+        "these cannot be honoured.",
+    ),
+    cfg.ListOpt(
+        "borrow",
+        default=[],
+        metavar="DEVICE",
+        help="Devices of this host, e.g. eth4_*, that plugins of other packages may change for a "
+        "port's sake although they are not named after it: representors, VFs, NICs.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=5,
+        min=0.1,
+        help="Seconds that a plugin of another package may take for one answer; then its process "
+        "is ended. Only its own ports wait for it.",
+    ),
+]
+
+GROUPS = (
+    (cfg.OptGroup("vif_agent", title="The agent itself"), AGENT),
+    (cfg.OptGroup("ovs", title="vif_type ovs, and Open vSwitch in general"), OVS),
+    (cfg.OptGroup("bridge", title="vif_type bridge"), BRIDGE),
+    (cfg.OptGroup("sriov", title="vif_type hw_veb: virtual functions of SR-IOV cards"), SRIOV),
+    (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
+    (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
+    (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
+    (cfg.OptGroup("plugins", title="The plugins, by their names"), PLUGINS),
+    (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
+)
+
+
+def register(conf: Any) -> None:
+    conf.register_opts(DEFAULT)
+    for group, options in GROUPS:
+        conf.register_group(group)
+        conf.register_opts(options, group)
+
+
+def list_opts() -> list[tuple[Any, list[cfg.Opt]]]:
+    """For oslo-config-generator."""
+    return [("DEFAULT", DEFAULT), *GROUPS]

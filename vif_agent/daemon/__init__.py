@@ -1,0 +1,1 @@
+"""The agent's process: threads and life cycle, systemd, what operators ask."""

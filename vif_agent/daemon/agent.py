@@ -1,0 +1,203 @@
+"""The daemon: its threads, its life, and what is done now and then. What a turn does: ``loop``."""
+
+import contextlib
+import logging
+import shlex
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import oslo_messaging
+
+from vif_agent import __version__
+from vif_agent.bus import admin
+from vif_agent.bus.intake import Intake
+from vif_agent.bus.membership import Membership
+from vif_agent.bus.notifications import Notifications
+from vif_agent.bus.report import Report
+from vif_agent.daemon import systemd
+from vif_agent.daemon.chores import NEVER, Chore, Chores
+from vif_agent.daemon.loop import Loop
+from vif_agent.daemon.operations import Operations
+from vif_agent.daemon.ports_file import PortsFile
+from vif_agent.errors import StoreUnavailable
+from vif_agent.host.commands import Limits
+from vif_agent.host.ovs.tls import use_certificates
+from vif_agent.host.programs import Programs
+from vif_agent.host.real import RealHost
+from vif_agent.plugin_host import loader
+from vif_agent.plugin_host.registry import PluginRegistry
+from vif_agent.ports import store_file
+from vif_agent.ports.port import PLUG
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.backoff import RetryBackoff
+from vif_agent.reconcile.cleanup import Cleanup
+from vif_agent.reconcile.engine import Engine
+from vif_agent.reconcile.work_queue import Reason, WorkQueue
+
+LOG = logging.getLogger(__name__)
+
+_PENDING_DELETES_SECONDS = 30.0
+_FORGET_SECONDS = 3600.0
+_GUARD_SECONDS = 30.0
+_PORTS_FILE_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
+_LONGEST_PAUSE = 60.0
+
+
+def store_path(conf: Any) -> Path:
+    return Path(conf.state_path, "vif-agent.sqlite")
+
+
+def host_and_engine(conf: Any, store: Store, plugins: PluginRegistry) -> tuple[RealHost, Engine]:
+    """As the configuration says; for vif-agentctl just so."""
+    use_certificates(conf.ovs)
+    timeout = conf.ovs.ovsdb_timeout
+    limits, cards = _limits(conf.commands), conf.sriov.cards
+    host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards)
+    return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
+
+
+def _limits(options: Any) -> Limits:
+    programs = Programs(options.allowed, shlex.split(options.prefix), options.timeout)
+    return Limits(programs, options.at_once, options.check_lasts)
+
+
+class Agent:
+    """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else."""
+
+    def __init__(self, conf: Any) -> None:
+        self._conf = conf
+        store_file.recover(store_path(conf))
+        self._store = Store(store_path(conf))
+        self._plugins = loader.load(conf)
+        self._host, engine = host_and_engine(conf, self._store, self._plugins)
+        self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
+        self._watchdog = systemd.Watchdog()
+        self._start_limit = systemd.StartLimit()
+        self._failure: Exception | None = None
+        lock, cleanup = threading.Lock(), Cleanup(engine, conf.cleanup)
+        notifications = Notifications(conf, conf.host)
+        report = Report(self._store, notifications, conf.host)
+        self._loop = Loop(
+            engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._watchdog.feed
+        )
+        operations = Operations(conf.host, self._store, engine, lock, self._plugins, cleanup)
+        calls = admin.Calls(operations, self._queue.repair, self._store, report)
+        self._bus = self._membership(notifications, report, calls)
+        self._chores = Chores(self._paces(report))
+
+    def _membership(
+        self, notifications: Notifications, report: Report, calls: admin.Calls
+    ) -> Membership:
+        host, messaging = self._conf.host, oslo_messaging.get_rpc_transport(self._conf)
+        intake = Intake(
+            messaging,
+            host,
+            self._store,
+            lambda port_ids: self._queue.add(port_ids, Reason.REQUEST),
+            report.refused,
+            self._queue.set_taken,
+            self._conf.cleanup.interval,
+            report.waiting,
+        )
+        server = admin.server(messaging, host, calls)
+        return Membership(messaging, host, notifications, report, intake, server)
+
+    def _paces(self, report: Report) -> dict[Chore, Callable[[], float]]:
+        """What is done now and then, and how often."""
+        chores: dict[Chore, Callable[[], float]] = {
+            self._loop.sweep: lambda: _PENDING_DELETES_SECONDS,
+            self._forget: lambda: _FORGET_SECONDS,
+            self._store.guard: lambda: _GUARD_SECONDS,
+            self._queue.everything: lambda: self._conf.vif_agent.check_interval or NEVER,
+        }
+        if path := self._conf.vif_agent.ports_file:
+            file = PortsFile(path, self._store, self._conf.cleanup.interval)
+            chores[lambda: self._read(file, report)] = lambda: _PORTS_FILE_SECONDS
+        return chores
+
+    def stop(self) -> None:
+        """End the loop after the turn that runs."""
+        self._queue.end()
+
+    def reconfigured(self) -> None:
+        """Some options are others now: all is looked at, by them."""
+        self._chores.put_off(self._queue.everything)
+        self._queue.everything()
+
+    def run(self) -> None:
+        """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
+        self._host.on_change(self._queue.host_changed)
+        self._host.start()
+        self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
+        known = self._loop.begin()
+        self._chores.put_off(self._queue.everything)  # the start has just looked
+        LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host, known)
+        if self._store.notice:
+            LOG.error("%s", self._store.notice)
+        self._tell_missing()
+        try:
+            self._turn()
+            threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
+            while not self._queue.ended:
+                self._queue.wait(self._pause())
+                self._turn()
+        finally:
+            self._end()
+        if self._failure:
+            raise self._failure
+
+    def _turn(self) -> None:
+        self._watchdog.feed()
+        self._start_limit.extend()
+        self._loop.turn()
+        self._chores.run()
+
+    def _pause(self) -> float:
+        """The longest, while nobody wakes the loop."""
+        dues = (self._watchdog.next_due, self._start_limit.next_due, self._chores.next_due)
+        due = min(self._loop.next_due, *dues)
+        return max(0.0, min(due - time.monotonic(), _LONGEST_PAUSE))
+
+    def _tell_missing(self) -> None:
+        """The requests stay, and are carried out when their plugin is back after a restart."""
+        ports = self._store.live().values()
+        needed = Counter(port.vif_type for port in ports if port.verb == PLUG)
+        for vif_type, count in sorted(needed.items()):
+            if reason := self._plugins.why_not(vif_type):
+                LOG.error("%d ports of vif_type %s: no plugin: %s", count, vif_type, reason)
+
+    def _join_bus(self) -> None:
+        """Blocks while the broker is away; the loop goes on meanwhile."""
+        try:
+            self._bus.join()
+        except Exception as error:
+            self._failure = error
+            self._queue.end()
+            return
+        self._start_limit.over()
+        systemd.notify(READY="1")
+        LOG.info("Ready: the bus is joined")
+
+    def _end(self) -> None:
+        systemd.notify(STOPPING="1")
+        self._bus.leave(_LEAVE_SECONDS)
+        self._host.stop()
+        self._plugins.close()
+        self._loop.save()
+        self._store.leave()
+        LOG.info("Stopped")
+
+    def _read(self, file: PortsFile, report: Report) -> None:
+        refusals = file.read_if_changed()
+        if refusals is not None:
+            report.refused(refusals)
+            self._queue.set_taken(complete=False)
+
+    def _forget(self) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            self._store.forget()

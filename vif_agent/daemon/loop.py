@@ -1,0 +1,165 @@
+"""Turn after turn: take what is due from the work queue, reconcile it, tell what became of it.
+
+Its thread alone changes the host. All others only add to the queue, and wake it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from vif_agent.bus.report import Report
+from vif_agent.daemon import systemd
+from vif_agent.daemon.operations import unplugs_of
+from vif_agent.errors import StoreUnavailable
+from vif_agent.ports.port import Port
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.bisecting import BisectingReconciler
+from vif_agent.reconcile.cleanup import Cleanup
+from vif_agent.reconcile.engine import Engine
+from vif_agent.reconcile.outcome import Outcome
+from vif_agent.reconcile.repair_backoff import RepairBackoff
+from vif_agent.reconcile.work_queue import Reason, WorkQueue
+from vif_agent.resources import Key
+
+LOG = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 0.5
+
+
+class Loop:
+    """``lock`` is the engine's; ``options``: the group ``[ovs]``; ``feed``: the watchdog."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        lock: threading.Lock,
+        store: Store,
+        queue: WorkQueue,
+        report: Report,
+        cleanup: Cleanup,
+        options: Any,
+        feed: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._lock = lock
+        self._reconciler = BisectingReconciler(engine, lock)
+        self._store = store
+        self._queue = queue
+        self._report = report
+        self._cleanup = cleanup
+        self._options = options
+        self._feed = feed
+        self._repair_backoff = RepairBackoff()
+        self._unsaved: dict[str, Port] = {}
+        self._status = ""
+
+    @property
+    def next_due(self) -> float:
+        """When there is something to do that nobody wakes it for (time.monotonic)."""
+        return time.monotonic() + _SAVE_SECONDS if self._unsaved else float("inf")
+
+    def begin(self) -> int:
+        """Take in all that is stored, and note that everything is to be looked at; how many."""
+        known = self._engine.load()
+        self._queue.add(known, Reason.PROGRESS)
+        self._queue.everything()
+        return len(known)
+
+    def turn(self) -> None:
+        """All that is due now, once."""
+        work = self._queue.take()
+        requested = work.of(Reason.REQUEST)
+        for port_id in requested:  # whatever went wrong before is over
+            self._queue.forget(port_id)
+            self._repair_backoff.reset(port_id)
+        for again in work.to_recheck:
+            self._engine.force_recheck(again)
+        ports = {*work.ports}
+        self._put_off(work.changed, ports)
+        if work.everywhere:
+            ports |= self._store.live().keys()
+        if ports or work.everywhere:
+            self._reconcile(ports, work.everywhere, requested)
+        if work.everywhere:
+            self._tidy(work.complete)
+        self.save()
+        self._tell_status()
+
+    def sweep(self) -> None:
+        """What had to stay when nobody wanted it any longer: may it go now?"""
+        if self._engine.pending_deletes:
+            self._reconciler.reconcile(())
+
+    def save(self) -> None:
+        """What became of ports, as far as it could not be saved yet."""
+        if self._unsaved and self._engine.save(self._unsaved.values()):
+            self._unsaved.clear()
+
+    def _put_off(self, changed: Collection[Key], ports: set[str]) -> None:
+        """Events gather for a moment, and longer where somebody undoes what we do; ``ports`` are
+        looked at now, and so know of them."""
+        busy = self._repair_backoff.backing_off()
+        for key in changed:
+            for port_id in self._engine.ports_of({key}, busy) - ports:
+                self._queue.add_after(
+                    port_id, self._repair_backoff.pause(port_id, key), Reason.CHANGE
+                )
+
+    def _reconcile(self, ports: set[str], everywhere: bool, requested: Collection[str]) -> None:
+        """What needs Open vSwitch comes by itself, after all else is done: it may hang."""
+        free = set() if everywhere else self._reconciler.without_ovsdb(ports)
+        again = self._reconcile_ports(free, anew=requested) if free else frozenset()
+        if again and free != ports:
+            again = self._reconcile_ports(again)
+        if everywhere or free != ports:
+            again |= self._reconcile_ports(ports - free, everywhere, requested)
+        self._queue.add(again, Reason.PROGRESS)
+
+    def _reconcile_ports(
+        self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
+    ) -> frozenset[str]:
+        """Those that are to be looked at again at once."""
+        self._feed()
+        outcome = self._reconciler.reconcile(ports, everywhere, anew)
+        self._take(ports, outcome)
+        return outcome.again
+
+    def _take(self, ports: Collection[str], outcome: Outcome) -> None:
+        self._queue.drop(ports)
+        for port_id, keys in outcome.waiting.items():
+            self._queue.add_when(port_id, keys)
+            if port_id not in outcome.retry:
+                self._queue.add_after(port_id, self._options.ovsdb_timeout, Reason.RETRY)
+        for port_id in outcome.retry:
+            self._queue.add_rate_limited(port_id)
+        self._repair_backoff.repaired(outcome.mended)
+        for port in outcome.finished:
+            if port.problem is None:
+                self._queue.forget(port.port_id)
+            self._unsaved[port.port_id] = port
+        self.save()
+        self._report.finished(outcome.finished)
+
+    def _tidy(self, complete: bool) -> None:
+        """After a look at everything that could be seen: what belongs to no request."""
+        there = self._engine.orphans
+        unplugs = unplugs_of(there) if complete and there is not None else []
+        if complete and (there is None or unplugs):
+            self._queue.still_complete()
+        if unplugs:
+            try:
+                self._store.put(unplugs)
+                self._queue.everything()
+            except StoreUnavailable as error:
+                LOG.warning("Cannot store what a complete set of ports leaves out: %s", error)
+        elif there is not None:
+            with self._lock:
+                self._cleanup.after_reconcile()
+
+    def _tell_status(self) -> None:
+        status = ", ".join(f"{n} {state}" for state, n in sorted(self._engine.states().items()))
+        if status != self._status:
+            self._status = status
+            systemd.notify(STATUS=status or "no ports")

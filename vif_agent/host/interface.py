@@ -1,0 +1,42 @@
+"""What the engine needs of a host."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from vif_agent.errors import Problem
+from vif_agent.host.commands import Commands
+from vif_agent.plan.steps import Actual, Plan
+from vif_agent.resources import Key
+
+
+class Host(Protocol):
+    """What the engine needs of a host. ``FakeHost`` in the tests keeps the same contract.
+
+    ``commands``: what cannot be read off the host is asked of these.
+    """
+
+    commands: Commands
+
+    def read(
+        self,
+        keys: Collection[Key],
+        members_of: Collection[Key] = (),
+        indexes: Collection[int] = (),
+        going: Collection[Key] = (),
+    ) -> Actual:
+        """What is there of these keys, and the links of these indexes, whatever they are called;
+        for ``members_of`` with what is plugged into them. Of OVS ports that are ``going`` it is not
+        asked whether ovs-vswitchd is there to carry them."""
+
+    def read_all(self, keys: Collection[Key]) -> Actual:
+        """As ``read``, with everything else that carries our stamp.
+
+        And with the OVS ports that name a port and cannot be opened, and the devices of all these.
+        """
+
+    def apply(self, plan: Plan) -> dict[Key, Problem]:
+        """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""
+
+    def look_up(self, what: str, address: str) -> str:
+        """The name of a place (see ``vif_agent.pci_names``) now; NotYet if it is not there,
+        NotConfigured if it is not for ports."""

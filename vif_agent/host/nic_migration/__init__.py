@@ -1,0 +1,1 @@
+"""A NIC's addresses and routes move into its bridge, and back."""

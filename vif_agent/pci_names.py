@@ -1,0 +1,68 @@
+"""Names that only the host knows, as a plugin may give them: by a PCI address.
+
+A plugin is pure and cannot know what the kernel calls the representor of a VF. It gives the place
+instead, in any text of a resource, and the engine has the host find the name at each look, for it
+may have changed. The blank in a place keeps it from ever being a device's name.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from vif_agent.resources import Resource
+
+NETDEV, REPRESENTOR, PF_ADDRESS, VF_NUMBER = "netdev", "representor", "PF address", "VF number"
+#: of whatever VF a resource speaks of: the network device of its card, if casts may name that
+CARD = "card"
+
+#: (what, PCI address) to the name; NotYet if it is not there, NotConfigured if no cast may name it
+LookUp: TypeAlias = Callable[[str, str], str]
+
+_ADDRESS = re.compile(r"(?<![0-9a-f:])[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![0-9a-f])")
+PLACEHOLDER = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
+
+
+def of_pci(address: str, what: str) -> str:
+    """``what``: one of the words above, of the device at this address."""
+    return f"<{what} of {address}>"
+
+
+def has_placeholder(resource: Resource) -> bool:
+    return PLACEHOLDER.search(_text_of(resource)) is not None
+
+
+def pci_addresses(resource: Resource) -> set[str]:
+    """All that it speaks of: the name of a VF, a place, the argument of a command."""
+    return set(_ADDRESS.findall(_text_of(resource)))
+
+
+def resolved(resource: Resource, look_up: LookUp) -> Resource:
+    """The resource with names in the place of places."""
+    if not has_placeholder(resource):
+        return resource
+    fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}
+    return dataclasses.replace(resource, **{k: _found(v, look_up) for k, v in fields.items()})
+
+
+def _text_of(resource: Resource) -> str:
+    """All texts in it, a line for each."""
+    texts: list[str] = []
+    _collect(vars(resource).values(), texts)
+    return "\n".join(texts)
+
+
+def _collect(values: Iterable[object], texts: list[str]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, tuple):
+            _collect(value, texts)
+
+
+def _found(value: Any, look_up: LookUp) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_found(item, look_up) for item in value)
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda match: look_up(match[1], match[2]), value)
+    return value

@@ -1,0 +1,1 @@
+"""What the ports want, merged and compared with the host: the plan. Pure."""

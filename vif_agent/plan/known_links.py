@@ -1,0 +1,146 @@
+"""What of ours was seen where. A link is known by its index, whatever name or stamp others have
+given it since. Pure.
+
+For a port's own link that was renamed while nobody watched, its stamp and kind must do.
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from vif_agent.ownership import SHARED, Found
+from vif_agent.plan.steps import Actual, Want
+from vif_agent.resources import LINK, Key, Link
+
+_NAMES = ("name", "master", "addressed", "peer", "parent")
+
+
+class KnownLink(NamedTuple):
+    ifindex: int
+    kind: str
+    owner: str
+
+
+class KnownLinks:
+    """Links that carried our stamp when they were last seen, by the name that we gave them."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Key, KnownLink] = {}
+        self._names: dict[int, Key] = {}
+        self._shared: dict[str, KnownLink] = {}
+        self._kept: Mapping[str, KnownLink] = {}
+
+    def load(self, marks: Mapping[str, KnownLink]) -> None:
+        """Of an earlier process, by name: those that several ports share."""
+        self._kept = marks
+        for name, mark in marks.items():
+            self._mark(Key(LINK, name), mark)
+
+    def to_keep(self) -> Mapping[str, KnownLink] | None:
+        """What a later process must know; None if nothing has changed since ``kept``.
+
+        A port's own things tell whose they are by their names too.
+        """
+        return None if self._shared == self._kept else dict(self._shared)
+
+    def kept(self, marks: Mapping[str, KnownLink] | None) -> None:
+        self._kept = self._kept if marks is None else marks
+
+    @property
+    def keys(self) -> Collection[Key]:
+        return self._marks.keys()
+
+    def indexes(self, keys: Iterable[Key]) -> set[int]:
+        return {self._marks[key].ifindex for key in keys if key in self._marks}
+
+    def note(self, asked: Iterable[Key], actual: Actual) -> None:
+        for key in asked:
+            if key not in actual.found:
+                self._mark(key, None)
+        for key, found in actual.found.items():
+            if key.space == LINK and found.owner and found.resource.name == key.name:
+                self._mark(key, KnownLink(found.index, found.resource.kind, found.owner))
+
+    def _mark(self, key: Key, mark: KnownLink | None) -> None:
+        before = self._marks.get(key)
+        if before == mark and (mark is None or self._names.get(mark.ifindex) == key):
+            return
+        self._marks.pop(key, None)
+        if before and self._names.get(before.ifindex) == key:
+            del self._names[before.ifindex]
+        self._shared.pop(key.name, None)
+        if mark:
+            self._marks[key] = mark
+            self._names[mark.ifindex] = key
+            if mark.owner == SHARED:
+                self._shared[key.name] = mark
+
+    def recognized(
+        self, actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key] = ()
+    ) -> Actual:
+        """The same with our links under the names that we gave them, and with our stamps.
+
+        ``named``: what our ports want or had by these names, which nobody else has given.
+        """
+        called = self._by_index(actual) | _by_owner_tag(actual, wanted, named)
+        if not (called or self._has_lost_a_tag(actual)):
+            return actual
+        renamed = {now: key for key, now in called.items()}
+        names = {now.name: key.name for key, now in called.items()}
+        found = {
+            renamed.get(key, key): _as_it_was(renamed.get(key, key), thing, names)
+            for key, thing in actual.found.items()
+        }
+        return dataclasses.replace(actual, found={k: self._tagged(k, f) for k, f in found.items()})
+
+    def _has_lost_a_tag(self, actual: Actual) -> bool:
+        return any(f.owner is None and key in self._marks for key, f in actual.found.items())
+
+    def _by_index(self, actual: Actual) -> dict[Key, Key]:
+        """What is not there by its name, and under which name it is."""
+        there = [(key, f) for key, f in actual.found.items() if _is_by_own_name(key, f)]
+        known = ((self._names.get(found.index), key) for key, found in there)
+        return {name: now for name, now in known if name and name not in actual.found}
+
+    def _tagged(self, key: Key, found: Found) -> Found:
+        mark = self._marks.get(key)
+        seen = (found.index, found.resource.kind)
+        if mark is None or found.owner is not None or seen != (mark.ifindex, mark.kind):
+            return found
+        return dataclasses.replace(found, owner=mark.owner, tag_lost=True)
+
+
+def _by_owner_tag(
+    actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key]
+) -> dict[Key, Key]:
+    """A port's only link of a kind, where the only one that it wants of this kind is missing."""
+    missing: dict[tuple[str, str], list[Key]] = {}
+    for key, want in wanted.items():
+        own = isinstance(want.resource, Link) and not (want.resource.shared or want.restore)
+        if own and not want.resource.external and key not in actual.found:
+            missing.setdefault((want.owner, want.resource.kind), []).append(key)
+    strays: dict[tuple[str, str], list[Key]] = {which: [] for which in missing}
+    for key, found in actual.found.items() if missing else ():
+        which = (found.owner or "", found.resource.kind)
+        ours = key in wanted or key in named
+        if which in strays and not ours and _is_by_own_name(key, found):
+            strays[which].append(key)
+    pairs = [(keys, strays[which]) for which, keys in missing.items()]
+    return {keys[0]: found[0] for keys, found in pairs if len(keys) == len(found) == 1}
+
+
+def _is_by_own_name(key: Key, found: Found) -> bool:
+    return key.space == LINK and found.resource.name == key.name
+
+
+def _as_it_was(key: Key, found: Found, names: Mapping[str, str]) -> Found:
+    """``names``: the former ones, by those of now; others refer to it by these."""
+    link = found.resource
+    if not names or not isinstance(link, Link):
+        return found
+    told = {field: str(getattr(link, field, None)) for field in _NAMES}
+    former: dict[str, Any] = {f: names[name] for f, name in told.items() if name in names}
+    members = frozenset(names.get(name, name) for name in found.members)
+    called = link.name if "name" in former and link.name != key.name else ""
+    link = dataclasses.replace(link, **former)
+    return dataclasses.replace(found, resource=link, members=members, called=called)

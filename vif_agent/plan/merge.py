@@ -1,0 +1,71 @@
+"""What all ports want, as one want for each thing on the host. Pure."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from vif_agent.errors import Conflict, Problem
+from vif_agent.plan import conflicts
+from vif_agent.plan.steps import (
+    Want,
+)
+from vif_agent.resources import (
+    Key,
+    Nic,
+    Resource,
+)
+
+
+def merge(
+    desired: Mapping[str, Sequence[Resource]], said: Mapping[str, int] | None = None
+) -> tuple[dict[Key, Want], dict[str, Problem]]:
+    """One want per key. ``wishes`` maps port to resources, the port with the best right first.
+
+    Shared resources are joined, the last wish (``said``: when, by port) saying how they are; any
+    other resource belongs to the first port that wants it, and a later port is refused (two UUIDs
+    with the same first 11 characters give the same device names).
+    """
+    said = said or {}
+    joined: dict[Key, _Joined] = {}
+    problems: dict[str, Problem] = {}
+    for port, resources in desired.items():
+        taken = [r for r in resources if _clashes(joined.get(r.key), r)]
+        if taken:
+            other = joined[taken[0].key].ports[0]
+            problems[port] = Conflict(f"{taken[0].name} belongs to port {other}").problem
+            continue
+        for resource in resources:
+            if (before := joined.get(resource.key)) is None:
+                datapath = conflicts.datapath_for(resource, resources)
+                joined[resource.key] = _Joined(resource, [port], said.get(port, 0), datapath)
+            else:
+                before.add(resource, port, said.get(port, 0))
+    return {key: want.done() for key, want in joined.items()}, problems
+
+
+@dataclasses.dataclass(slots=True)
+class _Joined:
+    """A want while ports are added to it. ``last``: when the last of them said what it wants."""
+
+    resource: Resource
+    ports: list[str]
+    last: int
+    datapath: str
+
+    def add(self, resource: Resource, port: str, said: int) -> None:
+        if said >= self.last and not conflicts.stays_as_made(self.resource):
+            self.resource = resource
+        self.last = max(said, self.last)
+        self.ports.append(port)
+
+    def done(self) -> Want:
+        datapath = self.datapath if len(self.ports) == 1 else ""
+        return Want(self.resource, tuple(self.ports), datapath=datapath)
+
+
+def _clashes(before: _Joined | None, resource: Resource) -> bool:
+    if before is None:
+        return False
+    same_kind = before.resource.kind == resource.kind
+    if isinstance(resource, Nic) and isinstance(before.resource, Nic):
+        return before.resource.master != resource.master  # untagged there is but one network
+    return not (same_kind and before.resource.shared and resource.shared)

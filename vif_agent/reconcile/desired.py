@@ -1,0 +1,86 @@
+"""From what was asked for a port to the resources that the host must have for it."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from vif_agent import vif as vifs
+from vif_agent.errors import (
+    NotYet,
+    Unanswered,
+    VifAgentError,
+)
+from vif_agent.pci_names import CARD, LookUp, has_placeholder, pci_addresses, resolved
+from vif_agent.ports.port import PLUG
+from vif_agent.reconcile.record import Answer, PortRecord
+from vif_agent.resources import Resource
+
+LOG = logging.getLogger(__name__)
+
+
+class PluginSource(Protocol):
+    """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
+
+    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
+
+
+class Desired:
+    """``find``: the host's, for places."""
+
+    def __init__(self, plugins: PluginSource, look_up: LookUp) -> None:
+        self._plugins = plugins
+        self._look_up = look_up
+
+    def ask(self, record: PortRecord) -> None:
+        """Note what is wanted for the port and what is to be given back, or why that is unknown."""
+        port, answers = record.port, list[Answer]()
+        try:
+            if port.verb == PLUG:
+                answers.append(self._answer(record, port.instance, port.vif, port.parsed))
+                record.needs_lookup = bool(answers[0].pci_addresses)
+                record.wanted = self._resolved(answers[0], answers[0].resources)
+            record.restores = tuple(self._restored(record, answers))
+        except VifAgentError as error:
+            record.wanted, record.refused = (), error.problem
+            record.unanswered = isinstance(error, Unanswered)
+        else:
+            record.answers = tuple(answers)
+
+    def _answer(
+        self, record: PortRecord, instance: object, vif: object, parsed: vifs.Vif | None = None
+    ) -> Answer:
+        """Raises NotConfigured also for what speaks of a card that is not for ports."""
+        asked = (a for a in record.answers if (a.instance, a.vif) == (instance, vif))
+        answer = next(asked, None) or self._asked(instance, vif, parsed)
+        for address in answer.pci_addresses:
+            with contextlib.suppress(NotYet):
+                self._look_up(CARD, address)
+        return answer
+
+    def _asked(self, instance: object, vif: object, parsed: vifs.Vif | None) -> Answer:
+        resources = tuple(self._plugins.resources(parsed or vifs.parse(instance, vif)))
+        spoken_of = frozenset(address for r in resources for address in pci_addresses(r))
+        return Answer(instance, vif, resources, spoken_of, any(map(has_placeholder, resources)))
+
+    def _resolved(self, answer: Answer, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        """``resources``: of the answer."""
+        if not answer.has_placeholders:
+            return resources
+        return tuple(resolved(resource, self._look_up) for resource in resources)
+
+    def _restored(self, record: PortRecord, answers: list[Answer]) -> Iterator[Resource]:
+        """``answers``: what was asked for it is noted there."""
+        for instance, vif in record.port.previous_specs:
+            try:
+                answer = self._answer(record, instance, vif)
+            except VifAgentError as error:
+                if error.transient:
+                    raise
+                LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
+                            record.port.port_id, error)  # fmt: skip
+                continue
+            answers.append(answer)
+            for back in (r.restored() for r in answer.resources if r.external):
+                with contextlib.suppress(NotYet):  # what is not there cannot be given back
+                    yield from self._resolved(answer, (back,) if back else ())

@@ -1,0 +1,78 @@
+"""One port as the engine knows it."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vif_agent.errors import (
+    CommandNotAllowed,
+    HostRefused,
+    Problem,
+)
+from vif_agent.ports.port import ERROR, Port
+from vif_agent.resources import OVS_SPACES, Key, Resource
+
+#: codes of what is found out only when some of a port is made already
+_UNDONE = (HostRefused.code, CommandNotAllowed.code)
+
+
+class Answer(NamedTuple):
+    """What a plugin has answered for a spec; the PCI addresses that this speaks of, and whether
+    some of its names are the host's to say (see ``places``)."""
+
+    instance: object
+    vif: object
+    resources: tuple[Resource, ...]
+    pci_addresses: frozenset[str]
+    has_placeholders: bool
+
+
+@dataclasses.dataclass(slots=True)
+class PortRecord:
+    """One port as the engine knows it."""
+
+    port: Port
+    wanted: tuple[Resource, ...] = ()
+    refused: Problem | None = None
+    unanswered: bool = False  # nor refused: its plugin has not said yet
+    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
+    reconciles_in_a_row: int = 0  # rounds in a row that had something to do for it
+    began: float | None = None  # when the first of them did; as the next by a clock nobody sets
+    undone: str = ""  # what it had to do
+    received: float = dataclasses.field(default_factory=time.monotonic)
+    created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
+    restores: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
+    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
+    needs_lookup: bool = False  # some of its names are the host's to say, at each look
+    uncertain: bool = False  # a process before this one may have died amid its commands
+    answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
+
+    @property
+    def claims(self) -> frozenset[Key]:
+        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
+        keys = {resource.key for resource in self.wanted}
+        return self.held | keys if self.refused else frozenset(keys)
+
+    @property
+    def untouched(self) -> bool:
+        """Was nothing done for its wish, nor is for earlier ones left to do?"""
+        perhaps = self.held or self.wanted or self.uncertain or self.port.previous_specs
+        return self.refused is not None and not perhaps
+
+    @property
+    def footprint(self) -> frozenset[Key]:
+        """What was this port's for all that is known, or still is."""
+        return self.held.union(resource.key for resource in self.restores)
+
+    @property
+    def needs_ovsdb(self) -> bool:
+        resources = (*self.wanted, *self.restores)
+        spaces = {*(r.space for r in resources), *(key.space for key in self.held)}
+        return not spaces.isdisjoint(OVS_SPACES)
+
+    @property
+    def failed_permanently(self) -> bool:
+        """Did the host refuse it for good? Then its own undoing must not wake us to try again."""
+        problem = self.port.problem
+        return self.port.state == ERROR and bool(problem and problem.code in _UNDONE)

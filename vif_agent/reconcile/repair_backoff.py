@@ -1,0 +1,75 @@
+"""How soon to look at a port that the host says has changed: soon, but not in a fight.
+
+Most events are the echo of our own work, so they gather for a moment. When somebody undoes what
+we do again and again, the pauses between repairs grow, and it is said once. They grow for what is
+fought over: a port, or a thing that several ports share.
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from vif_agent.resources import Key
+
+LOG = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 0.03
+_LONGEST_SECONDS = 60.0
+_FORGOTTEN_AFTER_SECONDS = 120.0
+_LOUD_AT = 6
+_BACKOFF_AT = 2
+
+#: a port, or something shared
+Thing: TypeAlias = str | Key
+
+
+@dataclasses.dataclass(slots=True)
+class _History:
+    repairs: int = 0
+    last: float = 0.0
+
+
+class RepairBackoff:
+    """What was repaired, how often and when last."""
+
+    def __init__(self) -> None:
+        self._histories: dict[Thing, _History] = {}
+
+    def pause(self, *things: Thing) -> float:
+        """Seconds until a port is to be looked at for a change of these: it, and what changed."""
+        now = time.monotonic()
+        return max(self._pause(thing, now) for thing in things)
+
+    def repaired(self, things: Iterable[Thing]) -> None:
+        for thing in things:
+            history = self._histories.setdefault(thing, _History())
+            history.repairs += 1
+            history.last = time.monotonic()
+            if history.repairs == _LOUD_AT:
+                LOG.warning(
+                    "%s had to be repaired %d times: somebody else keeps changing it. Repairs now"
+                    " come at growing pauses, up to %d s",
+                    thing.name if isinstance(thing, Key) else f"Port {thing}",
+                    history.repairs, _LONGEST_SECONDS,
+                )  # fmt: skip
+
+    def backing_off(self) -> set[Thing]:
+        """A repair of these waits."""
+        since = time.monotonic() - _FORGOTTEN_AFTER_SECONDS
+        histories = self._histories.items()
+        return {
+            t for t, history in histories if history.repairs >= _BACKOFF_AT and history.last > since
+        }
+
+    def reset(self, port_id: str) -> None:
+        self._histories.pop(port_id, None)
+
+    def _pause(self, thing: Thing, now: float) -> float:
+        history = self._histories.get(thing)
+        if history and now - history.last > _FORGOTTEN_AFTER_SECONDS:
+            del self._histories[thing]
+            history = None
+        repairs = history.repairs if history else 0
+        return float(min(_GATHER_SECONDS * 2 ** min(repairs, 20), _LONGEST_SECONDS))
