@@ -14,7 +14,7 @@ from hypothesis import settings
 from tests.support import skips
 from tests.support.examples import PAYLOADS
 from tests.support.real_host import Ports
-from tests.support.sharing import OPTION, Share, by_length
+from tests.support.sharing import OPTION, Share, by_length, module_of
 from tests.support.standins import Standins
 from tests.support.vendors import PROGRAMS
 from vif_agent.host.real import RealHost
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """True: it is dealt with, by another run."""
     share = item.config.stash.get(_SHARE, None)
-    return None if share is None or share.has(item.path.stem) else True
+    return None if share is None or share.has(module_of(item)) else True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -168,8 +168,9 @@ class Vlan(Link):
 class Vxlan(Link):
     """A tunnel device for ``vni``. ``local``, ``group`` and ``peers`` are IP addresses.
 
-    ``group``: "" for none; each of ``peers`` is sent what would go to a group. ``local_ip_present``: the
-    device below it is the one that carries ``local``, else it hears nothing of the group.
+    ``group``: "" for none; each of ``peers`` is sent what would go to a group.
+    ``local_ip_present``: the device below it is the one that carries ``local``, else it hears
+    nothing of the group; ``at_home`` is its former name.
     """
 
     kind: ClassVar[str] = "vxlan"
@@ -185,6 +186,12 @@ class Vxlan(Link):
     ttl: int | None = None
     port: int | None = None
     local_ip_present: bool | None = None
+    at_home: dataclasses.InitVar[bool | None] = None
+
+    def __post_init__(self, at_home: bool | None = None) -> None:
+        super().__post_init__()
+        if at_home is not None:
+            object.__setattr__(self, "local_ip_present", at_home)
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
@@ -319,8 +326,8 @@ class OvsPort(Resource):
 
     ``isolate`` acts at creation only: the port starts in the dead VLAN (tag 4095, trunk 4095) and
     from then on the tag is the Neutron agent's. ``wait_ofport``: the device is there already, so
-    the port counts as ready only with an ofport. ``error_is_final``: or with an error, for Open vSwitch
-    has spoken; it is told, and keeps nobody waiting.
+    the port counts as ready only with an ofport. ``error_is_final``: or with an error, for Open
+    vSwitch has spoken; it is told, and keeps nobody waiting. ``refusable`` is its former name.
     """
 
     space: ClassVar[str] = OVS_PORT
@@ -338,6 +345,12 @@ class OvsPort(Resource):
     isolate: bool = False
     wait_ofport: bool = True
     error_is_final: bool = False
+    refusable: dataclasses.InitVar[bool | None] = None
+
+    def __post_init__(self, refusable: bool | None = None) -> None:
+        super().__post_init__()
+        if refusable is not None:
+            object.__setattr__(self, "error_is_final", refusable)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

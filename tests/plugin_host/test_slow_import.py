@@ -39,7 +39,8 @@ from vif_agent.vif import parse
 conf = cfg.ConfigOpts()
 config.register(conf)
 conf([])
-plugins = PluginRegistry({"late": SubProcessPlugin(discovery.find("vif_agent.plugins")["late"], conf)})
+late = SubProcessPlugin(discovery.find("vif_agent.plugins")["late"], conf)
+plugins = PluginRegistry({"late": late})
 told = queue.Queue()
 plugins.on_answer(lambda ports: told.put(*ports))
 vif = {**json.loads(sys.argv[2]), "type": "former"}

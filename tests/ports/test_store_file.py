@@ -46,7 +46,8 @@ def request(port_id: str = A, generation: int | None = None, verb: str = PLUG) -
 def at_the_next_start(path: Path) -> set[str]:
     """What another process finds, with what SQLite has not yet brought into the file."""
     code = (
-        "import sys, pathlib; from vif_agent.ports.store import Store; from vif_agent.ports import store_file;"
+        "import sys, pathlib; from vif_agent.ports.store import Store;"
+        "from vif_agent.ports import store_file;"
         "p = pathlib.Path(sys.argv[1]); store_file.recover(p); print(*Store(p).ports())"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The parent's end of tests/support/osvif_side.py: a process like nova-compute's, of this Site's host."""
+"""The parent's end of osvif_side.py: a process like nova-compute's, of this Site's host."""
 
 from __future__ import annotations
 

@@ -20,6 +20,11 @@ LONGEST = (
 )
 
 
+def module_of(item: pytest.Item) -> str:
+    """Its room and its name: two rooms may have a module of one name."""
+    return f"{item.path.parent.name}.{item.path.stem}"
+
+
 def by_length(items: list[pytest.Item]) -> list[pytest.Item]:
     """The longest modules first, the others as they are."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
-from vif_agent.config.networks import _DEVICE, BRIDGE, NETWORK
+from vif_agent.config.networks import DEVICE, BRIDGE, NETWORK
 from vif_agent.config.option_types import BusName, Words
 
 DEFAULT: list[cfg.Opt] = [
@@ -103,7 +103,7 @@ OVS: list[cfg.Opt] = [
     cfg.StrOpt(
         "integration_bridge",
         default="br-int",
-        regex=_DEVICE,
+        regex=DEVICE,
         help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
     ),
     cfg.StrOpt(

@@ -4,7 +4,7 @@ from oslo_config import cfg, types
 
 from vif_agent.vif import DEVICE_NAME
 
-_DEVICE = "^" + DEVICE_NAME.pattern
+DEVICE = "^" + DEVICE_NAME.pattern
 
 
 BRIDGE: list[cfg.Opt] = [
@@ -34,7 +34,7 @@ NETWORK: list[cfg.Opt] = [
     ),
     cfg.Opt(
         "physical_interface_mappings",
-        type=types.Dict(types.String(regex=_DEVICE), bounds=False),
+        type=types.Dict(types.String(regex=DEVICE), bounds=False),
         default={},
         help="The device that leads to each physical network, as in the option of this name of "
         "Neutron's linux bridge agent: physnet1:eth1,physnet2:bond0.",

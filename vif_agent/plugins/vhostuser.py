@@ -79,8 +79,8 @@ class VhostUserPlugin(OvsPorts):
     def _port(self, vif: Vif) -> OvsPort:
         """The one end makes the socket, the other connects: ``vhostuser_mode`` is qemu's part.
 
-        ``error_is_final``: os-vif's plug succeeds too when Open vSwitch refuses such a port, as it does
-        without DPDK; one of them must not keep nova-compute from starting.
+        ``error_is_final``: os-vif's plug succeeds too when Open vSwitch refuses such a port, as it
+        does without DPDK; one of them must not keep nova-compute from starting.
         """
         port = dataclasses.replace(
             self.port(vif, "vhu" + vif.short_id), mtu_request=vif.mtu, error_is_final=True

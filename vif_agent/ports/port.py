@@ -62,12 +62,12 @@ class FullSet:
 class Port:
     """A port's wish as stored, and what became of it.
 
-    ``previous_specs``: its earlier plugs, (instance, vif), that are not undone yet, the oldest first;
+    ``previous_specs``: its earlier plugs, (instance, vif), that are not undone yet, oldest first;
     ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
     to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
     done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
-    ``made`` was stored; ``recent_generations``: the generations of its last wishes; ``parsed``: the VIF, as the
-    bus has read it, until there is a result (not stored).
+    ``made`` was stored; ``recent_generations``: the generations of its last requests; ``parsed``:
+    the VIF, as the bus has read it, until there is a result (not stored).
     """
 
     port_id: str

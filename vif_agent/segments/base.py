@@ -1,4 +1,4 @@
-"""The former place of ``vif_agent.network_types.base``: drivers of other packages import it here."""
+"""The former place of ``vif_agent.network_types.base``: drivers elsewhere import it here."""
 
 from vif_agent.network_types.base import GROUP, TypeDriver
 
