@@ -188,7 +188,7 @@ class Vxlan(Link):
     local_ip_present: bool | None = None
     at_home: dataclasses.InitVar[bool | None] = None
 
-    def __post_init__(self, at_home: bool | None = None) -> None:
+    def __post_init__(self, at_home: bool | None) -> None:
         super().__post_init__()
         if at_home is not None:
             object.__setattr__(self, "local_ip_present", at_home)
@@ -347,7 +347,7 @@ class OvsPort(Resource):
     error_is_final: bool = False
     refusable: dataclasses.InitVar[bool | None] = None
 
-    def __post_init__(self, refusable: bool | None = None) -> None:
+    def __post_init__(self, refusable: bool | None) -> None:
         super().__post_init__()
         if refusable is not None:
             object.__setattr__(self, "error_is_final", refusable)

@@ -5,7 +5,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
-from vif_agent.config.networks import DEVICE, BRIDGE, NETWORK
+from vif_agent.config.networks import BRIDGE, DEVICE, NETWORK
 from vif_agent.config.option_types import BusName, Words
 
 DEFAULT: list[cfg.Opt] = [
