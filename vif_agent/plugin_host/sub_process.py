@@ -34,7 +34,8 @@ class SubProcessPlugin:
     """``error``: why it cannot be asked at all; empty when it can."""
 
     def __init__(self, candidate: Candidate, conf: Any) -> None:
-        self.name, self.package, self.error = candidate.name, candidate.package, _LOADING
+        self.error = _LOADING
+        self._candidate = candidate
         self.contract = ""
         self.aliases: Mapping[str, str] = {}
         self._borrow: Sequence[str] = conf.plugins.borrow
@@ -58,6 +59,16 @@ class SubProcessPlugin:
         threading.Thread(target=self._serve, name=f"plugin-{candidate.name}", daemon=True).start()
 
     # -- for those who ask -------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Of the plugin, as its entry point has it."""
+        return self._candidate.name
+
+    @property
+    def package(self) -> str:
+        """As ``Candidate.package``."""
+        return self._candidate.package
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The answer, or a VifAgentError: Unanswered if there is none yet."""
