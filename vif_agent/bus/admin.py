@@ -10,8 +10,10 @@ from oslo_messaging.rpc.dispatcher import RPCDispatcher
 
 from vif_agent import bus
 from vif_agent.bus import arguments, joining, transport
+from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.bus.views import port as port_view
+from vif_agent.bus.waiters import Later
 from vif_agent.errors import VifAgentError
 from vif_agent.ports.store import Store
 from vif_agent.private_names import oslo_servers as private
@@ -84,9 +86,9 @@ class Calls:
     @_call
     def wait_vif(
         self, ctxt: Any, port_id: str, generation: int | None = None, timeout: float = 30
-    ) -> dict[str, Any]:
+    ) -> Any:
         """The port once it is settled, else as it is after ``timeout`` seconds."""
-        return self._report.wait(port_id, generation, timeout)
+        return self._report.answer(port_id, generation, timeout)
 
     @_call
     def plan(
@@ -152,6 +154,12 @@ class Door(RPCDispatcher):  # type: ignore[misc]
     Or worse: one that states a time limit and a namespace leaves a thread behind for good.
     """
 
+    def __init__(
+        self, endpoints: list[Any], serializer: Any, replies: Replies | None = None
+    ) -> None:
+        super().__init__(endpoints, serializer)
+        self._replies = replies or Replies()
+
     def dispatch(self, incoming: Any) -> Any:
         """The answer, or ExpectedException for what is refused here."""
         if arguments.queue_name(private.reply_queue(incoming)) is None:
@@ -164,7 +172,20 @@ class Door(RPCDispatcher):  # type: ignore[misc]
             arguments.check_message(incoming.message, sorted(known - {"target"}))
         except VifAgentError:
             raise oslo_messaging.ExpectedException from None
-        return super().dispatch(incoming)
+        answer = super().dispatch(incoming)
+        if isinstance(answer, Later):
+            self._answer_later(incoming, answer)
+        return answer
+
+    def _answer_later(self, incoming: Any, later: Later) -> None:
+        """The thread that has read the call is free for others; the answer has one of its own."""
+        caller, limit = private.reply_queue(incoming), private.time_limit(incoming)
+        send = private.answered_apart(incoming)
+        beat: dict[str, Any] = {}
+        if isinstance(limit, int):
+            beat = {"beat": lambda: self._replies.put(caller, incoming.heartbeat)}
+            beat["pause"] = limit / 2
+        later.ask(lambda view: self._replies.put(caller, lambda: send(view)), **beat)
 
 
 class Server(private.CallServer):
@@ -175,10 +196,10 @@ class Server(private.CallServer):
         return joining.patiently(lambda: joining.calls(self.transport, host))
 
 
-def server(messaging: Any, host: str, calls: Calls) -> Any:
+def server(messaging: Any, host: str, calls: Calls, replies: Replies) -> Any:
     """oslo.messaging's own pool makes a thread for each call, up to its bound, and keeps them."""
     target = transport.target(bus.ADMIN_TOPIC, host)
     made = oslo_messaging.get_rpc_server(messaging, target, [calls], server_cls=Server)
-    made.dispatcher = Door([calls], None)
+    made.dispatcher = Door([calls], None, replies)
     made.use_pool(ThreadPoolExecutor)  # takes an idle thread first
     return made

@@ -7,15 +7,16 @@ from typing import Any
 from vif_agent.bus import declared, joining, leaving
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
-from vif_agent.bus.report import MOST_WAITING, Report
+from vif_agent.bus.replies import Replies
+from vif_agent.bus.report import Report
 
 LOG = logging.getLogger(__name__)
 
-_CALLS_AT_ONCE = MOST_WAITING + 64  # oslo's own bound is 64
+_REPLIES_SECONDS = 2.0
 
 
 class Membership:
-    """``admin``: the server of the calls."""
+    """``admin``: the server of the calls; ``replies``: what it has yet to answer."""
 
     def __init__(
         self,
@@ -25,6 +26,7 @@ class Membership:
         report: Report,
         intake: Intake,
         admin: Any,
+        replies: Replies,
     ) -> None:
         self._messaging = messaging
         self._host = host
@@ -32,6 +34,7 @@ class Membership:
         self._report = report
         self._intake = intake
         self._admin = admin
+        self._replies = replies
         self._joined, self._left = threading.Event(), threading.Event()
 
     def join(self) -> None:
@@ -41,7 +44,7 @@ class Membership:
         said = joining.patiently(lambda: declared.differing(self._messaging, queues))
         declared.must_be_as_asked([*said, *self._notifications.differing()])
         self._intake.begin()
-        self._admin.start(override_pool_size=_CALLS_AT_ONCE)
+        self._admin.start()
         self._joined.set()
 
     def leave(self, seconds: float) -> None:
@@ -59,6 +62,7 @@ class Membership:
                 self._intake.end()
                 leaving.stop(self._admin)
                 self._admin.wait()
+                self._replies.drain(_REPLIES_SECONDS)
             self._notifications.stop()
         finally:
             self._left.set()

@@ -1,14 +1,18 @@
 """Tells what became of a cast: to the log, to the bus, and to whoever waits for it."""
 
+import contextlib
+import functools
 import logging
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from vif_agent.bus import views
 from vif_agent.bus.casts import Refusal
+from vif_agent.bus.waiters import MOST_WAITING, Later, View, Waiter, Waiters
+from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.port import PENDING, PLUG, RETRYING, UNPLUG, Port, counts
 from vif_agent.ports.store import Store
 
@@ -26,10 +30,6 @@ class Sender(Protocol):
         """Never blocks, never raises."""
 
 
-#: who waits holds a thread of those that carry out calls; the rest is for all other calls
-MOST_WAITING = 192
-
-
 class Report:
     """Safe to use from several threads."""
 
@@ -39,9 +39,8 @@ class Report:
         self._store = store
         self._notifications = notifications
         self._host = host
-        self._condition = threading.Condition()
-        self._room = threading.BoundedSemaphore(most_waiting)
-        self._ended = False
+        self._lock = threading.Lock()
+        self._waiters = Waiters(most_waiting)
         #: by port and generation, for those who wait for one
         self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         #: what was told since the start, by event ("vif.plug.end")
@@ -50,11 +49,12 @@ class Report:
         self.casts_wait: str | None = None
 
     def finished(self, ports: Iterable[Port]) -> None:
-        """Tells of each port's new state, once it is settled or fails for the first time."""
+        """Tell of these; whoever waits for one is answered from what the store has in memory."""
         for port in ports:
-            self._log(port)
-            self._send(_event(port), views.port(port))
-        self._wake()
+            view = views.port(port)
+            self._log(port, view)
+            self._send(_event(port), view)
+            self._waiters.settled(port.port_id)
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
         """Of casts that were refused at the door: what is on disk is as it was."""
@@ -64,7 +64,7 @@ class Report:
             self._send(f"vif.{refusal.verb}.error", view)
             if refusal.port_id and refusal.generation is not None:
                 self._remember((refusal.port_id, refusal.generation), view)
-        self._wake()
+                self._waiters.settled(refusal.port_id)
 
     def waiting(self, why: str) -> None:
         """Of the casts; empty: they do not wait any more."""
@@ -75,43 +75,61 @@ class Report:
         port = self._store.ports([port_id]).get(port_id)
         return views.port(port) if port else None
 
-    def wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
+    def wait(self, port_id: str, generation: int | None, timeout: float) -> View:
         """The port once its wish, of this generation or a later one, is settled; else as it is.
 
         Settled is ready, unplugged, error or refused; a transient failure is waited out. Where too
         many wait already it is told at once as it is.
         """
-        if not self._room.acquire(blocking=False):
-            return self._wait(port_id, generation, timeout=0)
-        try:
-            return self._wait(port_id, generation, timeout)
-        finally:
-            self._room.release()
+        told: list[View] = []
+        answered = threading.Event()
+
+        def answer(view: View) -> None:
+            told.append(view)
+            answered.set()
+
+        self.answer_later(port_id, generation, timeout, answer)
+        answered.wait()
+        return told[0]
+
+    def answer(self, port_id: str, generation: int | None, timeout: float) -> View | Later:
+        """As ``wait``, without a thread to wait in."""
+        view, settled = self._look(port_id, generation)
+        if settled or not timeout:
+            return view
+        return Later(functools.partial(self.answer_later, port_id, generation, timeout))
+
+    def answer_later(
+        self,
+        port_id: str,
+        generation: int | None,
+        timeout: float,
+        answer: Callable[[View], None],
+        **beat: Any,
+    ) -> None:
+        """The same; ``answer`` is called with it, from any thread. ``beat``: of a Waiter."""
+        look = functools.partial(self._look, port_id, generation)
+        self._waiters.add(Waiter(port_id, look, answer, timeout, **beat))
 
     def end(self) -> None:
         """Whoever waits is answered now."""
-        self._ended = True
-        self._wake()
-
-    def _wait(self, port_id: str, generation: int | None, timeout: float) -> dict[str, Any]:
-        deadline = time.monotonic() + timeout
-        while True:
-            with self._condition:
-                view = self._look(port_id, generation)
-                settled = view["state"] not in (PENDING, RETRYING)
-                left = deadline - time.monotonic()
-                if settled or left <= 0 or self._ended:
-                    return view
-                self._condition.wait(min(left, 1.0))
+        self._waiters.end()
 
     def _send(self, event: str, view: dict[str, Any]) -> None:
         self.counts[event] += 1
         self._notifications.send(event, {**view, "host": self._host})
 
-    def _look(self, port_id: str, generation: int | None) -> dict[str, Any]:
+    def _look(self, port_id: str, generation: int | None) -> tuple[View, bool]:
+        """The port, and whether whoever waits for this generation waits no more."""
+        view = self._view(port_id, generation)
+        return view, view["state"] not in (PENDING, RETRYING)
+
+    def _view(self, port_id: str, generation: int | None) -> View:
         if generation is not None and (refused := self._refusals.get((port_id, generation))):
             return refused
-        port = self._store.ports([port_id]).get(port_id)
+        port = None
+        with contextlib.suppress(StoreUnavailable):  # who waits asks again
+            port = self._store.ports([port_id]).get(port_id)
         if port and (
             generation is None or generation in (port.generation, *port.recent_generations)
         ):
@@ -120,19 +138,15 @@ class Report:
             return {**views.port(port), "overtaken": True}  # dropped, or it will be when it comes
         return {"port_id": port_id, "state": PENDING, "error": None, "generation": generation}
 
-    def _remember(self, request: tuple[str, int], view: dict[str, Any]) -> None:
-        with self._condition:
+    def _remember(self, request: tuple[str, int], view: View) -> None:
+        with self._lock:
             self._refusals[request] = view
             self._refusals.move_to_end(request)
             while len(self._refusals) > _REFUSALS_KEPT:
                 self._refusals.popitem(last=False)
 
-    def _wake(self) -> None:
-        with self._condition:
-            self._condition.notify_all()
-
-    def _log(self, port: Port) -> None:
-        words = _words(views.port(port))
+    def _log(self, port: Port, view: View) -> None:
+        words = _words(view)
         if port.problem is None:
             undone = f": {port.repaired[:_LONGEST_REPAIR]}" if port.repaired else ""
             LOG.info("%s %s%s", _DONE["repair" if port.repaired else port.verb], words, undone)

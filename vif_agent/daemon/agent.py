@@ -17,6 +17,7 @@ from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.membership import Membership
 from vif_agent.bus.notifications import Notifications
+from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd
 from vif_agent.daemon.chores import NEVER, Chore, Chores
@@ -104,8 +105,9 @@ class Agent:
             self._conf.cleanup.interval,
             report.waiting,
         )
-        server = admin.server(messaging, host, calls)
-        return Membership(messaging, host, notifications, report, intake, server)
+        replies = Replies()
+        server = admin.server(messaging, host, calls, replies)
+        return Membership(messaging, host, notifications, report, intake, server, replies)
 
     def _paces(self, report: Report) -> dict[Chore, Callable[[], float]]:
         """What is done now and then, and how often."""

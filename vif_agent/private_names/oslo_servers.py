@@ -149,6 +149,17 @@ def without_limit(call: Any) -> None:
     call.client_timeout = None
 
 
+def answered_apart(call: Any) -> Callable[[Any], None]:
+    """What answers it, from any thread; the answer of its server is dropped.
+
+    That has a name in the drivers' common base only, and no promise that it may come late: see
+    the test with a thousand callers who wait.
+    """
+    send: Callable[[Any], None] = call.reply
+    call.reply = lambda *_, **__: None
+    return send
+
+
 class CastServer(MessageHandlingServer):  # type: ignore[misc]
     """What its own servers do themselves is left to ``listen``, ``came`` and ``process``."""
 

@@ -49,6 +49,8 @@ _OSLO_MESSAGING: Sequence[Look] = (
         f"{_AMQP}:AMQPIncomingMessage",
         "listener message unique_id reply_q client_timeout orig_msg_id _message_operations_handler",
     ),
+    Takes(f"{_AMQP}:AMQPIncomingMessage.reply", "self reply failure"),
+    Takes(f"{_AMQP}:AMQPIncomingMessage.heartbeat", "self"),
     Takes(f"{_AMQP}:MessageOperationsHandler.do", "self task"),
     Takes(f"{_AMQP}:NotificationAMQPIncomingMessage.acknowledge", "self"),
     Takes(f"{_AMQP}:NotificationAMQPListener", "driver conn"),
