@@ -23,7 +23,7 @@ BRIDGE = OvsBridge(name="br-two", shared=True, datapath_type="netdev")
 
 def heard(client: Client) -> set[Key]:
     """All that was told since, once it has been: what comes later is behind this read."""
-    client.ovsdb._call(lambda: None)
+    client.ovsdb._calls.call(lambda: None)
     keys: set[Key] = set()
     while True:
         try:
@@ -48,6 +48,8 @@ def test_own_change_wakes_nobody_and_what_ovs_vswitchd_makes_of_it_does(
         seen = Actual(client.ovsdb.read([key()]))
         assert client.ovsdb.apply(diff({}, {key(): {PORT}}, seen).connect) == {}
         assert heard(client) == set()
+    ovs.sync()
+    assert heard(client) == set()  # nor that ovs-vswitchd has let go of it
 
 
 def test_change_of_anothers_is_told_though_we_write_too(ovs: PrivateOvs, client: Client) -> None:

@@ -10,7 +10,6 @@ import pytest
 from tests.host.test_ovsdb import Client, internal, key
 from tests.support.real_host import Ports, Vif, links
 from vif_agent.errors import OvsdbUnavailable
-from vif_agent.host.ovs.vswitchd import is_there
 from vif_agent.host.real import RealHost
 from vif_agent.ports.port import READY, RETRYING
 from vif_agent.ports.store import Store
@@ -24,10 +23,21 @@ GONE = "ovs-vswitchd, which gave it its ofport, is not there"
 
 
 @contextmanager
+def asking(connection: str, timeout: float = 10) -> Iterator[Callable[[], bool]]:
+    """Whether ovs-vswitchd is there, asked as often as one likes."""
+    client = Client(connection, timeout)
+    try:
+        yield lambda: client.ovsdb._calls.call(client.ovsdb._is_attended)
+    finally:
+        client.ovsdb.stop()
+
+
+@contextmanager
 def dead(ovs: PrivateOvs) -> Iterator[None]:
     ovs.kill_vswitchd()
     try:
-        processes.wait_until(lambda: not is_there(ovs.connection, 10), "ovsdb-server's notice")
+        with asking(ovs.connection) as is_there:
+            processes.wait_until(lambda: not is_there(), "ovsdb-server's notice")
         yield
     finally:
         ovs.start_vswitchd()
@@ -69,16 +79,26 @@ def test_agent_started_meanwhile_believes_no_ofport(ovs: PrivateOvs) -> None:
 
 
 def test_to_ask_writes_nothing_and_keeps_nobody_out(ovs: PrivateOvs) -> None:
-    with WriteWatch(ovs) as watch:
-        watch.settle(quiet=1.1)
-        assert is_there(ovs.connection, 10)
-        assert watch.events() == []
-    with dead(ovs):
-        assert not any(is_there(ovs.connection, 10) for _ in range(5))
-    assert is_there(ovs.connection, 10)
+    with asking(ovs.connection) as is_there:
+        with WriteWatch(ovs) as watch:
+            watch.settle(quiet=1.1)
+            assert is_there()
+            assert watch.events() == []
+        with dead(ovs):
+            assert not any(is_there() for _ in range(5))
+        assert is_there()
     assert "another ovs-vswitchd" not in (ovs.directory / "ovs-vswitchd.log").read_text()
 
 
+def test_one_of_several_servers_is_asked(ovs: PrivateOvs) -> None:
+    """That whose rows we have."""
+    with asking(f"unix:/nowhere/db.sock,{ovs.connection}") as is_there:
+        assert is_there()
+        with dead(ovs):
+            assert not is_there()
+
+
 def test_no_server_to_ask() -> None:
-    with pytest.raises(OvsdbUnavailable, match="No such file or directory"):
-        is_there("unix:/nowhere/db.sock", 1)
+    gone = pytest.raises(OvsdbUnavailable, match="No such file or directory")
+    with asking("unix:/nowhere/db.sock", 1) as is_there, gone:
+        is_there()

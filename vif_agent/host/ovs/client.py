@@ -32,7 +32,7 @@ _BATCH = 50
 
 
 class Answer:
-    """To a transaction; ``lost``: with the connection, so nobody knows."""
+    """To a request; ``lost``: with the connection, so nobody knows."""
 
     message: Message | None = None
     lost = False
@@ -118,9 +118,9 @@ class Client:
                 break
         return True
 
-    def transact(self, request: Sequence[Any]) -> Answer:
+    def request(self, method: str, params: Sequence[Any]) -> Answer:
         answer = Answer()
-        message = Message.create_request("transact", [*request])
+        message = Message.create_request(method, [*params])
         self._answers[message.id] = answer
         if self._session.send(message):
             del self._answers[message.id]

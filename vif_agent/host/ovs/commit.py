@@ -11,7 +11,7 @@ from vif_agent.host.ovs.refusals import Overtaken, refusal
 from vif_agent.host.ovs.rows import root
 from vif_agent.host.ovs.vswitchd import Progress
 from vif_agent.host.ovs.writer import Writer
-from vif_agent.plan.steps import Step
+from vif_agent.plan.steps import REMOVE, Step
 from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
 
 #: of one transaction, when others write what it depends on
@@ -19,14 +19,14 @@ _TRIES = 5
 
 
 class Commits:
-    """``lock``: for the client. ``wait_for`` goes on with it until that is so, or raises."""
+    """``lock``: for the client. ``wait_for`` an answer goes on with it, or raises."""
 
     def __init__(
         self,
         client: Client,
         lock: Lock,
         progress: Progress,
-        wait_for: Callable[[Callable[[], bool]], None],
+        wait_for: Callable[[Answer], None],
     ) -> None:
         self._client = client
         self._lock = lock
@@ -70,14 +70,15 @@ class Commits:
             request = writer.request()
             if request is None:
                 return True
-            answer = self._client.transact(request)
-        self._wait_for(lambda: answer.here)
+            answer = self._client.request("transact", request)
+        self._wait_for(answer)
         number = outcome(request, _result(answer))
         if number is None:
             return False
         with self._lock:
-            ports = [step.key.name for step in steps if step.key.space == OVS_PORT]
-            self._progress.wrote(ports, number)
+            ports = [step for step in steps if step.key.space == OVS_PORT]
+            self._progress.removed([s.key.name for s in ports if s.verb == REMOVE])
+            self._progress.wrote([s.key.name for s in ports if s.verb != REMOVE], number)
             self._drop_echoes(writer)
         return True
 

@@ -6,42 +6,31 @@ transaction a round. It tells of interfaces that ovs-vswitchd has taken in or re
 the lock, after it has taken in what the server has sent by then: that costs no hop to the thread.
 """
 
-import errno
 import logging
-import os
-import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, TypeVar
+from typing import Any
 
 import ovs.poller
 
 from vif_agent.errors import OvsdbUnavailable, Problem
-from vif_agent.host.ovs.client import Client
+from vif_agent.host.ovs import vswitchd
+from vif_agent.host.ovs.calls import DOES_NOT_ANSWER, PATIENCE_SECONDS, Calls
+from vif_agent.host.ovs.client import Answer, Client
 from vif_agent.host.ovs.commit import Commits
-from vif_agent.host.ovs.rows import NOT_INITIALISED, Rows
-from vif_agent.host.ovs.vswitchd import Progress
+from vif_agent.host.ovs.news import EVERYTHING as EVERYTHING
+from vif_agent.host.ovs.news import News
+from vif_agent.host.ovs.news import OnChange as OnChange
+from vif_agent.host.ovs.rows import Rows
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
 from vif_agent.resources import OVS_BRIDGE, Key
 
 LOG = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
-#: told instead of keys when events may have been missed: everything may differ
-EVERYTHING: frozenset[Key] | None = None
-
 _Which = Callable[[], Collection[Key]]
-OnChange = Callable[[frozenset[Key] | None], None]
 
-#: seconds to wait for an answer, and more for each write of a transaction
-_PATIENCE_SECONDS, _PATIENCE_EACH = 3.0, 0.02
-_DOES_NOT_ANSWER = "ovsdb: the server does not answer"
 _YOUNG_SECONDS = 5.0  # after the start a connection may yet come
 
 
@@ -54,24 +43,16 @@ class Ovsdb:
 
     def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
         self._timeout = timeout
-        self._connection = connection
-        self._trouble = ""  # the last that was told
-        self._on_change = on_change
-        self._calls: deque[tuple[Callable[[], Any], Future[Any], float]] = deque()
-        # not a pipe: eventlet's os.read waits even on one that is set not to block
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._hangs_from = float("inf")  # while a call is carried out: when nobody waits for it
         self._started = 0.0
         self._stopping = False
         self._is_missed = False  # a connection that was there may come back
-        self._state = ("connection lost", 0)
-        self._vswitchd = Progress(connection, timeout)
-        self._unattended: set[str] = set()
         self._lock = threading.Lock()  # for the client, the rows and how far ovs-vswitchd is
         self._client = Client(connection)
         self._rows = Rows(self._client.replica)
-        self._commits = Commits(self._client, self._lock, self._vswitchd, self._wait_for_answer)
+        self._vswitchd = vswitchd.Progress()
+        self._commits = Commits(self._client, self._lock, self._vswitchd, self._wait_for)
+        self._news = News(connection, self._client, self._vswitchd, self._lock, on_change)
+        self._calls = Calls(timeout, on_change)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
     def start(self) -> None:
@@ -80,11 +61,10 @@ class Ovsdb:
 
     def stop(self) -> None:
         self._stopping = True
-        self._wake()
+        self._calls.wake()
         self._thread.join()
         self._client.close()
-        self._wake_read.close()
-        self._wake_write.close()
+        self._calls.close()
 
     def read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
         return self._look(lambda: keys, going)
@@ -99,51 +79,29 @@ class Ovsdb:
         What cannot be written, or the database refuses, is tried again in halves, so that one bad
         row harms no other.
         """
-        return self._call(lambda: self._commits.apply(steps), [step.key for step in steps])
+        return self._calls.call(lambda: self._commits.apply(steps), [step.key for step in steps])
 
     def _look(self, which: _Which, going: Collection[Key] = ()) -> dict[Key, Found]:
         """Only for a connection that is not there, or for a question to the server, is the thread
         needed."""
         seen = self._remember(which, going)
-        return self._call(lambda: self._read(which, going)) if seen is None else seen
+        return self._calls.call(lambda: self._read(which, going)) if seen is None else seen
 
     def _remember(self, which: _Which, going: Collection[Key]) -> dict[Key, Found] | None:
-        self._fail_if_hanging()
-        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
-            raise OvsdbUnavailable(_DOES_NOT_ANSWER)
+        self._calls.fail_if_hanging()
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            raise OvsdbUnavailable(DOES_NOT_ANSWER)
         try:
             if not self._client.connected:
                 return None
             if self._client.take_in():
-                self._wake()  # of what has come the thread tells, or has waited for it
+                self._calls.wake()  # of what has come the thread tells, or has waited for it
             seen = self._seen(which()) if self._client.current else None
             if seen is None or self._vswitchd.to_recheck(seen, going):
                 return None
             return self._vswitchd.believed(seen, going)
         finally:
             self._lock.release()
-
-    def _call(self, function: Callable[[], _T], writes: Sequence[Key] = ()) -> _T:
-        """Nobody waits for a server that hangs. What is given up amid the work goes on by itself,
-        its end is told as a change of what it ``writes``, and until then all else fails at once."""
-        self._fail_if_hanging()
-        patience = min(_PATIENCE_SECONDS + _PATIENCE_EACH * len(writes), self._timeout * 2)
-        future: Future[_T] = Future()
-        self._calls.append((function, future, patience))
-        self._wake()
-        try:
-            return future.result(patience)
-        except FutureTimeout:
-            if not future.cancel():  # else nobody knows of what is done later
-                future.add_done_callback(lambda _: self._on_change(frozenset(writes)))
-            raise OvsdbUnavailable(_DOES_NOT_ANSWER) from None
-
-    def _fail_if_hanging(self) -> None:
-        if time.monotonic() > self._hangs_from:
-            raise OvsdbUnavailable("ovsdb: the server has not answered yet")
-
-    def _wake(self) -> None:
-        self._wake_write.send(b"!")
 
     def _run(self) -> None:
         while not self._stopping:
@@ -159,40 +117,26 @@ class Ovsdb:
         with self._lock:
             self._client.run()
         self._tell()
-        while self._calls:
-            function, future, patience = self._calls.popleft()
-            self._hangs_from = time.monotonic() + patience
-            self._carry_out(function, future)
-            self._hangs_from = float("inf")
+        self._calls.carry_out(self._connect)
         self._tell()
         poller = self._poller()
         if not self._calls:
             poller.block()
-        self._drain()
+        self._calls.drain()
 
-    def _drain(self) -> None:
-        try:
-            while self._wake_read.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
+    def _tell(self) -> None:
+        self._is_missed = self._news.tell() or self._is_missed
 
-    def _carry_out(self, function: Callable[[], _T], future: Future[_T]) -> None:
+    def _connect(self) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
-        try:
-            if not self._goes_on_until(lambda: self._client.connected, self._grace()):
-                self._is_missed = False
-                raise OvsdbUnavailable(f"ovsdb: {self._away}")
-            self._tell()  # of the connection, before anything is seen through it
-        except Exception as error:
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
-        else:
-            _complete(future, function)
+        if not self._goes_on_until(lambda: self._client.connected, self._grace()):
+            self._is_missed = False
+            raise OvsdbUnavailable(f"ovsdb: {self._news.away}")
+        self._tell()  # of the connection, before anything is seen through it
 
-    def _wait_for_answer(self, here: Callable[[], bool]) -> None:
-        if not self._goes_on_until(here, self._timeout):
-            raise OvsdbUnavailable("ovsdb: no answer to a transaction")
+    def _wait_for(self, answer: Answer) -> None:
+        if not self._goes_on_until(lambda: answer.here, self._timeout):
+            raise OvsdbUnavailable("ovsdb: the server gives no answer")
 
     def _goes_on_until(self, done: Callable[[], bool], seconds: float) -> bool:
         """Not longer than that; also ``stop`` ends it."""
@@ -204,7 +148,7 @@ class Ovsdb:
             poller = self._poller()
             poller.timer_wait(int(left * 1000) + 1)
             poller.block()
-            self._drain()
+            self._calls.drain()
             with self._lock:
                 self._client.run()
         return True
@@ -217,77 +161,26 @@ class Ovsdb:
 
     def _poller(self) -> Any:
         poller = ovs.poller.Poller()
-        poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
+        self._calls.wait(poller)
         with self._lock:
             self._client.wait(poller)
         return poller
 
-    def _tell(self) -> None:
-        """Pass on what has changed since the last time."""
-        client, replica = self._client, self._client.replica
-        with self._lock:
-            root = replica.root if client.connected else None
-            was, self._state = self._state, _state(client)
-            keys = self._vswitchd.reached(root) if root else frozenset()
-            keys |= replica.changed
-            replica.changed.clear()
-        self._tell_trouble()
-        if self._state != was:
-            LOG.info("OVSDB %s", self._state[0])
-        if self._state != was and client.connected:
-            self._is_missed = True
-            self._on_change(EVERYTHING)
-        elif keys:
-            self._on_change(keys)
-
-    def _tell_trouble(self) -> None:
-        trouble, connected = self._client.trouble, self._client.connected
-        if not connected and trouble != self._trouble:
-            absent = trouble in ("", os.strerror(errno.ENOENT))  # a host may have none
-            LOG.log(logging.INFO if absent else logging.WARNING, "OVSDB: %s", self._away)
-        self._trouble = "" if connected else trouble
-
-    @property
-    def _away(self) -> str:
-        why = f": {self._client.trouble}" if self._client.trouble else ""
-        return f"not connected to {self._connection}{why}"
-
     def _read(self, which: _Which, going: Collection[Key]) -> dict[Key, Found]:
         with self._lock:
             seen = self._seen(which())
-        return self._vswitchd.believed(seen, going)
+        return self._vswitchd.believed(seen, going, self._is_attended)
+
+    def _is_attended(self) -> bool:
+        with self._lock:
+            answer = vswitchd.ask(self._client)
+        self._wait_for(answer)
+        return vswitchd.is_there(answer)
 
     def _seen(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._vswitchd.awaited(key.name))) for key in keys)
         seen = {key: thing for key, thing in found if thing is not None}
         for key in keys:
             if key.space == OVS_BRIDGE:
-                self._tell_unattended(key.name, seen.get(key))
+                self._news.tell_unattended(key.name, seen.get(key))
         return seen
-
-    def _tell_unattended(self, name: str, bridge: Found | None) -> None:
-        """Once of each that is made, and when its owner has come."""
-        if bridge and bridge.error and name not in self._unattended:
-            LOG.warning("Bridge %s: %s", name, bridge.error)
-            self._unattended.add(name)
-        elif name in self._unattended and not (bridge and bridge.error):
-            LOG.info("Bridge %s: %s", name, "its owner has come" if bridge else "it has gone")
-            self._unattended.discard(name)
-
-
-def _state(client: Client) -> tuple[str, int]:
-    """In words, and of which connection."""
-    if not client.connected:
-        return "connection lost", 0
-    initialised = client.replica.root is not None
-    text = "connected" if initialised else f"connected, but {NOT_INITIALISED}"
-    return text, client.attempt
-
-
-def _complete(future: Future[_T], function: Callable[[], _T]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(function())
-    except Exception as error:
-        future.set_exception(error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Row:
     """``references``: the columns that name rows of other tables of ours by UUID."""
 
@@ -23,13 +23,13 @@ class Row:
 Ids = dict[str, str]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class OpenVSwitch(Row):
     next_cfg: int = 0
     cur_cfg: int = 0
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Bridge(Row):
     references: ClassVar[tuple[str, ...]] = ("ports",)
 
@@ -41,7 +41,7 @@ class Bridge(Row):
     external_ids: Ids = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Port(Row):
     references: ClassVar[tuple[str, ...]] = ("interfaces", "qos")
 
@@ -50,7 +50,7 @@ class Port(Row):
     qos: str | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Interface(Row):
     name: str = ""
     type: str = ""
@@ -61,13 +61,13 @@ class Interface(Row):
     error: str | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Qos(Row):
     type: str = ""
     external_ids: Ids = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Database(Row):
     """Of the database ``_Server``: what ovsdb-server says of those that it serves."""
 
