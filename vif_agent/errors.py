@@ -35,6 +35,7 @@ class VifAgentError(Exception):
 
     @property
     def problem(self) -> Problem:
+        """As it is stored and told: bounded, and printable."""
         return Problem(self.code, plain(str(self), _LONGEST), self.transient)
 
 

@@ -60,6 +60,8 @@ class Found:
 
 
 class Verdict(enum.Enum):
+    """What may be done with a thing on the host: see ``verdict``."""
+
     OURS = "ours"
     ADOPTABLE = "adoptable"
     FOREIGN = "foreign"
@@ -71,6 +73,7 @@ def alias(owner: str) -> str:
 
 
 def owner_in_alias(text: str | None) -> str | None:
+    """A port's id or SHARED; None without the agent's tag."""
     mark, _, owner = (text or "").partition(" ")
     return owner if mark == MARK and owner else None
 
@@ -115,6 +118,7 @@ def _is_ports_own(wanted: Resource, found: Found, owner: str) -> bool:
 
 
 def is_trunk_bridge(resource: Resource) -> bool:
+    """Neutron's bridge for one trunk, whichever."""
     return resource.space == OVS_BRIDGE and resource.name.startswith(TRUNK_BRIDGE)
 
 

@@ -29,6 +29,7 @@ def of_pci(address: str, what: str) -> str:
 
 
 def has_placeholder(resource: Resource) -> bool:
+    """Must the host find a name before it can be used?"""
     return PLACEHOLDER.search(_text_of(resource)) is not None
 
 

@@ -76,19 +76,23 @@ class Fields:
         self.value: Mapping[str, object] = value
 
     def need(self, value: _T | None, key: str, expected: str) -> _T:
+        """The value; InvalidRequest for None."""
         if value is None:
             raise self.wrong(key, expected)
         return value
 
     def wrong(self, key: str, expected: str) -> InvalidRequest:
+        """The error for what stands under ``key``."""
         said = key if key.isprintable() else brief(key)  # of a bad one the sender has thought
         return InvalidRequest(f"{self.path}.{said}", self.value.get(key), expected)
 
     def child(self, key: str) -> "Fields":
+        """A dict under ``key``; an empty one where there is none."""
         value = self.value.get(key)
         return Fields(f"{self.path}.{key}", {} if value is None else value)
 
     def children(self, key: str) -> Iterator["Fields"]:
+        """The dicts in a list under ``key``."""
         value = self.value.get(key)
         if value is None:
             return
@@ -98,6 +102,7 @@ class Fields:
             yield Fields(f"{self.path}.{key}[{place}]", item)
 
     def address(self, key: str) -> str | None:
+        """An IP address in its canonical form."""
         text = self.text(key)
         try:
             return None if text is None else str(ipaddress.ip_address(text))
@@ -105,6 +110,7 @@ class Fields:
             raise self.wrong(key, "an IP address") from None
 
     def text(self, key: str, limit: int = 255) -> str | None:
+        """None where there is none, or it is empty; ``limit`` in characters."""
         value = self.value.get(key)
         if value is None or value == "":
             return None
@@ -113,27 +119,33 @@ class Fields:
         return value
 
     def word(self, key: str) -> str | None:
+        """A name that may stand in a log, an option or a file's name."""
         return self._matching(key, _WORD, "a name of letters, digits, '_', '-', '.'")
 
     def device(self, key: str) -> str | None:
+        """A name that the kernel takes for a network device."""
         expected = "a device name of 1 to 15 letters, digits, '_', '-', '.'"
         return self._matching(key, DEVICE_NAME, expected)
 
     def mac(self, key: str) -> str | None:
+        """In lower case."""
         value = self._matching(key, MAC, "a MAC address", lower=True)
         if value is not None and (int(value[:2], 16) & 1 or value == "00:00:00:00:00:00"):
             raise self.wrong(key, "a unicast MAC address")
         return value
 
     def uuid(self, key: str) -> str | None:
+        """In its canonical form."""
         text = self.text(key)
         return None if text is None else canonical(f"{self.path}.{key}", text)
 
     def pci(self, key: str) -> str | None:
+        """In lower case."""
         expected = "a PCI address such as 0000:03:10.1"
         return self._matching(key, _PCI, expected, lower=True)
 
     def flag(self, key: str, default: bool) -> bool:
+        """As ``switch``, with a default."""
         value = self.switch(key)
         return default if value is None else value
 
@@ -160,6 +172,7 @@ class Fields:
         return value
 
     def one_of(self, key: str, choices: Sequence[str]) -> str | None:
+        """InvalidRequest names the choices."""
         value = self.text(key)
         if value is not None and value not in choices:
             raise self.wrong(key, "one of " + ", ".join(choices))

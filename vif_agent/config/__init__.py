@@ -283,6 +283,7 @@ GROUPS = (
 
 
 def register(conf: Any) -> None:
+    """All options, in their groups; once for each configuration object."""
     conf.register_opts(DEFAULT)
     for group, options in GROUPS:
         conf.register_group(group)

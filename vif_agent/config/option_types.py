@@ -12,6 +12,7 @@ class Words(types.String):
     """What a shell could split."""
 
     def __call__(self, value: Any) -> str:
+        """ValueError where a quotation has no end."""
         words = str(super().__call__(value))
         shlex.split(words)
         return words
@@ -25,6 +26,7 @@ class BusName(types.String):
     """
 
     def __call__(self, value: Any) -> str:
+        """ValueError says what a queue's name must be."""
         name = str(super().__call__(value))
         if not name or not name.isprintable():
             raise ValueError("expected a name, of characters that can be printed")

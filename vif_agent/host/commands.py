@@ -88,6 +88,7 @@ class Commands:
                 state.done, state.checked, state.not_reported = None, float("-inf"), False
 
     def forget(self, keys: Iterable[Key]) -> None:
+        """As if none had been run for these."""
         with self._lock:
             for key in keys:
                 self._states.pop(key, None)

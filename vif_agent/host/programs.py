@@ -27,6 +27,7 @@ class Ended:
 
     @property
     def well(self) -> bool:
+        """Has it ended with status 0?"""
         return self.status == 0
 
     def __str__(self) -> str:

@@ -37,10 +37,12 @@ class Duplicates:
 
     @property
     def keys(self) -> frozenset[Key]:
+        """Of all that it consists of."""
         return frozenset(found.resource.key for found in self.things)
 
     @property
     def problem(self) -> Problem | None:
+        """Why it stays for now; None if it can go."""
         names = ", ".join(found.resource.name for found in self.things)
         text = (
             f"plugged in another way before ({names}), which goes when this lets go: {self.in_use}"
@@ -55,6 +57,7 @@ class Duplicates:
                 yield Step(CHANGE, found.resource, self.port, (self.port,), owner, found)
 
     def removals(self) -> Iterator[Step]:
+        """One step for each thing."""
         for found in self.things:
             yield Step(REMOVE, found.resource, self.port, (self.port,), found=found)
 

@@ -16,6 +16,8 @@ _NAMES = ("name", "master", "addressed", "peer", "parent")
 
 
 class KnownLink(NamedTuple):
+    """By what a link of ours is known again: index, kind, owner tag."""
+
     ifindex: int
     kind: str
     owner: str
@@ -44,16 +46,20 @@ class KnownLinks:
         return None if self._shared == self._kept else dict(self._shared)
 
     def kept(self, marks: Mapping[str, KnownLink] | None) -> None:
+        """From the store, of this boot; None: it could not be read."""
         self._kept = self._kept if marks is None else marks
 
     @property
     def keys(self) -> Collection[Key]:
+        """Of all links of ours that were seen and not seen to go."""
         return self._marks.keys()
 
     def indexes(self, keys: Iterable[Key]) -> set[int]:
+        """Where those of ``keys`` that are known were last."""
         return {self._marks[key].ifindex for key in keys if key in self._marks}
 
     def note(self, asked: Iterable[Key], actual: Actual) -> None:
+        """What was seen: a link of ours under its own name, or that one is no longer there."""
         for key in asked:
             if key not in actual.found:
                 self._mark(key, None)

@@ -30,11 +30,14 @@ class Want:
 
     @property
     def owner(self) -> str:
+        """A port's id, or SHARED."""
         return SHARED if self.resource.shared else self.ports[0]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
+    """A field that is not as it is wanted; prints as in ``plan``'s text."""
+
     field: str
     actual: object
     wanted: object
@@ -56,6 +59,7 @@ class Step:
 
     @property
     def key(self) -> Key:
+        """Of what it is about."""
         return self.resource.key
 
     def __str__(self) -> str:
@@ -94,6 +98,7 @@ class Plan:
         return "\n".join(lines or ["nothing to do"])
 
     def as_dict(self) -> dict[str, list[dict[str, object]]]:
+        """``{phase: [step, ...]}`` and ``refused``, as the bus contract 1.0 has it."""
         phases: dict[str, list[dict[str, object]]] = {
             phase: [_step_dict(step) for step in getattr(self, _PHASES[phase])] for phase in _PHASES
         }
@@ -131,6 +136,7 @@ def _connect_order(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def is_undoing(step: Step) -> bool:
+    """Does it run a vendor's program that undoes?"""
     return isinstance(step.resource, Command) and not step.resource.done
 
 

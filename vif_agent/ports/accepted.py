@@ -30,6 +30,7 @@ class Accepted:
         self.outrun: list[str] = []
 
     def take(self, item: PortRequest) -> None:
+        """One that is older than what is known goes to ``stale`` instead."""
         if not self._take(item):
             self.stale.append(item)
 

@@ -24,6 +24,7 @@ def unplugs_of(full: FullSet, stored: Iterable[Port]) -> Iterator[PortRequest]:
 def unplug_of(
     full: FullSet, port_id: str, instance: object = None, vif: object = None
 ) -> PortRequest:
+    """The request for a port that a complete set does not name."""
     return PortRequest(
         port_id=port_id,
         verb=UNPLUG,

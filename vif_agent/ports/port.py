@@ -113,6 +113,7 @@ class Port:
         )
 
     def with_made(self, made: frozenset[Key]) -> "Port":
+        """Of vendors' programs: which have been run for it, in this boot."""
         return dataclasses.replace(self, made=made, rebooted=False)
 
 

@@ -67,6 +67,7 @@ class Store:
         )
 
     def close(self) -> None:
+        """Once, at the end; what is unsaved is lost, and seen again by looking."""
         with self._lock:
             self._file.close()
 
@@ -177,6 +178,7 @@ class Store:
 
     @property
     def unsaved(self) -> bool:
+        """Are there results that no commit has taken along yet?"""
         return bool(self._unsaved)
 
     def save(

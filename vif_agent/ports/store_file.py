@@ -86,6 +86,7 @@ class StoreFile:
         self._count: int | None = None
 
     def close(self) -> None:
+        """Once, at the end."""
         self.db.close()
         if self._count is not None:
             os.close(self._count)
@@ -119,6 +120,7 @@ class StoreFile:
             raise
 
     def commit(self) -> None:
+        """Durable when it returns."""
         self.db.execute("COMMIT")
 
     def checkpoint(self) -> None:
@@ -182,6 +184,7 @@ class StoreFile:
             os.pwrite(self._count, b"%020d\n" % seq, 0)
 
     def noted(self) -> int:
+        """The count in the file beside the store; 0 where there is none."""
         try:
             return int(_beside(self._path, _COUNT).read_bytes())
         except (OSError, ValueError):
@@ -199,6 +202,7 @@ def recover(path: Path) -> None:
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
+    """What SQLite or the disk says becomes StoreUnavailable; a bug of ours stays what it is."""
     try:
         yield
     except sqlite3.ProgrammingError:

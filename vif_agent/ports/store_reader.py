@@ -34,12 +34,15 @@ class Reader:
         self.unreadable: dict[str, str] = {}
 
     def live(self) -> Iterator[Port]:
+        """All that are to be plugged, or to be unplugged and are not yet."""
         return self._ports(_LIVE)
 
     def unplugged(self) -> Iterator[Port]:
+        """Those of the last days, very many perhaps."""
         return self._ports(_UNPLUGGED)
 
     def port(self, port_id: str) -> Port | None:
+        """None for one that is not in the store, or is unreadable."""
         return next(self._ports(_PORT, port_id), None)
 
     def has(self, port_id: str) -> bool:
@@ -47,6 +50,7 @@ class Reader:
         return bool(self._rows(_PORT, port_id))
 
     def unplugged_count(self) -> int:
+        """Without reading their rows."""
         return self._number(_COUNT)
 
     def latest(self) -> int:
@@ -62,6 +66,7 @@ class Reader:
         return float(self._rows("SELECT seconds FROM age")[0][0])
 
     def links(self) -> Mapping[str, tuple[int, str, str]]:
+        """By name: index, kind and owner tag, of this boot."""
         rows = self._rows("SELECT * FROM links WHERE boot = ?", self._boot)
         return {row["name"]: (row["idx"], row["kind"], row["stamp"]) for row in rows}
 

@@ -113,6 +113,7 @@ def of_result(port: Port, boot: str, age: float) -> tuple[object, ...]:
 
 
 def made(port: Port) -> str:
+    """For the column of this name."""
     return _list(sorted(port.made))
 
 

@@ -34,6 +34,7 @@ class Writer:
         return self._file.db.execute(_SEEN, (item.message_id, self._age())).rowcount == 1
 
     def requests(self, accepted: Accepted) -> None:
+        """New rows, or a new generation where a request says the same again."""
         for port_id, port in accepted.ports.items():
             if port_id in accepted.renewed:
                 self.generation(port_id, port.generation)
@@ -42,17 +43,21 @@ class Writer:
                 self._file.db.execute(store_rows.PUT, row)
 
     def results(self, ports: Iterable[Port]) -> None:
+        """Of requests that are still the ports' latest."""
         rows = [store_rows.of_result(port, self._boot, self._age()) for port in ports]
         if rows:
             self._file.db.executemany(store_rows.RESULT, rows)
 
     def made(self, port: Port) -> None:
+        """Which vendors' programs have been run for it."""
         self._file.db.execute(store_rows.MADE, (store_rows.made(port), self._boot, port.port_id))
 
     def generation(self, port_id: str, generation: int) -> None:
+        """Of a request that says the same again."""
         self._file.db.execute(store_rows.RENEWED, (generation, port_id))
 
     def links(self, links: Mapping[str, tuple[int, str, str]]) -> None:
+        """In place of all that were there."""
         self._file.db.execute("DELETE FROM links")
         rows = [(name, *link, self._boot) for name, link in links.items()]
         self._file.db.executemany(_LINK, rows)

@@ -30,6 +30,7 @@ _kept: dict[str, _Kept] = {}
 
 
 def keep(bridge: End, belongings: NetworkState) -> None:
+    """Instead of what was kept of a bridge of this name."""
     _kept[bridge.name] = _Kept(bridge, belongings, time.monotonic())
 
 

@@ -90,6 +90,7 @@ def move(netlink: Socket, nic: int, bridge: int) -> Answer:
 
 
 def remember(netlink: Socket, bridge: End) -> None:
+    """What the bridge has now, for the case that others delete it."""
     lost_bridges.keep(bridge, belonging_to(netlink, bridge))
 
 
@@ -115,6 +116,7 @@ def into_bridge(netlink: Socket, nic: End, bridge: End, joins: bool) -> Answer:
 
 
 def out_of_bridge(netlink: Socket, nic: End, bridge: End) -> Answer:
+    """What the bridge has goes to the NIC, which leaves it; the first failure ends it."""
     belongings = belonging_to(netlink, bridge)
     lost_bridges.forget(bridge.name)
     return _until_one_fails(
@@ -145,6 +147,7 @@ def _into(nic: End, bridge: int) -> LinkRequest:
 
 
 def belonging_to(netlink: Socket, end: End) -> NetworkState:
+    """Its addresses, neighbours, routes and rules, dumped with the filters that the kernel has."""
     routes = tuple(
         body
         for family in _FAMILIES

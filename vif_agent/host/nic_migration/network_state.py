@@ -98,6 +98,7 @@ class NetworkState:
         ]
 
     def no_ways_by(self, source: End) -> list[Message]:
+        """Messages that remove rules, routes and neighbours from ``source``."""
         routes = sorted(self._routes(), key=_needs_gateway, reverse=True)
         return [
             *(Message((RTM_DELRULE, _DO), _rule(r, source, source)) for r in self.rules),
@@ -112,6 +113,7 @@ class NetworkState:
 
     @property
     def has_ipv6(self) -> bool:
+        """Is there an IPv6 address that is to go along?"""
         return any(a.is_ipv6 and not a.stays for a in self.addresses)
 
     def _comes_with_address(self, route: bytes) -> bool:
@@ -139,12 +141,14 @@ class NetworkState:
 
 
 def names_device(rule: bytes, name: str) -> bool:
+    """Is the rule for what comes in or goes out by this device?"""
     found = attributes(rule, 12)
     given = (found.get(kind, b"") for kind in (_FRA_IIFNAME, _FRA_OIFNAME))
     return name.encode() + b"\0" in given
 
 
 def is_by_router(route: bytes) -> bool:
+    """Did a router's advertisement make it? The next one makes it anew."""
     return route[0] == _INET6 and route[5] == _RA
 
 
