@@ -60,7 +60,7 @@ class BindingRefused(VifAgentError):
 
 
 class StaleGeneration(VifAgentError):
-    """A newer wish for the port is already stored."""
+    """A newer request for the port is already stored."""
 
     code = "stale_generation"
 
@@ -119,7 +119,7 @@ class OvsdbUnavailable(NotYet):
 
 
 class StoreUnavailable(NotYet):
-    """The wish cannot be written to disk now."""
+    """The request cannot be written to disk now."""
 
     code = "store_unavailable"
 
@@ -141,7 +141,7 @@ class CommandNotAllowed(VifAgentError):
 
 
 class Told(VifAgentError):
-    """An error of another process, as it was told there."""
+    """An error of another process, in that process's words."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)

@@ -1,8 +1,8 @@
 """Whose is it? The answer of a process with no memory, read off the object itself.
 
-What we make carries a stamp: ``ifalias`` on links, an ``external_ids`` key on OVS rows. It names
-the port, or says "shared" where several ports may use the thing. Only what carries our stamp is
-ever removed.
+What we make carries an owner tag: ``ifalias`` on links, an ``external_ids`` key on OVS rows. It
+names the port, or says "shared" where several ports may use the thing. Only what carries our owner
+tag is ever removed.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ _ONE_PORTS = re.compile(
 class Found:
     """An actual resource with what only the host can tell.
 
-    ``owner`` is the owner read off it (a port's UUID or SHARED), ``members`` the names of what is
+    ``owner`` is read off its owner tag (a port's UUID or SHARED), ``members`` the names of what is
     plugged into it, ``held`` whether a guest has it open, ``lasting`` whether it stays when nobody
     has, ``index`` the kernel's ifindex; ``ready`` is False while Open vSwitch has not taken it into
     the datapath (``unready``: why, if that is not plain), and ``error`` is what it says of it; of a
@@ -38,8 +38,8 @@ class Found:
     ``in_shared``: it is in a bridge that we have made for several ports; ``part_of``: what it is
     part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing. ``serves``: of
     a trunk's bridge, the ports that OVS ports in it are for. ``called``: the name that somebody has
-    given it; ``tag_lost``: its stamp is not on it any more, and it is known all the same (see
-    ``known``).
+    given it; ``tag_lost``: its owner tag is not on it any more, and it is known all the
+    same (see ``plan.known_links``).
     """
 
     resource: Resource
@@ -68,7 +68,7 @@ class Verdict(enum.Enum):
 
 
 def alias(owner: str) -> str:
-    """The stamp as a link's ifalias."""
+    """The owner tag as a link's ifalias."""
     return f"{MARK} {owner}"
 
 
@@ -100,7 +100,7 @@ def is_theirs(wanted: Resource, found: Found) -> bool:
 
 
 def is_of_another_kind(found: Found) -> bool:
-    """We have not made it, whatever it carries: a stamp can be written by anybody."""
+    """We have not made it, whatever it carries: anybody can write an owner tag."""
     return isinstance(found.resource, OtherLink)
 
 

@@ -1,8 +1,9 @@
 """Names that only the host knows, as a plugin may give them: by a PCI address.
 
-A plugin is pure and cannot know what the kernel calls the representor of a VF. It gives the place
-instead, in any text of a resource, and the engine has the host find the name at each look, for it
-may have changed. The blank in a place keeps it from ever being a device's name.
+A plugin is pure and cannot know what the kernel calls the representor of a VF. It gives a
+placeholder instead, such as "<representor of 0000:03:10.1>", in any text of a resource. At each
+reconcile the engine has the host look up the name, for it may have changed. The blanks in a
+placeholder keep it from ever being a device's name.
 """
 
 import dataclasses
@@ -34,12 +35,12 @@ def has_placeholder(resource: Resource) -> bool:
 
 
 def pci_addresses(resource: Resource) -> set[str]:
-    """All that it speaks of: the name of a VF, a place, the argument of a command."""
+    """All that it speaks of: the name of a VF, a placeholder, the argument of a command."""
     return set(_ADDRESS.findall(_text_of(resource)))
 
 
 def resolved(resource: Resource, look_up: LookUp) -> Resource:
-    """The resource with names in the place of places."""
+    """The resource with the host's names instead of placeholders."""
     if not has_placeholder(resource):
         return resource
     fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}

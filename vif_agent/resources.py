@@ -3,8 +3,8 @@
 All are frozen and keyed. A field left ``None`` means "not ours to judge": it is neither compared
 nor changed. The same classes describe the wanted and the actual.
 
-Most things are made by us, and carry our stamp. Some are *borrowed*: others make them, we change
-them for a port's sake, and give them back when no port wants them. They carry no stamp.
+Most things are made by us, and carry our owner tag. Some are *external*: others make them, we
+change them for a port, and restore them when no port wants them. They carry no owner tag.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 class Resource:
     """``shared``: several ports may want it, and one that was there before us is used as it is.
 
-    ``only_if``: (field, value) pairs; a borrowed thing that is not so is no longer ours to change.
+    ``only_if``: (field, value) pairs; an external thing that is not so is no longer ours to change.
     """
 
     space: ClassVar[str]
@@ -53,16 +53,16 @@ class Resource:
     write_only: ClassVar[frozenset[str]] = frozenset()
     #: fields in which one that was there before us must agree, to be used as it is
     identity: ClassVar[frozenset[str]] = frozenset()
-    #: others make it: never made, stamped or removed by us; while it is absent, the port waits
+    #: others make it: never made, tagged or removed by us; while it is absent, the port waits
     external: ClassVar[bool] = False
-    #: what to tell of a borrowed thing that is not there
+    #: what to say of an external thing that is not there
     absent: ClassVar[str] = "others make it, and it is not there yet"
 
     name: str
     shared: bool = False
     only_if: tuple[tuple[str, object], ...] = ()
 
-    #: made once: a look at a port asks for it a hundred times
+    #: made once: a reconcile of a port asks for it a hundred times
     key: ClassVar[Key]
 
     def __post_init__(self) -> None:
@@ -70,25 +70,25 @@ class Resource:
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
-        """What others keep, and whose coming, going or moving is a reason to look at this."""
+        """What others keep, and whose coming, going or moving is a reason to reconcile this."""
         return ()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
     def restored(self) -> "Resource | None":
-        """How a borrowed thing is left when no port wants it any longer; None: as it is."""
+        """An external thing as it is left when no port wants it any longer; None: as it is now."""
         return None
 
     def specified(self) -> dict[str, object]:
         """The fields to compare, by name."""
-        names = _checked_set(type(self))  # type: ignore[arg-type] # mypy: a class with __eq__
+        names = _specified_fields(type(self))  # type: ignore[arg-type] # mypy: a class with __eq__
         fields = ((name, getattr(self, name)) for name in names)
         return {name: value for name, value in fields if value is not None}
 
 
 @functools.cache
-def _checked_set(kind: type[Resource]) -> tuple[str, ...]:
+def _specified_fields(kind: type[Resource]) -> tuple[str, ...]:
     skipped = {"name", "shared", "only_if", *kind.write_only}
     return tuple(f.name for f in dataclasses.fields(kind) if f.name not in skipped)
 
@@ -260,15 +260,15 @@ class Vf(Resource):
         A card sends no frame out for a MAC that one of its VFs still has, so the port would be cut
         off when it has moved to another host (launchpad bug 1808252).
         """
-        fresh = {
-            field: value for field, value in _FRESH_VF.items() if getattr(self, field) is not None
+        restored = {
+            field: value for field, value in _NEW_VF.items() if getattr(self, field) is not None
         }
-        return dataclasses.replace(Vf(name=self.name, only_if=(("mac", self.mac),)), **fresh)
+        return dataclasses.replace(Vf(name=self.name, only_if=(("mac", self.mac),)), **restored)
 
 
 NO_MAC = "00:00:00:00:00:00"
 #: as drivers make them: spoof check is on (igb, ixgbe, i40e, ice)
-_FRESH_VF: Mapping[str, Any] = {
+_NEW_VF: Mapping[str, Any] = {
     "mac": NO_MAC, "vlan": 0, "trust": False, "spoof_check": True, "link_state": "auto",
     "min_tx_rate": 0, "max_tx_rate": 0,
 }  # fmt: skip
@@ -327,7 +327,8 @@ class OvsPort(Resource):
     ``isolate`` acts at creation only: the port starts in the dead VLAN (tag 4095, trunk 4095) and
     from then on the tag is the Neutron agent's. ``wait_ofport``: the device is there already, so
     the port counts as ready only with an ofport. ``error_is_final``: or with an error, for Open
-    vSwitch has spoken; it is told, and keeps nobody waiting. ``refusable`` is its former name.
+    vSwitch has decided; the error is logged, and keeps nobody waiting. ``refusable`` is its former
+    name.
     """
 
     space: ClassVar[str] = OVS_PORT

@@ -171,7 +171,7 @@ def test_plan_of_what_is_refused(site: Site, tmp_path: Path) -> None:
 
 def test_check(site: Site, plugged: Vif, in_error: Vif) -> None:
     said = run(site, "check", plugged["id"])
-    assert (said.code, said.out) == (0, f"{plugged['id']} ready: as wished\n")
+    assert (said.code, said.out) == (0, f"{plugged['id']} ready: as desired\n")
     said = run(site, "check", in_error["id"])
     assert (said.code, said.err) == (1, "")
     assert "binding_refused" in said.out
@@ -187,7 +187,7 @@ def test_check_warns_of_what_stops_the_frames_of_a_port_that_is_as_desired(
     isolate = ("ip", "link", "set", inner, "type", "bridge_slave", "isolated")
     processes.run((*isolate, "on"), os.environ)
     said = run(site, "check", plugged["id"])
-    lines = [f"{plugged['id']} ready: as wished", f"warning: {inner}: isolated on"]
+    lines = [f"{plugged['id']} ready: as desired", f"warning: {inner}: isolated on"]
     assert (said.code, said.out.splitlines()) == (0, lines)
     processes.run((*isolate, "off"), os.environ)
     assert "warning" not in run(site, "check", plugged["id"]).out
@@ -204,14 +204,14 @@ def test_check_cannot_answer_without_ovsdb(site: Site, plugged: Vif) -> None:
     assert (said.code, local.code) == (2, 2), (said, local)
     assert "Traceback" not in site.daemon.log()
     assert "ovsdb: not connected" in said.out
-    wait_for(lambda: run(site, "check", plugged["id"]).code == 0, "a port as wished")
+    wait_for(lambda: run(site, "check", plugged["id"]).code == 0, "a port as desired")
 
 
 def test_repair_asks_the_agent(site: Site, plugged: Vif) -> None:
     said = run(site, "repair", "5843eca1-e1f")
     assert (said.code, said.err) == (0, "")
-    assert f"scratch looks at port {plugged['id']}" in said.out
-    assert "looks at all its ports" in run(site, "repair").out
+    assert f"scratch reconciles port {plugged['id']}" in said.out
+    assert "reconciles all its ports" in run(site, "repair").out
     run(site, "repair", STRANGER).refused("unknown port")
 
 

@@ -313,22 +313,22 @@ def test_program_that_is_not_there_is_tried_again(
 def test_prefix_is_put_before_it(standins: Standins) -> None:
     standins.then('echo "$LENT"')
     programs = Programs(standins.allowed, prefix=("/usr/bin/env", "LENT=a key"))
-    assert programs.run(("mm-ctl", "x y")).said == "a key"
+    assert programs.run(("mm-ctl", "x y")).printed == "a key"
     assert standins.ran() == ["mm-ctl x y"]
 
 
 def test_program_that_prints_much_is_heard_to_its_end(standins: Standins) -> None:
     standins.then("yes 'so much' | head -c 1000000; echo the reason; exit 1")
     ended = Programs(standins.allowed).run(("mm-ctl",))
-    assert (ended.status, ended.said[-18:]) == (1, "so much the reason")
-    assert len(ended.said) <= 4096
+    assert (ended.status, ended.printed[-18:]) == (1, "so much the reason")
+    assert len(ended.printed) <= 4096
 
 
 def test_what_is_printed_controls_no_terminal(standins: Standins) -> None:
     standins.then(r"printf '\033[2J\033]0;owned\007 line\r\n\302\233x\000 \342\200\256txt'; exit 1")
     ended = Programs(standins.allowed).run(("mm-ctl",))
-    assert ended.said.isprintable()
-    assert ended.said.startswith(r"\x1b[2J\x1b]0;owned\x07 line \x9bx\x00 \u202etxt")
+    assert ended.printed.isprintable()
+    assert ended.printed.startswith(r"\x1b[2J\x1b]0;owned\x07 line \x9bx\x00 \u202etxt")
 
 
 def test_child_that_lives_on_is_not_waited_for(standins: Standins) -> None:

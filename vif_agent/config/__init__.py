@@ -21,7 +21,7 @@ DEFAULT: list[cfg.Opt] = [
         "state_path",
         default="/var/lib/vif-agent",
         regex=r"^/.+",
-        help="Directory of the agent's store. Keep it over reboots: it holds the wishes.",
+        help="Directory of the agent's store. Keep it over reboots: it holds the requests.",
     ),
 ]
 
@@ -77,8 +77,8 @@ AGENT: list[cfg.Opt] = [
         mutable=True,
         default=300,
         min=0,
-        help="Seconds between two looks at the whole host; drift that the kernel or OVSDB tells of "
-        "is put right at once all the same. 0: no such look.",
+        help="Seconds between two reconciles of the whole host; drift that the kernel or OVSDB "
+        "tells of is put right at once all the same. 0: no such reconcile.",
     ),
 ]
 
@@ -208,8 +208,8 @@ COMMANDS: list[cfg.Opt] = [
         "check_lasts",
         default=60,
         min=0,
-        help="Seconds for which it is believed what a check command has said, where a plugin has "
-        "one; after that it is run again when the port is looked at.",
+        help="Seconds for which the answer of a check command is believed, where a plugin has "
+        "one; after that it is run again when the port is reconciled.",
     ),
 ]
 
@@ -219,28 +219,29 @@ CLEANUP: list[cfg.Opt] = [
         "enabled",
         mutable=True,
         default=False,
-        help="Whether orphans are removed: devices and OVS ports with the agent's stamp but no "
-        "wish, and OVS ports plugged by others whose device is gone. They are listed always.",
+        help="Whether orphans are removed: devices and OVS ports with the agent's owner tag but "
+        "no request, and OVS ports plugged by others whose device is gone. They are listed always.",
     ),
     cfg.IntOpt(
         "sightings",
         default=2,
         min=2,
-        help="How often an orphan must be seen, at looks at the whole host, before it is removed.",
+        help="How often an orphan must be found, at reconciles of the whole host, before it is "
+        "removed.",
     ),
     cfg.FloatOpt(
         "interval",
         default=60,
         min=0,
-        help="Least seconds between two sightings that both count. Also how long after an empty "
-        "complete set of ports (sync_vifs) a second one is believed.",
+        help="Least seconds between two confirmations that both count. Also how long after an "
+        "empty complete set of ports (sync_vifs) a second one is believed.",
     ),
     cfg.IntOpt(
         "max_per_round",
         mutable=True,
         default=10,
         min=1,
-        help="Ports whose orphans are removed at one look; the next ones wait for the next look.",
+        help="Ports whose orphans are removed at one reconcile; the next ones wait for the next.",
     ),
 ]
 

@@ -25,14 +25,14 @@ def check(conf: Any) -> None:
 
 
 def tap_owner(conf: Any) -> int | None:
-    """The uid; None if nothing is said."""
-    said = conf.vif_agent.tap_owner
-    if not said:
+    """The uid; None if it is not set."""
+    given = conf.vif_agent.tap_owner
+    if not given:
         return None
     try:
-        return int(said) if said.isdecimal() else pwd.getpwnam(said).pw_uid
+        return int(given) if given.isdecimal() else pwd.getpwnam(given).pw_uid
     except KeyError:
-        reason = f"[vif_agent] tap_owner = {said}: there is no such account"
+        reason = f"[vif_agent] tap_owner = {given}: there is no such account"
         raise cfg.ConfigFileValueError(reason) from None
 
 
@@ -46,11 +46,11 @@ def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:
         reason = error.__context__ or error
     except cfg.Error as error:  # of the file: a $NAME that is no option
         reason = error
-    said = _said(conf, group, option.dest)
-    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{said}: {reason}")
+    given = _given(conf, group, option.dest)
+    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{given}: {reason}")
 
 
-def _said(conf: Any, group: str | None, name: str) -> str:
+def _given(conf: Any, group: str | None, name: str) -> str:
     """What the files say: oslo.config does not tell what was out of range."""
     raw = cfg.ConfigOpts()
     raw.register_opt(cfg.StrOpt(name), group)

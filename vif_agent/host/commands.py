@@ -1,7 +1,7 @@
 """What was run for the ports, and what is running: a few at a time, beside the rounds.
 
-A command may take seconds, or hang until its limit: a round only starts it, and its end is told
-like any change of the host. So one that is slow holds up its own port and no other.
+A command may take seconds, or hang until its limit: a reconcile only starts it, and its end is
+reported like any change of the host. So one that is slow holds up its own port and no other.
 
 What a program has done cannot be seen on the host. Its check command tells, where there is one;
 else it is known from its exit status, by this process, or by the store.
@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 OnEnd: TypeAlias = Callable[[frozenset[Key]], None]
 Run: TypeAlias = Callable[[Sequence[str], Callable[[], float]], Ended]
 
-#: undoing what nobody knows to be done may fail for that very reason: so often, then it is told
+#: undoing what nobody knows to be done may fail for that very reason: so often, then it is reported
 _TRIES_IF_UNCERTAIN = 5
 _LEAVE_SECONDS = 5.0
 _LONGEST_WORDS = 500
@@ -37,7 +37,7 @@ _LONGEST_WORDS = 500
 class _State:
     done: bool | None = False  # None: nobody knows
     doing: str = ""  # what runs, or waits for its turn
-    #: of the last run, until it is told; True: of the plug command
+    #: of the last run, until it is reported; True: of the plug command
     failure: tuple[bool | None, Problem] | None = None
     tries: int = 0
     checked: float = float("-inf")
@@ -119,7 +119,7 @@ class Commands:
             return {command.key: self._found(command) for command in commands}
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
-        """Start them, unless there is a failure of the last time to be told first: once.
+        """Start them, unless there is a failure of the last time to be reported first: once.
 
         Those of one port run one after the other; the first that fails ends it.
         """
@@ -137,7 +137,7 @@ class Commands:
         return failures
 
     def failures(self, steps: Iterable[Step]) -> dict[Key, Problem]:
-        """What came of their last runs, if they failed and it is not told yet.
+        """What came of their last runs, if they failed and it is not reported yet.
 
         A plug that failed is no news to whoever undoes it, nor the other way round.
         """
@@ -247,8 +247,8 @@ def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 def _failed(command: Command, words: str, kind: type[VifAgentError] = CommandFailed) -> Problem:
-    said = words if len(words) <= _LONGEST_WORDS else "…" + words[-_LONGEST_WORDS:]
-    return kind(f"{command}: {said}").problem
+    shown = words if len(words) <= _LONGEST_WORDS else "…" + words[-_LONGEST_WORDS:]
+    return kind(f"{command}: {shown}").problem
 
 
 def _is_nothing_to_undo(

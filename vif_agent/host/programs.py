@@ -23,7 +23,7 @@ class Ended:
     """``status``: as subprocess has it, so a signal's number below zero; None: out of time."""
 
     status: int | None
-    said: str
+    printed: str
 
     @property
     def well(self) -> bool:
@@ -35,7 +35,7 @@ class Ended:
             how = "killed, it did not end in time"
         else:
             how = f"exit status {self.status}" if self.status >= 0 else f"signal {-self.status}"
-        return f"{how}: {self.said or 'nothing was printed'}"
+        return f"{how}: {self.printed or 'nothing was printed'}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Programs:
         limit = time.monotonic() + self.timeout
         process, output = _start([*self.prefix, path, *vector[1:]])
         try:
-            in_time, said = _listen(process.pid, output, lambda: min(until(), limit))
+            in_time, printed = _listen(process.pid, output, lambda: min(until(), limit))
         finally:
             os.close(output)
             _end(process)
-        words = plain(" ".join(said.decode(errors="replace").split()), _KEPT)
+        words = plain(" ".join(printed.decode(errors="replace").split()), _KEPT)
         return Ended(process.returncode if in_time else None, words)
 
 
@@ -98,7 +98,7 @@ def _listen(pid: int, output: int, deadline: Callable[[], float]) -> tuple[bool,
     A child of its own that lives on may keep the pipe open, so its end is no sign. Eventlet's
     select may show that the process has ended before it shows what that has printed.
     """
-    said, process = b"", os.pidfd_open(pid)
+    printed, process = b"", os.pidfd_open(pid)
     with selectors.DefaultSelector() as selector, os.fdopen(process, "rb", buffering=0):
         selector.register(process, selectors.EVENT_READ)
         selector.register(output, selectors.EVENT_READ)
@@ -106,12 +106,12 @@ def _listen(pid: int, output: int, deadline: Callable[[], float]) -> tuple[bool,
             ready = {key.fd for key, _ in selector.select(min(left, _TICK_SECONDS))}
             if output in ready:
                 more = os.read(output, _READ_AT_ONCE)
-                said = (said + more)[-_KEPT:]
+                printed = (printed + more)[-_KEPT:]
                 if not more:
                     selector.unregister(output)
             elif process in ready:
-                return True, (said + _rest(selector, output))[-_KEPT:]
-    return False, said
+                return True, (printed + _rest(selector, output))[-_KEPT:]
+    return False, printed
 
 
 def _rest(selector: selectors.BaseSelector, output: int) -> bytes:

@@ -38,7 +38,7 @@ def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
         return {}
     with privileged.helper():
         failures = privileged.change_vfs(orders)
-    return {Key(VF, address): problem(address, *told) for address, told in failures.items()}
+    return {Key(VF, address): problem(address, *failure) for address, failure in failures.items()}
 
 
 def _numbers(addresses: Collection[str], pci: Pci) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -32,16 +32,16 @@ class VxlanDriver(TypeDriver):
     @classmethod
     def from_conf(cls, conf: Any) -> "VxlanDriver":
         """NotConfigured for options that do not go together."""
-        said = conf.network
-        local = said.vxlan_local_ip and str(ipaddress.ip_address(said.vxlan_local_ip))
-        peers = {str(ipaddress.ip_address(p)) for p in said.vxlan_peers} - {local}
+        given = conf.network
+        local = given.vxlan_local_ip and str(ipaddress.ip_address(given.vxlan_local_ip))
+        peers = {str(ipaddress.ip_address(p)) for p in given.vxlan_peers} - {local}
         driver = cls(
             local_ip=local,
-            group=said.vxlan_group,
-            ranges=tuple(map(_range, said.vxlan_multicast_ranges)),
+            group=given.vxlan_group,
+            ranges=tuple(map(_range, given.vxlan_multicast_ranges)),
             peers=tuple(sorted(peers)),
-            ttl=said.vxlan_ttl,
-            port=said.vxlan_port,
+            ttl=given.vxlan_ttl,
+            port=given.vxlan_port,
         )
         driver.check()
         return driver
@@ -87,27 +87,27 @@ class VxlanDriver(TypeDriver):
 
     def _group_of(self, vni: int) -> str:
         """Neutron's rules: the first range counts, and the VNI's low bits are the host part."""
-        said = next((group for group, vnis in self.ranges if vni in vnis), self.group)
-        network = ipaddress.ip_network(said)
+        given = next((group for group, vnis in self.ranges if vni in vnis), self.group)
+        network = ipaddress.ip_network(given)
         return str(network.network_address + (vni & int(network.hostmask)))
 
 
-def _range(said: str) -> tuple[str, range]:
+def _range(given: str) -> tuple[str, range]:
     """From the right: the group's address may have colons."""
-    group, *vnis = said.rsplit(":", 2)
+    group, *vnis = given.rsplit(":", 2)
     if len(vnis) != 2 or not all(vni.isdecimal() for vni in vnis):
-        raise NotConfigured(f"[network] vxlan_multicast_ranges: {said} is not GROUP:FIRST:LAST")
+        raise NotConfigured(f"[network] vxlan_multicast_ranges: {given} is not GROUP:FIRST:LAST")
     first, last = map(int, vnis)
     if first > last or first not in _VNIS or last not in _VNIS:
-        raise NotConfigured(f"[network] vxlan_multicast_ranges: {said} is no range of VNIs")
+        raise NotConfigured(f"[network] vxlan_multicast_ranges: {given} is no range of VNIs")
     return group, range(first, last + 1)
 
 
-def _network(option: str, said: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _network(option: str, given: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
-        group = ipaddress.ip_network(said)
+        group = ipaddress.ip_network(given)
     except ValueError as error:
         raise NotConfigured(f"[network] {option}: {error}") from None
     if not group.is_multicast:
-        raise NotConfigured(f"[network] {option}: {said} is not multicast")
+        raise NotConfigured(f"[network] {option}: {given} is not multicast")
     return group

@@ -54,7 +54,7 @@ class InProcessPlugin:
 
 
 def load(candidate: Candidate, conf: Any) -> InProcessPlugin:
-    """One that does not load is told once, here, and answers with the reason from then on.
+    """One that does not load is logged once, here, and answers with the reason from then on.
 
     NotConfigured goes on: a host must not silently lack a network type.
     """

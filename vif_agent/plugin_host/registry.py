@@ -71,7 +71,7 @@ class PluginRegistry:
             plugin.on_answer(tell)
 
     def await_answers(self, vifs: Iterable[Vif], timeout: float) -> None:
-        """For those who cannot be told later; what is unanswered then stays so."""
+        """For those who cannot be woken later; what is unanswered then stays so."""
         deadline = time.monotonic() + timeout
         for vif in vifs:
             plugin = self.of_type(vif.vif_type)

@@ -1,7 +1,7 @@
 """A plugin of another package, asked in a process of its own.
 
 A thread per plugin asks that process, one VIF after the other. The agent's loop never waits for it:
-who asks too early is told Unanswered, and is woken when the answer is there.
+whoever asks too early gets the error Unanswered, and is woken when the answer is there.
 """
 
 import dataclasses
@@ -83,11 +83,11 @@ class SubProcessPlugin:
             return [_by_sender(resource, vif) for resource in answer.resources]
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
-        """To be called with the ports that were told Unanswered."""
+        """To be called with the ports that got the error Unanswered."""
         self._tell = tell
 
     def tells_when_loaded(self, port_id: str) -> bool:
-        """Has it yet to load? Then the port is told when it has, or cannot."""
+        """Has it yet to load? Then the port is woken when it has, or cannot."""
         with self._condition:
             if self.error == _LOADING:
                 self._curious.add(port_id)
@@ -177,7 +177,8 @@ class SubProcessPlugin:
 
 
 def _question(vif: Vif) -> str:
-    """A Vif has mappings in it, and so no hash. A port may have several: its earlier wishes'."""
+    """A Vif has mappings in it, and so no hash. A port may have several, one for each earlier
+    request."""
     return repr(vif)
 
 

@@ -18,8 +18,8 @@ _SHORTEST_REST, _LONGEST_REST = 5.0, 300.0  # seconds; doubled each time in a ro
 class Supervisor:
     """For one thread, but ``close``.
 
-    The VIF on which a plugin hung or died has failed. Those asked about while it rests are told so,
-    and asked about again by the agent; they do not cost the time limit each.
+    The VIF on which a plugin hung or died has failed. Those asked about while it rests get an error
+    that says so, and are asked about again by the agent; they do not cost the time limit each.
     """
 
     def __init__(self, order: Order) -> None:
@@ -34,15 +34,15 @@ class Supervisor:
     def load(self) -> tuple[str, str, Mapping[str, str]]:
         """(why it cannot be asked, its contract, its aliases)."""
         try:
-            told = self._begin()
+            answer = self._begin()
         except (WorkerGone, OSError) as error:
             self._error = str(error)
             return self._error, "", {}
-        if isinstance(told, Loaded):
-            return "", told.contract, told.aliases
-        self._error = told.problem.message if told.problem else "it says nothing"
-        if told.trace:
-            LOG.debug("Plugin %s: %s", self._order.name, told.trace)
+        if isinstance(answer, Loaded):
+            return "", answer.contract, answer.aliases
+        self._error = answer.problem.message if answer.problem else "it says nothing"
+        if answer.trace:
+            LOG.debug("Plugin %s: %s", self._order.name, answer.trace)
         self._end()
         return self._error, "", {}
 
@@ -77,9 +77,9 @@ class Supervisor:
 
     def _begin_again(self) -> None:
         """Its package may be another by now."""
-        told = self._begin()
-        if isinstance(told, Answer) and told.problem:
-            raise WorkerGone(f"does not load any more: {told.problem.message}")
+        answer = self._begin()
+        if isinstance(answer, Answer) and answer.problem:
+            raise WorkerGone(f"does not load any more: {answer.problem.message}")
 
     def _end(self) -> None:
         process, self._process = self._process, None

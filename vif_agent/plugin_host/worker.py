@@ -66,11 +66,11 @@ def _load(channel: Channel, order: Order) -> Plugin | None:
     try:
         plugin = instantiate.plugin(_entry_point(order), _configuration(order), own=False)
         aliases = {plain(name): plain(release) for name, release in plugin.aliases.items()}
-        told = Loaded(plain(plugin.contract), aliases)
+        loaded = Loaded(plain(plugin.contract), aliases)
     except BaseException as error:
         channel.send(_problem("no_plugin", instantiate.reason(error), traceback.format_exc()))
         return None
-    channel.send(told)
+    channel.send(loaded)
     return plugin
 
 

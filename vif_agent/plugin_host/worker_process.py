@@ -49,14 +49,15 @@ class WorkerProcess:
     def load(self) -> Loaded | Answer:
         """What was loaded, or the problem; Gone."""
         order = self._order
-        told: Loaded | Answer = self._converse(order, Loaded | Answer, order.patience, "load")
-        return told
+        answer: Loaded | Answer = self._converse(order, Loaded | Answer, order.patience, "load")
+        return answer
 
     def ask(self, vif: Vif) -> Answer:
-        """Gone if it hangs or ends meanwhile; PluginFailed for what could break a round."""
-        told: Answer = self._converse(vif, Answer, self._order.limit, "answer")
-        answers.checked(told.resources)  # there too, but it is a stranger's process
-        return told
+        """WorkerGone if it hangs or ends meanwhile; PluginFailed for what could break a
+        reconcile."""
+        answer: Answer = self._converse(vif, Answer, self._order.limit, "answer")
+        answers.checked(answer.resources)  # there too, but it is a stranger's process
+        return answer
 
     def end(self) -> int:
         """SIGKILL, for it may hang, and so may what it has started; answers the exit status."""
@@ -67,11 +68,11 @@ class WorkerProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
 
-    def _converse(self, said: object, expected: object, seconds: float, what: str) -> Any:
+    def _converse(self, question: object, expected: object, seconds: float, what: str) -> Any:
         """The time is for all of it: also for being heard, and for the last byte of the answer."""
         until = time.monotonic() + seconds
         try:
-            self._channel.send(said, until)
+            self._channel.send(question, until)
             return _of_a_stranger(self._channel.receive(expected, until))
         except TimeoutError:
             self.end()
@@ -90,17 +91,17 @@ class WorkerProcess:
         return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
-def _of_a_stranger(told: Loaded | Answer) -> Loaded | Answer:
+def _of_a_stranger(answer: Loaded | Answer) -> Loaded | Answer:
     """What is stored, logged and shown of it; its resources are checked by their meanings."""
-    if isinstance(told, Loaded):
-        aliases = {plain(name): plain(release) for name, release in told.aliases.items()}
-        return Loaded(plain(told.contract), aliases)
-    problem = told.problem
+    if isinstance(answer, Loaded):
+        aliases = {plain(name): plain(release) for name, release in answer.aliases.items()}
+        return Loaded(plain(answer.contract), aliases)
+    problem = answer.problem
     if problem and (problem.code not in CODES or problem.transient):
         raise ValueError(f"a plugin has no {problem.code}")
-    lines = told.trace[-LONGEST_TRACE:].splitlines()
+    lines = answer.trace[-LONGEST_TRACE:].splitlines()
     return Answer(
-        told.resources,
+        answer.resources,
         problem and Problem(problem.code, plain(problem.message)),
         "\n".join(map(plain, lines)),
     )

@@ -1,4 +1,4 @@
-"""Is a plugin's answer one? Refused here, it can hurt no other port's round.
+"""Is a plugin's answer one? Refused here, it can hurt no other port's reconcile.
 
 Checked by the declarations in ``vif_agent.resources``: a new kind needs nothing here.
 """
@@ -185,7 +185,7 @@ def _parses(address: str) -> bool:
 
 
 #: asked of what is not None: what the messages to the kernel have room for, for one that could not
-#: be written breaks the round
+#: be written breaks the reconcile
 _MEANINGS: Mapping[str, Callable[[object, object], bool]] = {
     "name": _names,
     **dict.fromkeys(("master", "about"), _names_master),

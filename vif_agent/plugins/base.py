@@ -5,17 +5,17 @@ point's name is the vif_type that it plugs, and the name by which the configurat
 (``[plugins] override``). The class says which version of this contract it is written for.
 
 **It is given** the configuration, once, when the agent starts (``from_conf``); then a checked,
-frozen Vif for each wish (``resources``).
+frozen Vif for each request (``resources``).
 
 **It may answer** at most ``MOST`` resources, of the classes in ``vif_agent.resources``: what the
 host must have for this VIF, masters before members, no two of one key. Fields are of the declared
 types. A device's name is as ``vif_agent.vif.DEVICE_NAME`` says and of this port alone: a prefix of
 three letters and ``vif.short_id``. What several ports use says ``shared``, and is as the newest of
-their wishes says. What others make is borrowed (``Device``); if it is not named after the port, the
-operator must allow it by ``[plugins] borrow``, and a vendor's program (``Command``) by ``[commands]
-allowed``. A VIF that cannot be plugged is refused by InvalidRequest, BindingRefused or NoPlugin of
-``vif_agent.errors``, with a message for whoever must act. Anything else raised is a bug of the
-plugin: ``plugin_failed``.
+their requests says. What others make is external (``Device``); if it is not named after the port,
+the operator must allow it by ``[plugins] borrow``, and a vendor's program (``Command``) by
+``[commands] allowed``. A VIF that cannot be plugged is refused by InvalidRequest, BindingRefused or
+NoPlugin of ``vif_agent.errors``, with a message for whoever must act. Anything else raised is a bug
+of the plugin: ``plugin_failed``.
 
 **It must not act**: no I/O, no clock, no state, no thread, no chance. The same Vif has the same
 answer for as long as the agent runs. The engine compares it with the host and does what is

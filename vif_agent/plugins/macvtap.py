@@ -30,8 +30,8 @@ class MacvtapPlugin(Plugin):
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The NIC must be up: the kernel raises no VLAN device of one that is down."""
-        said = _device(vif, "physical_interface")
-        name = self.physical.named("vif.details.physical_interface", said)
+        given = _device(vif, "physical_interface")
+        name = self.physical.named("vif.details.physical_interface", given)
         nic = Device(name=name, shared=True, up=True)
         return (nic, _vlan(vif, nic.name)) if vif.vlan else (nic,)
 

@@ -28,7 +28,8 @@ class OvsPorts(Plugin):
         """Shared by all ports, but for a trunk's: that has one port of a guest, its parent port.
 
         It goes with that port, whatever Neutron's agent has put into it, as with os-vif: the agent
-        takes its ends in the integration bridge away, and wires a trunk only when its bridge comes.
+        takes its ends in the integration bridge away, and connects a trunk only when its bridge
+        comes.
 
         One for all is secure from the first moment, as Neutron's agent and OVN make theirs: else it
         forwards the frames of all networks to all ports until they come. A trunk's has no owner

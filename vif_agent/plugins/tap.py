@@ -1,4 +1,5 @@
-"""vif_type ``tap``: a tap that someone else routes (Calico), or that nova makes and we wire."""
+"""vif_type ``tap``: a tap that someone else routes (Calico), or that nova makes and we put into a
+bridge."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ from vif_agent.vif import Vif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TapPlugin(Plugin):
-    """``wires``: whose bridges the taps go into (``[bridge] wire_taps``); None: we make the tap.
+    """``bridge_plugin``: whose bridges the taps go into (``[bridge] wire_taps``); None: we make the
+    tap.
 
     Made by us, it is nova's plug_tap: MAC from ``vif_details.mac_address``, else ``fe:`` and the
     guest's; IPv6 is left alone, for Calico routes over this device.
     """
 
-    wires: BridgePlugin | None = None
+    bridge_plugin: BridgePlugin | None = None
 
     @classmethod
     def from_conf(cls, conf: Any) -> "TapPlugin":
@@ -28,14 +30,14 @@ class TapPlugin(Plugin):
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The tap; or, with [bridge] wire_taps, nova's, put into the network's bridge."""
         name = vif.devname or "tap" + vif.short_id
-        if self.wires is None:
+        if self.bridge_plugin is None:
             mac = vif.tap_mac or host_mac(vif.mac)
             return (Tap(name=name, mac=mac, mtu=vif.mtu, multi_queue=vif.multi_queue),)
-        bridge, *segment = self.wires.network(vif)
-        return (bridge, *segment, _wired(vif, name, bridge.name))
+        bridge, *segment = self.bridge_plugin.network(vif)
+        return (bridge, *segment, _in_bridge(vif, name, bridge.name))
 
 
-def _wired(vif: Vif, name: str, bridge: str) -> Device:
+def _in_bridge(vif: Vif, name: str, bridge: str) -> Device:
     """nova makes it, and takes it away at any moment. On a bridge its MAC is not the guest's."""
     return Device(
         name=name,

@@ -53,7 +53,8 @@ class VhostUserPlugin(OvsPorts):
         return ()
 
     def _fast_path(self, vif: Vif) -> Sequence[Resource]:
-        """6WIND's os-vif plugin. Its device is not ours to stamp: it is made by ``fp-vdev``."""
+        """6WIND's os-vif plugin. Its device gets no owner tag of ours: it is made by
+        ``fp-vdev``."""
         name, fp_connects = devname(vif), vif.vhostuser_mode == "server"
         socket = ("--sockpath", _socket(vif), "--sockmode", "client" if fp_connects else "server")
         made = Command(

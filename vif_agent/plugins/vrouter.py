@@ -40,11 +40,11 @@ class VrouterPlugin(Plugin):
             return (_offloaded(vif, self.port_type),)
         if vif.vnic_type != "normal":
             raise NoPlugin(f"vif.vnic_type: no plugin for {vif.vnic_type} ports of vrouter")
-        told = port_control(vif, self.port_type)
+        command = port_control(vif, self.port_type)
         if not self.create_tap:
-            return (told,)
+            return (command,)
         tap = tap_of(vif, vif.multi_queue)
-        return (tap, dataclasses.replace(told, about=tap.name))
+        return (tap, dataclasses.replace(command, about=tap.name))
 
 
 def _offloaded(vif: Vif, port_type: str) -> Command:

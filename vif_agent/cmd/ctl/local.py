@@ -95,29 +95,31 @@ class Local:
         return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}
 
     def _repair(self, port_id: str | None) -> list[dict[str, Any]]:
-        """Rounds until nothing is to be done now; the ports whose story has changed."""
+        """Reconciles until nothing is to be done now; the ports whose result has changed."""
         with self._alone():
             self._engine.force_recheck(port_id)
-            told = self._settle(self._engine.load() if port_id is None else {port_id}, not port_id)
-            if not self._engine.save(told.values()):
+            results = self._settle(
+                self._engine.load() if port_id is None else {port_id}, not port_id
+            )
+            if not self._engine.save(results.values()):
                 raise Failed("what became of the ports could not be stored")
-        self._report.finished(told.values())
-        return [views.port(port) for port in told.values()]
+        self._report.finished(results.values())
+        return [views.port(port) for port in results.values()]
 
     def _forget(self, port_id: str) -> str:
         with self._alone():
             return self._store.forget_port(port_id)
 
     def _settle(self, ports: set[str], everywhere: bool) -> dict[str, Port]:
-        told: dict[str, Port] = {}
+        results: dict[str, Port] = {}
         while ports or everywhere:
             outcome = self._engine.reconcile(ports, everywhere=everywhere)
-            told |= {port.port_id: port for port in outcome.finished}
+            results |= {port.port_id: port for port in outcome.finished}
             if not outcome.again:
                 time.sleep(_PAUSE_SECONDS)
             ports = set(outcome.again | (outcome.waiting.keys() - outcome.retry))
             everywhere = False
-        return told
+        return results
 
     def _plan(self, cast: str, **arguments: Any) -> dict[str, Any]:
         if cast == "cleanup":
@@ -125,15 +127,15 @@ class Local:
         return self._calls.plan({}, cast=cast, **arguments)
 
     def _clean(self, dry_run: bool) -> dict[str, Any]:
-        """Never removes: it takes more than one sighting, and here is only one."""
+        """Never removes: it takes more than one confirmation, and here is only one."""
         with contextlib.nullcontext() if dry_run else self._alone():
             orphans = self._orphans()
         options = self._conf.cleanup
         says = (
-            f"nothing is removed without the agent: it takes {options.sightings} sightings of an "
-            f"orphan, {options.interval:g} s apart, and this process has looked once"
+            f"nothing is removed without the agent: it takes {options.sightings} confirmations of "
+            f"an orphan, {options.interval:g} s apart, and this process has looked once"
         )
-        text = "\n".join([says, *map(_sighted, orphans)])
+        text = "\n".join([says, *map(_confirmed, orphans)])
         return {"text": text, "steps": Plan().as_dict() if dry_run else None, "failed": {}}
 
     @contextlib.contextmanager
@@ -158,7 +160,7 @@ class _Nobody:
         pass
 
 
-def _sighted(orphan: Mapping[str, Any]) -> str:
+def _confirmed(orphan: Mapping[str, Any]) -> str:
     stays = f"; stays, because {orphan['in_use']}" if orphan["in_use"] else ""
     names = ", ".join(orphan["devices"])
     return f"orphan {names} of port {orphan['port_id']}: seen {orphan['sightings']} time(s){stays}"

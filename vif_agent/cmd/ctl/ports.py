@@ -74,7 +74,7 @@ class Show(OfPort, ShowOne):
 class Check(OfPort):
     """Say how the host differs from what a port wants.
 
-    Exit status: 0 if all is as wished and ready; 1 if not; 2 if the port is not known, or the
+    Exit status: 0 if all is as desired and ready; 1 if not; 2 if the port is not known, or the
     question could not be answered.
     """
 
@@ -93,7 +93,7 @@ class Check(OfPort):
 
 
 class Repair(OfPort):
-    """Look at a port again, or at the whole host, and put right what differs."""
+    """Reconcile a port again, or the whole host: put right what differs."""
 
     nargs = "?"
 
@@ -101,13 +101,15 @@ class Repair(OfPort):
         """An agent is only asked to; without one it is done here, and status 1 says it failed."""
         given = parsed_args.port
         port_id = find(self.source, given)["port_id"] if given else None
-        told = self.source.ask("repair", port_id=port_id)
-        if told is None:
+        repaired = self.source.ask("repair", port_id=port_id)
+        if repaired is None:
             what = f"port {port_id}" if port_id else "all its ports"
-            self.say(f"the agent on {self.source.host} looks at {what} and puts right what differs")
+            self.say(
+                f"the agent on {self.source.host} reconciles {what}: it puts right what differs"
+            )
             return 0
-        self.say("\n".join(map(_became, told)) or "nothing to do")
-        return int(any(port["error"] for port in told))
+        self.say("\n".join(map(_became, repaired)) or "nothing to do")
+        return int(any(port["error"] for port in repaired))
 
 
 class Forget(OfPort):
@@ -120,9 +122,9 @@ class Forget(OfPort):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Status 1 for a port that is not known."""
         port_id = _whole(parsed_args.port) or find(self.source, parsed_args.port)["port_id"]
-        said = self.source.ask("forget_vif", port_id=port_id)
-        self.say(f"port {port_id}: {said}")
-        return int(said == "unknown port")
+        answer = self.source.ask("forget_vif", port_id=port_id)
+        self.say(f"port {port_id}: {answer}")
+        return int(answer == "unknown port")
 
 
 def _whole(given: str) -> str | None:
@@ -167,7 +169,7 @@ def _verdict(answer: dict[str, Any]) -> int:
 def _differences(answer: dict[str, Any]) -> str:
     warnings = [f"warning: {text}" for text in answer.get("warnings", ())]
     if answer["ok"]:
-        return "\n".join([f"{answer['port_id']} {answer['state']}: as wished", *warnings])
+        return "\n".join([f"{answer['port_id']} {answer['state']}: as desired", *warnings])
     lines = [f"{answer['port_id']} {answer['state']}:", answer["text"], *answer["unready"]]
     if answer["error"]:
         lines.append(cells.text(answer["error"]))
