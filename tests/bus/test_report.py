@@ -78,7 +78,7 @@ def _refusal(generation: int | None = 7) -> Refusal:
     [
         (PLUG, READY, "", "vif.plug.end", "plugged"),
         (UNPLUG, UNPLUGGED, "", "vif.unplug.end", "unplugged"),
-        (PLUG, READY, "grow: change tun tapx: mtu 1500 -> 1450", "vif.repair.end", "repaired"),
+        (PLUG, READY, "create: change tun tapx: mtu 1500 -> 1450", "vif.repair.end", "repaired"),
     ],
 )
 def test_finished_port_gives_one_info_line_and_one_event(

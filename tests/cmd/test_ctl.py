@@ -147,7 +147,7 @@ def test_plan_from_a_file(site: Site, plugged: Vif) -> None:
     said = run(site, "plan", "unplug", file)
     wanted = site.api.plan(CONTEXT, HOST, "unplug_vif", {}, plugged)["text"]
     assert said.out == wanted + "\n"
-    assert "shrink: remove veth qvb5843eca1-e1" in wanted
+    assert "delete: remove veth qvb5843eca1-e1" in wanted
 
 
 def test_plan_of_a_set(site: Site, payload: Payload, plugged: Vif) -> None:

@@ -106,7 +106,7 @@ def test_check_tells_of_drift_while_the_agent_hangs(site: Site, plugged: Vif) ->
         ip_link("set", QVB, "mtu", "1400")
         said = run(site, "check", plugged["id"], "--local")
         assert (said.code, said.err) == (1, "")
-        assert f"grow: change veth {QVB}: mtu 1400 -> " in said.out
+        assert f"create: change veth {QVB}: mtu 1400 -> " in said.out
         fell = run(site, "check", plugged["id"], "--timeout", "1")
         assert (fell.code, fell.out) == (1, said.out)
         assert fell.err.count("\n") == 1

@@ -159,12 +159,12 @@ def _take_owner_tag_off(host: Any, name: str) -> None:
 
 
 def test_command_is_run_and_undone(host: Any) -> None:
-    assert plan_for(host, COMMAND).render() == "wire: run true plug"
+    assert plan_for(host, COMMAND).render() == "connect: run true plug"
     assert host.apply(plan_for(host, COMMAND)) == {}
     wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
     assert not plan_for(host, COMMAND)
     undo = _undoing(host)
-    assert undo.render() == "wire: run true unplug"
+    assert undo.render() == "connect: run true unplug"
     assert host.apply(undo) == {}
     wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
     assert not _undoing(host)
@@ -183,18 +183,20 @@ def test_device_is_kept_until_its_command_is_undone(host: Any) -> None:
     make(host, TAP_ALONE)
     host.commands.assume_done([COMMAND.key])
     plan = _undoing(host, to_delete={TAP_ALONE.key: {PORT}})
-    assert plan.render() == "wire: run true unplug\nshrink: remove tun tap-a"
+    assert plan.render() == "connect: run true unplug\nshrink: remove tun tap-a"
     assert host.apply(plan) == {}
     assert TAP_ALONE.key in host.read([TAP_ALONE.key]).found
     wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
     plan = _undoing(host, to_delete={TAP_ALONE.key: {PORT}})
-    assert plan.render() == "shrink: remove tun tap-a"
+    assert plan.render() == "delete: remove tun tap-a"
 
 
 def test_command_runs_anew_for_a_new_device(host: Any) -> None:
     host.commands.assume_done([COMMAND.key])
     plan = plan_for(host, TAP_ALONE, COMMAND)
-    assert plan.render() == ("grow: make tun tap-a\nwire: run true plug: device gone -> made anew")
+    assert plan.render() == (
+        "create: make tun tap-a\nwire: run true plug: device gone -> made anew"
+    )
 
 
 def test_failure_of_a_command_is_told_once(host: Any) -> None:

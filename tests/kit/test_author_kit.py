@@ -79,7 +79,7 @@ def test_installed_example_is_listed_and_plugs(
     conf = ("--config-file", str(site.daemon.config_file))
     for local in ((), ("--local",)):
         said = environment.run("vif-agentctl", *conf, *local, "plan", "plug", payload)
-        assert said.splitlines()[0] == "grow: make tun acm3c2a1f06-8f"
+        assert said.splitlines()[0] == "create: make tun acm3c2a1f06-8f"
     assert "br-sdn" not in site.host.ovs.vsctl("list-br")
 
 

@@ -72,8 +72,8 @@ def test_reader_gets_from_nothing_to_a_tested_plugin(
     (line,) = [x for x in said["vif-agentctl plugin list"].splitlines() if "| lan " in x]
     assert "lan-vif 1.0" in line
     assert said["vif-agentctl plan plug payloads/lan.json"].splitlines() == [
-        "grow: make bridge lanc0ffee00-12",
-        "grow: make tun lan7e0c5a52-64",
+        "create: make bridge lanc0ffee00-12",
+        "create: make tun lan7e0c5a52-64",
     ]
     assert (
         running.plug(json.loads((directory / "payloads" / "lan.json").read_text()))["state"]

@@ -258,16 +258,16 @@ def test_plan_as_text_and_as_dict_tell_the_same() -> None:
     plan = dataclasses.replace(plan, problems={B: LOST})
     shown = plan.as_dict()
     assert plan.render().splitlines() == [
-        f"grow: change tun {TAP.name}: mtu 1400 -> 1500",
-        "wire: make ovs-bridge br-int",
-        f"wire: make ovs-port {PORT.name}",
-        "shrink: remove bridge brq2",
+        f"create: change tun {TAP.name}: mtu 1400 -> 1500",
+        "connect: make ovs-bridge br-int",
+        f"connect: make ovs-port {PORT.name}",
+        "delete: remove bridge brq2",
         f"refused: {B}: ovsdb: away",
     ]
     lines = [
         f"{phase}: {s['verb']} {s['kind']} {s['name']}"
-        for phase in ("grow", "wire", "shrink")
-        for s in shown[phase]
+        for phase, key in (("create", "grow"), ("connect", "wire"), ("delete", "shrink"))
+        for s in shown[key]
     ]
     assert [line.partition(": mtu")[0] for line in plan.render().splitlines()[:-1]] == lines
     assert shown["grow"][0]["differences"] == {"mtu": [1400, 1500]}

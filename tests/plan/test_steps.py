@@ -41,18 +41,18 @@ def _names(told: list[Step]) -> list[str]:
 
 def test_plug_tells_when_all_is_there() -> None:
     assert _plug(TAP, ROW, TELLS).render().splitlines() == [
-        "grow: make tun tap-a", "wire: make ovs-port tap-a", "wire: run tell on",
+        "create: make tun tap-a", "connect: make ovs-port tap-a", "connect: run tell on",
     ]  # fmt: skip
 
 
 def test_plug_makes_before_all_else() -> None:
-    assert _plug(MAKES, LENT, ROW).render() == "grow: run make it"
+    assert _plug(MAKES, LENT, ROW).render() == "create: run make it"
 
 
 def test_unplug_tells_before_anything_goes() -> None:
     plan = _unplug(TELLS)
     assert plan.render().splitlines() == [
-        "wire: run tell off", "wire: remove ovs-port tap-a", "shrink: remove tun tap-a",
+        "connect: run tell off", "connect: remove ovs-port tap-a", "delete: remove tun tap-a",
     ]  # fmt: skip
     assert steps.connect_steps(plan, ()) == steps.delete_steps(plan, ()) == []
     assert _names(steps.run_steps(plan, ())) == ["run tell off"]

@@ -188,8 +188,8 @@ def test_dry_run_of_the_clean_up_says_what_then_is_done(
     planned, _ = looks.cleanup.run(dry_run=True)
     assert everything(ovs) == before
     assert planned.render().splitlines() == [
-        f"wire: remove ovs-port {orphan}",
-        f"shrink: remove tun {orphan}",
+        f"connect: remove ovs-port {orphan}",
+        f"delete: remove tun {orphan}",
     ]
     done, failures = looks.cleanup.run()
     assert (done.as_dict(), failures) == (planned.as_dict(), {})

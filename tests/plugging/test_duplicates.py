@@ -68,8 +68,8 @@ def test_plan_says_all_that_goes(ports: Ports, vif: Vif, ovs: PrivateOvs) -> Non
     text = ports.engine.dry_run(ports.stored(vif)).render()
     bridge, inner, outer = names(vif)
     for line in (
-        f"wire: remove ovs-port {outer}",
-        *(f"shrink: remove {thing}" for thing in (f"bridge {bridge}", f"veth {inner}")),
+        f"connect: remove ovs-port {outer}",
+        *(f"delete: remove {thing}" for thing in (f"bridge {bridge}", f"veth {inner}")),
     ):
         assert line in text
     assert machine.state(ovs) == before

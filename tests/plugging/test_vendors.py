@@ -160,7 +160,7 @@ class TestCheck:
     ) -> None:
         doubting.request(PLUG, vif)
         (port,) = store.ports().values()
-        assert doubting.engine.dry_run([port]).render() == f"wire: run checked plug {vif['id']}"
+        assert doubting.engine.dry_run([port]).render() == f"connect: run checked plug {vif['id']}"
         assert standins.ran() == []
         doubting.reconcile({vif["id"]})
         standins.ran()

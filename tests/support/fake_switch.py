@@ -10,7 +10,7 @@ from tests.support.fake_things import Things
 from tests.support.faults import Faults
 from vif_agent.errors import HostRefused, NotYet, Problem
 from vif_agent.ownership import MARK, Found
-from vif_agent.plan.steps import CHANGE, MAKE, REMAKE, REMOVE, Step
+from vif_agent.plan.steps import CHANGE, MAKE, OWNER_TAG, REMAKE, REMOVE, Step
 from vif_agent.resources import OVS_BRIDGE, Key, OvsBridge, OvsPort
 
 
@@ -64,7 +64,7 @@ def _change(things: Things, step: Step) -> None:
     found, wanted = _living(things, step.key), step.resource
     fields: dict[str, Any] = {}
     for difference in step.differences:
-        if difference.field in ("stamp", "device"):
+        if difference.field in (OWNER_TAG, "device"):
             continue
         value = getattr(wanted, difference.field)
         if difference.field in wanted.maps:

@@ -24,6 +24,7 @@ from vif_agent.plan.restore import is_in_effect
 from vif_agent.plan.steps import (
     CHANGE,
     MAKE,
+    OWNER_TAG,
     REMAKE,
     RUN,
     Actual,
@@ -257,7 +258,7 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
     if found.called:
         differences = (Difference("name", found.called, wanted.name), *differences)
     if judgement is Verdict.ADOPTABLE or found.tag_lost:
-        differences = (*differences, Difference("stamp", None, owner))
+        differences = (*differences, Difference(OWNER_TAG, None, owner))
     if new_device and isinstance(wanted, OvsPort):
         differences = (*differences, Difference("device", "gone", "made anew"))
     if not differences:

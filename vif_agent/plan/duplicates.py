@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from vif_agent.errors import NotYet, Problem
 from vif_agent.ownership import Found, iface_id
-from vif_agent.plan.steps import CHANGE, REMOVE, Actual, Difference, Step, Want
+from vif_agent.plan.steps import CHANGE, OWNER_TAG, REMOVE, Actual, Difference, Step, Want
 from vif_agent.resources import (
     LINK,
     OVS_BRIDGE,
@@ -53,7 +53,7 @@ class Duplicates:
         """No link is removed but what carries a stamp."""
         for found in self.things:
             if found.owner is None and found.resource.space == LINK:
-                owner = (Difference("stamp", None, self.port),)
+                owner = (Difference(OWNER_TAG, None, self.port),)
                 yield Step(CHANGE, found.resource, self.port, (self.port,), owner, found)
 
     def removals(self) -> Iterator[Step]:

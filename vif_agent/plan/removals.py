@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from vif_agent.errors import NotYet, Problem
 from vif_agent.ownership import SHARED, Found, is_of_another_kind, keeps_addresses
-from vif_agent.plan.steps import CHANGE, REMOVE, Actual, Difference, Step
+from vif_agent.plan.steps import CHANGE, OWNER_TAG, REMOVE, Actual, Difference, Step
 from vif_agent.resources import Key, Nic
 
 ToDelete = Mapping[Key, Collection[str]]
@@ -47,7 +47,7 @@ def tagged_first(to_delete: ToDelete, actual: Actual) -> Iterator[Step]:
         if found.tag_lost:
             owner = str(found.owner)
             ports = () if owner == SHARED else (owner,)
-            difference = Difference("stamp", None, owner)
+            difference = Difference(OWNER_TAG, None, owner)
             yield Step(CHANGE, found.resource, owner, ports, (difference,), found)
 
 

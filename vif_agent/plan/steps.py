@@ -17,10 +17,11 @@ _PHASES = {"grow": "create", "wire": "connect", "shrink": "delete"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Want:
-    """A resource with the ports that want it, the best right first, and the owner to stamp it with.
+    """A resource with the ports that want it, in the order of their precedence, and the owner for
+    its tag.
 
-    ``back``: it is borrowed, those ports want it no longer, and it is to be given back so.
-    ``datapath``: what the wish for an OVS port says of its bridge; "" for nothing.
+    ``restore``: it is external, those ports want it no longer, and it is to be left so.
+    ``datapath``: what the request for an OVS port says of its bridge; "" for nothing.
     """
 
     resource: Resource
@@ -34,6 +35,10 @@ class Want:
         return SHARED if self.resource.shared else self.ports[0]
 
 
+#: as a field that differs: the name that the bus contract 1.0 gives it
+OWNER_TAG = "stamp"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
     """A field that is not as it is wanted; prints as in ``plan``'s text."""
@@ -43,7 +48,8 @@ class Difference:
     wanted: object
 
     def __str__(self) -> str:
-        return f"{self.field} {self.actual} -> {self.wanted}"
+        name = "owner tag" if self.field == OWNER_TAG else self.field
+        return f"{name} {self.actual} -> {self.wanted}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,7 +99,8 @@ class Plan:
 
     def render(self) -> str:
         """Readable text, a line per step; says so when there is nothing to do."""
-        lines = [f"{phase}: {step}" for phase in _PHASES for step in getattr(self, _PHASES[phase])]
+        phases = _PHASES.values()
+        lines = [f"{phase}: {step}" for phase in phases for step in getattr(self, phase)]
         lines += [f"refused: {port}: {p.message}" for port, p in self.problems.items()]
         return "\n".join(lines or ["nothing to do"])
 
