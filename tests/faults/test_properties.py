@@ -340,7 +340,7 @@ class History(RuleBasedStateMachine):
     def _awakened(self) -> set[str]:
         """The ports that the events since the last time make the agent look at."""
         changed, self.site.changed = self.site.changed, set()
-        return self.ports.engine.ports_of(changed)
+        return self.ports.engine.records.ports_of(changed)
 
     def _demand_none(self, wrong: list[str]) -> None:
         """With the history in the log: a replay may go another way, and hypothesis tell nothing."""

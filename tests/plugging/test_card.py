@@ -106,7 +106,7 @@ def test_drift_is_told_and_put_right(ports: Ports, vif: Vif, card: Card, changed
     changed.clear()
     ip("link", "set", NAME, "vf", "0", "vlan", "7")
     wait_for(lambda: Key(VF, card.addresses[0]) in changed, "an event of the VF")
-    assert ports.engine.ports_of(changed) == {vif["id"]}
+    assert ports.engine.records.ports_of(changed) == {vif["id"]}
     ports.reconcile({vif["id"]})
     assert _words(card.vf())[1] == [103]
     ports.unplug(vif)

@@ -297,7 +297,9 @@ def test_program_that_is_not_allowed_is_a_clear_error_and_leaves_nothing(
         assert message.endswith("mm-ctl: [commands] allowed does not say where this program is")
         assert everything(ovs) == before
         gone = {Key(LINK, vif["devname"])}
-        assert ports.engine.ports_of(gone) == set(), "its tap's end would bring it back for ever"
+        assert ports.engine.records.ports_of(gone) == set(), (
+            "its tap's end would bring it back for ever"
+        )
         assert _states(ports.unplug(vif)) == ["unplugged"]
 
 

@@ -291,7 +291,7 @@ def test_bridge_with_a_stranger_in_it_stays(ports: Ports, payload: Load) -> None
     ip("link", "set", "stranger", "master", "brq7151fa78-2a")
     ports.unplug(vif)
     assert "brq7151fa78-2a" in links()
-    assert ports.engine.pending_deletes
+    assert ports.engine.records.pending_deletes
     ip("link", "set", "stranger", "nomaster")
     ports.engine.reconcile([])
     assert "brq7151fa78-2a" not in links()

@@ -130,7 +130,7 @@ def test_device_that_a_command_has_made_makes_way_for_the_ports_own(
     rig.plug(vif)
     tap = {**payload("ovs_create_tap"), "id": vif["id"], "devname": vif["devname"]}
     rig.plug(tap)
-    rig.settle(*rig.engine.ports_of({Key(LINK, vif["devname"])}))
+    rig.settle(*rig.engine.records.ports_of({Key(LINK, vif["devname"])}))
     assert rig.stored(tap).state == "ready"
     rig.unplug(tap)
     assert rig.host.snapshot() == rig.clean

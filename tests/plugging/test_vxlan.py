@@ -139,7 +139,9 @@ def test_change_of_the_peers_wakes_the_port(
     ports = start(**BY_PEERS)
     ports.plug(vif)
     told = threading.Event()
-    host.on_change(lambda keys: told.set() if keys and ports.engine.ports_of(keys) else None)
+    host.on_change(
+        lambda keys: told.set() if keys and ports.engine.records.ports_of(keys) else None
+    )
     bridge_fdb(act, FLOOD, "dev", DEVICE, "dst", PEERS[0] if act == "delete" else "192.0.2.9")
     assert told.wait(5)
 
@@ -216,7 +218,9 @@ def test_change_of_the_device_wakes_its_port(start: Start, host: RealHost, vif: 
     ports = start(**GROUP)
     (port,) = ports.plug(vif)
     told = threading.Event()
-    host.on_change(lambda keys: told.set() if keys and ports.engine.ports_of(keys) else None)
+    host.on_change(
+        lambda keys: told.set() if keys and ports.engine.records.ports_of(keys) else None
+    )
     ip("link", "set", DEVICE, "down")
     assert told.wait(30)
     assert ports.reconcile({port.port_id})[port.port_id].repaired

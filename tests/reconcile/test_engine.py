@@ -87,12 +87,12 @@ def test_pending_delete_bridge_with_a_foreign_member_goes_later(rig: Rig, payloa
     rig.host.add_link(Tap(name="vnet7", master=bridge))
     assert rig.unplug(vif).state == "unplugged"
     assert rig.made() == {Key(LINK, bridge), Key(LINK, "vnet7")}
-    assert rig.engine.pending_deletes
+    assert rig.engine.records.pending_deletes
     rig.settle()
     assert Key(LINK, bridge) in rig.made()
     rig.host.remove(Key(LINK, "vnet7"))
     rig.settle()
-    assert not rig.engine.pending_deletes
+    assert not rig.engine.records.pending_deletes
     assert rig.host.snapshot() == rig.clean
 
 
@@ -206,7 +206,7 @@ def test_dry_run_of_a_refused_request_says_why_and_forgets_it(rig: Rig, payload:
     plan = rig.engine.dry_run(_as_ports(rig, PLUG, vif))
     assert not plan
     assert plan.problems[vif["id"]].code == "binding_refused"
-    assert rig.engine.states() == {}
+    assert rig.engine.records.states() == {}
 
 
 def _as_ports(rig: Rig, verb: str, vif: dict[str, Any]) -> list[Port]:

@@ -138,7 +138,7 @@ def test_trust_that_the_driver_does_not_tell_is_asked_for(rig: Rig, vif: dict[st
 def test_drift_is_put_right(rig: Rig, vif: dict[str, Any]) -> None:
     rig.plug(vif)
     rig.host.change(KEY, vlan=0, trust=False)
-    rig.settle(*rig.engine.ports_of([KEY]))
+    rig.settle(*rig.engine.records.ports_of([KEY]))
     assert (_vf(rig).vlan, _vf(rig).trust) == (103, True)
 
 

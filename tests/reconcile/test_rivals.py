@@ -84,7 +84,7 @@ def test_all_that_one_thing_kept_from_their_bridge_are_looked_at_when_it_goes(
     for vif in (first, second):
         assert rig.plug(vif).state == "error"
     rig.host.remove(bridge)
-    rig.settle(*rig.engine.ports_of({bridge}))
+    rig.settle(*rig.engine.records.ports_of({bridge}))
     assert [rig.stored(vif).state for vif in (first, second)] == ["ready", "ready"]
 
 
@@ -93,7 +93,7 @@ def test_of_those_that_share_a_bridge_and_are_well_one_is_enough(
 ) -> None:
     first, second = payload("bridge"), _sibling(payload("bridge"))
     rig.settle(*(rig.request(PLUG, vif) for vif in (first, second)))
-    assert len(rig.engine.ports_of({Key(LINK, first["network"]["bridge"])})) == 1
+    assert len(rig.engine.records.ports_of({Key(LINK, first["network"]["bridge"])})) == 1
 
 
 def test_of_each_tunnel_that_stands_on_an_address_one_port_is_looked_at(
@@ -104,12 +104,12 @@ def test_of_each_tunnel_that_stands_on_an_address_one_port_is_looked_at(
     first, second = _of_network(base, 1), _of_network(_sibling(base), 2)
     third = {**_of_network(base, 2), "id": "00000002" + base["id"][8:], "devname": "tap00000002"}
     rig.settle(*(rig.request(PLUG, vif) for vif in (first, second, third)))
-    assert rig.engine.ports_of({address}) == {first["id"], min(second["id"], third["id"])}
+    assert rig.engine.records.ports_of({address}) == {first["id"], min(second["id"], third["id"])}
     rig.unplug(second)
-    assert rig.engine.ports_of({address}) == {first["id"], third["id"]}
+    assert rig.engine.records.ports_of({address}) == {first["id"], third["id"]}
     rig.unplug(third)
     rig.unplug(first)
-    assert rig.engine.ports_of({address}) == set()
+    assert rig.engine.records.ports_of({address}) == set()
 
 
 def _of_network(vif: Vif, number: int) -> Vif:

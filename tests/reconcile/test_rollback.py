@@ -129,9 +129,9 @@ def test_events_of_the_taking_back_do_not_wake_the_port(rig: Rig, payload: Load)
     keys = {Key(LINK, vif["devname"]), Key(OVS_PORT, vif["devname"])}
     rig.host.fail_next(Key(OVS_PORT, vif["devname"]), REFUSED)
     rig.plug(vif)
-    assert rig.engine.ports_of(keys) == set()
+    assert rig.engine.records.ports_of(keys) == set()
     rig.plug(vif)
-    assert rig.engine.ports_of(keys) == {vif["id"]}
+    assert rig.engine.records.ports_of(keys) == {vif["id"]}
 
 
 # the real host

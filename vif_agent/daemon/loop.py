@@ -89,7 +89,7 @@ class Loop:
 
     def sweep(self) -> None:
         """What had to stay when nobody wanted it any longer: may it go now?"""
-        if self._engine.pending_deletes:
+        if self._engine.records.pending_deletes:
             self._reconciler.reconcile(())
 
     def save(self) -> None:
@@ -102,7 +102,7 @@ class Loop:
         looked at now, and so know of them."""
         busy = self._repair_backoff.backing_off()
         for key in changed:
-            for port_id in self._engine.ports_of({key}, busy) - ports:
+            for port_id in self._engine.records.ports_of({key}, busy) - ports:
                 self._queue.add_after(
                     port_id, self._repair_backoff.pause(port_id, key), Reason.CHANGE
                 )
@@ -159,7 +159,9 @@ class Loop:
                 self._cleanup.after_reconcile()
 
     def _tell_status(self) -> None:
-        status = ", ".join(f"{n} {state}" for state, n in sorted(self._engine.states().items()))
+        status = ", ".join(
+            f"{n} {state}" for state, n in sorted(self._engine.records.states().items())
+        )
         if status != self._status:
             self._status = status
             systemd.notify(STATUS=status or "no ports")

@@ -112,7 +112,7 @@ class Operations:
             "version": __version__,
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "ports": dict(self._store.states()),
-            "waiting": self._engine.waiting,
+            "waiting": self._engine.records.waiting(),
             "rounds": self._engine.reconciles,
             "last_round_at": views.iso(self._engine.reconciled_at),
             "round_lasts_s": lasts and round(lasts, 1),

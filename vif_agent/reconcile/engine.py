@@ -8,42 +8,33 @@ ready; so verifying, repairing and restarting are the same code.
 import dataclasses
 import logging
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
-from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
+from vif_agent.errors import OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host.interface import Host
-from vif_agent.ownership import Found
-from vif_agent.plan import duplicates
-from vif_agent.plan.diff import diff, keys_to_read
-from vif_agent.plan.known_links import KnownLink, KnownLinks
-from vif_agent.plan.merge import merge
-from vif_agent.plan.removals import ToDelete
-from vif_agent.plan.restore import with_restores
-from vif_agent.plan.steps import RUN, Actual, Plan, Want, is_undoing
-from vif_agent.ports.port import UNPLUGGED, Port
+from vif_agent.plan.diff import diff
+from vif_agent.plan.known_links import KnownLink
+from vif_agent.plan.steps import RUN, Actual, Plan, is_undoing
+from vif_agent.ports.port import RETRYING, UNPLUGGED, Port
 from vif_agent.ports.store import Store
-from vif_agent.reconcile import orphans
+from vif_agent.reconcile import demand, known_commands, orphans, roll_back
 from vif_agent.reconcile.desired import PluginSource
 from vif_agent.reconcile.hindrances import Hindrances
-from vif_agent.reconcile.orphans import Orphan
-from vif_agent.reconcile.outcome import (
-    Outcome,
-    awaited_of,
-    mended_of,
-    not_converging,
+from vif_agent.reconcile.observe import (
+    Evidence,
+    observe,
     problem_of,
-    result_of,
-    state_of,
     steps_by_port,
-    surely_made,
     unattended_of,
-    undone_of,
     unready_of,
 )
+from vif_agent.reconcile.orphans import Orphan
+from vif_agent.reconcile.outcome import Outcome, mended_of, result_of, surely_made
 from vif_agent.reconcile.record import PortRecord
 from vif_agent.reconcile.records import PortRecords
-from vif_agent.resources import COMMAND, OVS_SPACES, Command, Key
+from vif_agent.reconcile.survey import Survey, Surveyed
+from vif_agent.reconcile.transitions import Requeue, after
+from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
 
@@ -64,12 +55,11 @@ class Engine:
     ) -> None:
         self._store = store
         self._host = host
-        self._records = PortRecords(plugins, host.look_up)
+        self.records = PortRecords(plugins, host.look_up)
+        self._survey = Survey(host, store)
         self._ready_timeout = ready_timeout
         self._bridges = frozenset(bridges)
-        self._known = KnownLinks()
         self._hindrances = Hindrances()
-        self._waiting_since: dict[str, float] = {}
         #: what the last look at everything found; None if it could not see everything
         self.orphans: tuple[Orphan, ...] | None = None
         self.reconciles = 0  # that had something to do
@@ -80,19 +70,19 @@ class Engine:
         """Take in every stored wish; answers the ports to look at."""
         ports = self._store.live()
         for port in ports.values():
-            self._records.enter(port, stored=True)
-        self._host.commands.assume_done(self._records.commands_done())
-        self._known.load({name: KnownLink(*mark) for name, mark in self._store.links().items()})
+            self.records.enter(port, stored=True)
+        self._host.commands.assume_done(known_commands.done(self.records))
+        self._survey.known.load({n: KnownLink(*link) for n, link in self._store.links().items()})
         return set(ports)
 
     def force_recheck(self, port_id: str | None) -> None:
         """An operator wants it made sure that the commands of this port, or of all, are done."""
-        self._host.commands.force_recheck(self._records.commands_of(port_id))
+        self._host.commands.force_recheck(known_commands.wanted(self.records, port_id))
 
     def without_ovsdb(self, port_ids: Collection[str]) -> set[str]:
         """Those that need nothing of Open vSwitch, and so need not wait for it."""
         self._refresh(port_ids)
-        chosen = {i: record for i in port_ids if (record := self._records.get(i))}
+        chosen = {i: record for i in port_ids if (record := self.records.get(i))}
         return {port_id for port_id, record in chosen.items() if not record.needs_ovsdb}
 
     def reconcile(
@@ -111,25 +101,25 @@ class Engine:
     def _reconcile(
         self, port_ids: Collection[str], everywhere: bool, anew: Collection[str]
     ) -> Outcome:
-        self._records.ask_again(port_ids, anew)
+        self.records.ask_again(port_ids, anew)
         self._refresh(port_ids)
-        ids = [i for i in port_ids if i in self._records]
-        plan, actual, to_delete = self._plan(self._records, ids, everywhere)
-        self._hindrances.note((r for i in ids for r in self._records[i].wanted), actual)
-        mended = mended_of(self._records, plan)
+        known = [port_id for port_id in port_ids if port_id in self.records]
+        seen = self._survey.look(self.records, known, everywhere=everywhere)
+        wanted = (r for port_id in seen.ids for r in self.records[port_id].wanted)
+        self._hindrances.note(wanted, seen.actual)
+        mended = mended_of(self.records, seen.plan)
         if everywhere:
-            self.orphans = None if actual.unknown else self._orphans(actual)
-        failures = self.apply(plan)
-        self._records.keep_pending_deletes(to_delete, plan, actual, failures)
-        outcome = self._outcome([self._records[i] for i in ids], plan, actual, failures)
-        return dataclasses.replace(outcome, mended=mended)
+            self.orphans = None if seen.actual.unknown else self._orphans(seen.actual)
+        failures = self.apply(seen.plan)
+        demand.keep_pending_deletes(self.records, seen.to_delete, seen.plan, seen.actual, failures)
+        return dataclasses.replace(self._outcome(seen, failures), mended=mended)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and take back what it made for ports that cannot be finished."""
         self.reconciles += bool(plan)
         self._withdraw(plan)
         failures = self._host.apply(plan) if plan else {}
-        if rollback := self._records.to_roll_back(plan, failures):
+        if rollback := roll_back.to_roll_back(self.records, plan, failures):
             failures = {**self._roll_back(rollback), **failures}
         return failures
 
@@ -140,10 +130,10 @@ class Engine:
         """
         anew = [s.key for s in plan if s.verb == RUN and not is_undoing(s)]
         self._host.commands.force_recheck(anew)
-        if changed := self._records.with_less_made(plan):
+        if changed := known_commands.with_less_made(self.records, plan):
             self._store.keep_made(changed)
             for port in changed:
-                self._records.tell(port)
+                self.records.tell(port)
 
     def _roll_back(self, rollback: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
         """But what a guest has opened meanwhile: that goes with its port."""
@@ -151,7 +141,7 @@ class Engine:
         held = {key for key, found in there.found.items() if found.held}
         back = diff({}, {k: who for k, who in rollback.items() if k not in held}, there)
         failures = self._host.apply(back) if back else {}
-        self._records.rolled_back(rollback.keys() - failures.keys())
+        roll_back.rolled_back(self.records, rollback.keys() - failures.keys())
         return failures
 
     def dry_run(self, ports: Iterable[Port], *, everywhere: bool = False) -> Plan:
@@ -166,17 +156,19 @@ class Engine:
 
     def warnings(self, port_id: str) -> list[str]:
         """What stopped the port's frames at the last look, though the host is as wished."""
-        record = self._records.get(port_id)
+        record = self.records.get(port_id)
         return self._hindrances.of(record.wanted) if record else []
 
     def _tried(
         self, ports: Collection[Port], everywhere: bool
     ) -> tuple[list[PortRecord], Plan, Actual]:
-        tried = self._records.copy()
+        tried = self.records.copy()
         for port in ports:
             tried.enter(port)
-        chosen = [tried[port.port_id] for port in ports]
-        plan, actual, _ = self._plan(tried, [port.port_id for port in ports], everywhere)
+        ids = [port.port_id for port in ports]
+        chosen = [tried[port_id] for port_id in ids]
+        seen = self._survey.look(tried, ids, everywhere=everywhere, trial=True)
+        plan, actual = seen.plan, seen.actual
         told = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in chosen}
         problems = {port_id: problem for port_id, problem in told.items() if problem}
         return chosen, dataclasses.replace(plan, problems=problems), actual
@@ -190,17 +182,8 @@ class Engine:
 
     def give_up(self, port_id: str, problem: Problem) -> Port | None:
         """A round for this port alone broke (a bug of ours): its story so far."""
-        record = self._records.get(port_id)
-        return self._finish(record, problem, Actual()) if record else None
-
-    def ports_of(self, keys: Collection[Key], busy: Collection[object] = ()) -> set[str]:
-        """The ports to look at when these links or OVS ports have changed."""
-        return self._records.ports_of(keys, busy)
-
-    @property
-    def pending_deletes(self) -> bool:
-        """Is there a shared thing that no port wants, but something was still in it?"""
-        return bool(self._records.pending_deletes)
+        record = self.records.get(port_id)
+        return self._finish(record, RETRYING, problem, Actual()) if record else None
 
     @property
     def reconciling_for(self) -> float | None:
@@ -208,170 +191,72 @@ class Engine:
         since = self._reconciling_since
         return None if since is None else time.monotonic() - since
 
-    @property
-    def waiting(self) -> int:
-        """How many ports wait for Open vSwitch to take them in."""
-        return len(self._waiting_since)
-
-    def states(self) -> Counter[str]:
-        """How many ports are in which state."""
-        return self._records.states()
-
     def _refresh(self, port_ids: Collection[str]) -> None:
         """Take in the wishes that are new since the last round."""
-        known = {i: e.port.seq for i in port_ids if (e := self._records.get(i))}
+        known = {i: e.port.seq for i in port_ids if (e := self.records.get(i))}
         for port in self._store.ports(port_ids, known).values():
-            self._records.enter(port)
-            self._waiting_since.pop(port.port_id, None)
-
-    def _plan(
-        self, records: PortRecords, ids: list[str], everywhere: bool
-    ) -> tuple[Plan, Actual, ToDelete]:
-        """``ids`` grows by the ports that were unplugged, and of which something is there."""
-        wants = records.of(ids)
-        said = {port_id: records[port_id].port.seq for port_id in wants}
-        wanted, problems = merge(wants, said)
-        restores = records.restores(ids, wanted)
-        concerned = (*wanted.values(), *(way for ways in restores.values() for way in ways))
-        keys = keys_to_read(concerned, to_delete := records.to_delete(ids))
-        if everywhere:
-            actual = self._host.read_all({*keys, *self._known.keys})
-            actual = self._known.recognized(actual, wanted, keys)
-            ids.extend(self._unplugged_but_there(records, actual))
-            records.adopt_by_owner_tag(actual)
-            to_delete = records.to_delete(ids)
-        else:
-            going = to_delete.keys() - wanted.keys()
-            actual = self._host.read(keys, to_delete, self._known.indexes(keys), going)
-            actual = self._known.recognized(actual, wanted, keys)
-        actual = self._with_twins(records, wanted, actual)
-        if records is self._records:
-            self._known.note(keys, actual)
-        wanted = with_restores(wanted, restores, actual)
-        if commands := [w.resource for w in wanted.values() if isinstance(w.resource, Command)]:
-            actual = dataclasses.replace(
-                actual, found={**actual.found, **self._asked(commands, records, ids)}
-            )
-        plan = diff(wanted, to_delete, actual)
-        return dataclasses.replace(plan, problems={**plan.problems, **problems}), actual, to_delete
-
-    def _unplugged_but_there(self, records: PortRecords, actual: Actual) -> Collection[str]:
-        owners = {found.owner for found in actual.found.values() if found.owner}
-        ports = self._store.ports([owner for owner in owners if owner not in records])
-        for port in ports.values():
-            records.enter(port)
-        return ports
-
-    def _with_twins(
-        self, records: PortRecords, wanted: Mapping[Key, Want], actual: Actual
-    ) -> Actual:
-        """They are rare, so their devices are read only then."""
-        if keys := duplicates.beside(wanted, actual):
-            more = self._host.read(keys, keys)
-            actual = Actual({**actual.found, **more.found}, {**actual.unknown, **more.unknown})
-            for found in duplicates.find(wanted, actual):
-                records.hold(found.port, found.keys)
-        return actual
-
-    def _asked(
-        self, commands: Collection[Command], records: PortRecords, ids: Iterable[str]
-    ) -> dict[Key, Found]:
-        """To try something out runs no program, not even a check."""
-        if records is not self._records:
-            return self._host.commands.known(commands)
-        return self._host.commands.ask(commands, records.uncertain_commands(ids))
+            self.records.enter(port)
 
     def _orphans(self, actual: Actual) -> tuple[Orphan, ...]:
         owners = {found.owner for found in actual.found.values() if found.owner}
-        entered = {owner for owner in owners if owner in self._records}
+        entered = {owner for owner in owners if owner in self.records}
         known = entered | self._store.known(owners - entered)  # those unplugged lately
-        bridges = self._bridges | self._records.bridges()
-        return orphans.find(actual, known, bridges, self._records.claimed)
+        bridges = self._bridges | demand.bridges(self.records)
+        return orphans.find(actual, known, bridges, self.records.claims.claimed)
 
-    # -- what became of it -----------------------------------------------------------------
-
-    def _outcome(
-        self,
-        chosen: Sequence[PortRecord],
-        plan: Plan,
-        actual: Actual,
-        failures: Mapping[Key, Problem],
-    ) -> Outcome:
-        steps = steps_by_port(plan)
+    def _outcome(self, seen: Surveyed, failures: Mapping[Key, Problem]) -> Outcome:
+        steps, timeout = steps_by_port(seen.plan), self._ready_timeout
+        evidence = Evidence(seen.plan, steps, seen.actual, failures, timeout)
         finished: list[Port] = []
+        queued: dict[Requeue, dict[str, frozenset[Key]]] = {when: {} for when in Requeue}
         freed_by_well: set[Key] = set()
-        again: set[str] = set()
-        retry: set[str] = set()
-        waiting: dict[str, frozenset[Key]] = {}
-        for record in chosen:
-            port_id = record.port.port_id
-            if record.unanswered:
-                waiting[port_id] = frozenset()
+        for record in [self.records[port_id] for port_id in seen.ids]:
+            port_id, judged = record.port.port_id, observe(self.records, record, evidence)
+            state, requeue = after(judged.observation, record.port.state, record.port.verb)
+            for when in requeue:
+                queued[when][port_id] = judged.awaits
+            if not judged.observation.is_result:
                 continue
-            problem = problem_of(self._records, record, plan, actual, failures)
-            unready = awaited_of(record, actual)
-            if port_id in steps:
-                record.began = record.began or time.monotonic()
-                record.undone = record.undone or undone_of(steps[port_id])
-                record.held |= frozenset(r.key for r in record.wanted)
-            if problem is None and port_id in steps:
-                problem = not_converging(record, steps[port_id])
-                if problem is None:
-                    again.add(port_id)
-                    continue
-            elif problem is None and unready:
-                waiting[port_id] = frozenset(unready)
-                problem = self._overdue(port_id, unready)
-                if problem is None:
-                    continue
-            record.reconciles_in_a_row = 0
-            if problem and problem.transient:
-                retry.add(port_id)
-            freed = self._records.freed(port_id)
-            if port := self._finish(record, problem, actual):
+            freed = self.records.freed(port_id)
+            if port := self._finish(record, state, judged.problem, seen.actual):
                 finished.append(port)
-                freed_by_well |= freed if problem is None else set()
-        again |= self._records.refused(freed_by_well)
-        return Outcome(tuple(finished), frozenset(again), waiting, frozenset(retry))
+                freed_by_well |= freed if port.problem is None else set()
+        again = self.records.claims.refused(freed_by_well)
+        return Outcome(
+            finished=tuple(finished),
+            again=frozenset(again | queued[Requeue.AT_ONCE].keys()),
+            waiting=queued[Requeue.ON_CHANGE],
+            retry=frozenset(queued[Requeue.RATE_LIMITED]),
+        )
 
-    def _overdue(self, port_id: str, unready: Mapping[Key, str]) -> Problem | None:
-        unready = {key: why for key, why in unready.items() if key.space != COMMAND}
-        if not unready:  # a command has a time limit of its own
-            return None
-        since = self._waiting_since.setdefault(port_id, time.monotonic())
-        if time.monotonic() - since < self._ready_timeout:
-            return None
-        key, why = next(iter(unready.items()))
-        kind = OvsdbUnavailable if key.space in OVS_SPACES else NotYet
-        return kind(f"{key.name}: {why}").problem
-
-    def _finish(self, record: PortRecord, problem: Problem | None, actual: Actual) -> Port | None:
+    def _finish(
+        self, record: PortRecord, state: str, problem: Problem | None, actual: Actual
+    ) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
-        before, state = record.port, state_of(record.port.verb, problem)
+        before, record.reconciles_in_a_row = record.port, 0
         if problem is None:
-            self._waiting_since.pop(before.port_id, None)
-            self._host.commands.forget(
-                key for key in record.footprint if not self._records.claimed(key)
-            )
+            unclaimed = (k for k in record.footprint if not self.records.claims.claimed(k))
+            self._host.commands.forget(unclaimed)
             record.held = frozenset(r.key for r in record.wanted) & actual.found.keys()
             record.created_since_ready, record.restores, record.uncertain = frozenset(), (), False
+            record.waiting_since = None
         made = surely_made(record, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)
         port = None
         if not same or (problem is None and record.began is not None):
-            self._records.tell(port := result_of(record, state, problem, made))
+            self.records.tell(port := result_of(record, state, problem, made))
         if problem is None:
             record.began, record.undone = None, ""
         if state == UNPLUGGED:
-            self._records.forget(before.port_id)
+            self.records.forget(before.port_id)
         return port
 
     def save(self, ports: Iterable[Port]) -> bool:
         """Write what became of the ports; False when the disk refuses, to be tried again."""
         try:
-            self._store.save(ports, links := self._known.to_keep())
+            self._store.save(ports, links := self._survey.known.to_keep())
         except StoreUnavailable as error:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
-        self._known.kept(links)
+        self._survey.known.kept(links)
         return True

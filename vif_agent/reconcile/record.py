@@ -40,6 +40,7 @@ class PortRecord:
     reconciles_in_a_row: int = 0  # rounds in a row that had something to do for it
     began: float | None = None  # when the first of them did; as the next by a clock nobody sets
     undone: str = ""  # what it had to do
+    waiting_since: float | None = None  # when others had to do something for it
     received: float = dataclasses.field(default_factory=time.monotonic)
     created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
     restores: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
