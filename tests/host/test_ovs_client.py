@@ -19,7 +19,7 @@ from tests.support.real_host import PORT
 from vif_agent.errors import OvsdbUnavailable
 from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
 from vif_agent.testing import processes
-from vif_agent.testing.ovs import SCHEMA
+from vif_agent.testing.ovs import SCHEMA, PrivateOvs
 
 Answer = Callable[[str, list[Any]], Any]
 
@@ -257,6 +257,27 @@ def test_answer_that_is_lost_with_the_connection(serve: Callable[[Answer], Serve
         (problem,) = client.make(internal(bridge="br")).values()
         assert (problem.code, problem.transient) == ("ovsdb_unavailable", True)
         assert "lost amid a transaction" in problem.message
+
+
+def test_database_whose_schema_is_changed(namespace: None, tmp_path: Path) -> None:
+    """By an upgrade of Open vSwitch under a server that runs: it cuts us off, and all is there."""
+    with PrivateOvs(tmp_path) as ovs:
+        ovs.add_bridge("br-int")
+        client = Client(ovs.connection)
+        try:
+            assert client.connects()
+            assert client.make(internal()) == {}
+            schema = json.loads(Path(SCHEMA).read_text())
+            schema["tables"]["Interface"]["columns"]["later"] = {"type": "string"}
+            later = tmp_path / "later.ovsschema"
+            later.write_text(json.dumps(schema | {"version": "99.0.0"}))
+            argv = ("ovsdb-client", "convert", ovs.connection, str(later))
+            processes.run(argv, {"PATH": os.environ["PATH"]})
+            assert client.connects()
+            assert client.ovsdb.read([key()])[key()].owner == PORT
+            assert client.make(internal("in1")) == {}
+        finally:
+            client.ovsdb.stop()
 
 
 def test_database_of_a_cluster(tmp_path: Path) -> None:
