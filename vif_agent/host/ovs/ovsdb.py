@@ -84,10 +84,16 @@ class Ovsdb:
     def _look(self, which: _Which, going: Collection[Key] = ()) -> dict[Key, Found]:
         """Only for a connection that is not there, or for a question to the server, is the thread
         needed."""
-        seen = self._remember(which, going)
-        return self._calls.call(lambda: self._read(which, going)) if seen is None else seen
+        seen = self._remember(which)
+        if seen is None:
+            seen = self._calls.call(lambda: self._read(which))
+        with self._lock:
+            unproven = self._vswitchd.unproven(seen, going)
+        if unproven and not self._calls.call(self._is_attended):
+            seen |= {key: vswitchd.unattended(seen[key]) for key in unproven}
+        return seen
 
-    def _remember(self, which: _Which, going: Collection[Key]) -> dict[Key, Found] | None:
+    def _remember(self, which: _Which) -> dict[Key, Found] | None:
         self._calls.fail_if_hanging()
         if not self._lock.acquire(timeout=PATIENCE_SECONDS):
             raise OvsdbUnavailable(DOES_NOT_ANSWER)
@@ -96,10 +102,7 @@ class Ovsdb:
                 return None
             if self._client.take_in():
                 self._calls.wake()  # of what has come the thread tells, or has waited for it
-            seen = self._seen(which()) if self._client.current else None
-            if seen is None or self._vswitchd.to_recheck(seen, going):
-                return None
-            return self._vswitchd.believed(seen, going)
+            return self._seen(which()) if self._client.current else None
         finally:
             self._lock.release()
 
@@ -166,10 +169,9 @@ class Ovsdb:
             self._client.wait(poller)
         return poller
 
-    def _read(self, which: _Which, going: Collection[Key]) -> dict[Key, Found]:
+    def _read(self, which: _Which) -> dict[Key, Found]:
         with self._lock:
-            seen = self._seen(which())
-        return self._vswitchd.believed(seen, going, self._is_attended)
+            return self._seen(which())
 
     def _is_attended(self) -> bool:
         with self._lock:

@@ -1,7 +1,7 @@
 """What ovs-vswitchd has done, and whether it is there: what it has written outlives it."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from vif_agent.errors import OvsdbUnavailable
 from vif_agent.host.ovs.client import Answer, Client
@@ -41,26 +41,19 @@ class Progress:
         self._followed |= {Key(OVS_PORT, name) for name, c in over.items() if c <= root.cur_cfg}
         return frozenset(Key(OVS_PORT, name) for name in over)
 
-    def to_recheck(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> set[Key]:
-        """For these is to be asked whether it is there."""
-        to_recheck = seen.keys() - self._followed - set(going)
-        return {k for k in to_recheck if k.space == OVS_PORT and seen[k].owner and seen[k].ready}
-
-    def believed(
-        self,
-        seen: Mapping[Key, Found],
-        going: Collection[Key] = (),
-        is_there: Callable[[], bool] = lambda: True,
-    ) -> dict[Key, Found]:
-        """An ofport of ours says nothing when nobody is there who carries the port. Not asked for
-        those for which something has just been done, nor for those that are ``going``."""
-        ready = self.to_recheck(seen, going)
+    def unproven(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> set[Key]:
+        """Of these the ofport says nothing unless it is there. Not those that it has just taken
+        in, for the first look at them, nor those that are ``going``."""
+        ready = {k for k, f in seen.items() if k.space == OVS_PORT and f.owner and f.ready}
+        unproven = ready - self._followed - set(going)
         self._followed -= seen.keys()
-        if not ready or is_there():
-            return {**seen}
-        gone = "ovs-vswitchd, which gave it its ofport, is not there"
-        lost = {k: dataclasses.replace(seen[k], ready=False, unready=gone) for k in ready}
-        return {**seen, **lost}
+        return unproven
+
+
+def unattended(found: Found) -> Found:
+    return dataclasses.replace(
+        found, ready=False, unready="ovs-vswitchd, which gave it its ofport, is not there"
+    )
 
 
 def ask(client: Client) -> Answer:
