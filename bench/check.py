@@ -49,7 +49,7 @@ class Host:
         links, ports = _links(), self._ofports()
         devices = [device for vif in vifs for device in case.devices(vif)]
         wired = [port for vif in vifs if (port := case.ovs_port(vif))]
-        faults = [said for device in devices if (said := fault(device, links))]
+        faults = [problem for device in devices if (problem := fault(device, links))]
         return faults + [f"{port} has no ofport" for port in wired if ports.get(port, -1) <= 0]
 
     def present(self, case: Case, vifs: Sequence[Vif]) -> list[str]:

@@ -55,14 +55,14 @@ class Ovsdb:
 
     def _answer(self) -> dict[str, Any]:
         """Messages have no frame: one is whole when it can be parsed. Probes are passed over."""
-        said = b""
+        data = b""
         while True:
-            said += self._socket.recv(1 << 16)
+            data += self._socket.recv(1 << 16)
             try:
-                answer: dict[str, Any] = json.loads(said)
+                answer: dict[str, Any] = json.loads(data)
             except ValueError:
                 continue
             if "result" in answer:
                 return answer
             self._socket.sendall(json.dumps({"result": [], "error": None, "id": "echo"}).encode())
-            said = b""
+            data = b""

@@ -27,8 +27,8 @@ COUNTED = ("settle", "drain", "wrong", "left")
 THEIRS, FLOOR = LAST = "os-vif", "floor"
 WIDTH = 32
 NOTES = (
-    "vif-agent: from the first cast to the notification of the last port. Each wish goes over the "
-    "bus and is on disk before it is acknowledged; the result goes back over the bus.",
+    "vif-agent: from the first cast to the notification of the last port. Each request goes over "
+    "the bus and is on disk before it is acknowledged; the result goes back over the bus.",
     "os-vif: called in one process, one port after the other, as nova does. No bus, no record; its "
     "privileged part runs in the same process unless --privsep is given.",
     "floor: one `ip -batch` and one `ovs-vsctl` transaction for the whole burst; for a lone port, "

@@ -1,4 +1,4 @@
-"""``python -m demo``: the story, from an empty scratch host to an empty scratch host."""
+"""``python -m demo``: the whole course, from an empty scratch host to an empty scratch host."""
 
 from __future__ import annotations
 

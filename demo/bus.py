@@ -43,7 +43,7 @@ class Sender:
         return self._cast("unplug_vif", ports)
 
     def _cast(self, method: str, ports: Sequence[Port]) -> int:
-        """Answers the generation of these wishes."""
+        """Answers the generation of these requests."""
         generation = time.time_ns()
         for port in ports:
             self._call(method, instance=INSTANCE, vif=port.vif, generation=generation)

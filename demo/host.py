@@ -28,8 +28,8 @@ class MachineLinks:
 
     def names(self) -> set[str]:
         path = f"/proc/{os.getpid()}/fd/{self._fd}"
-        said = run("nsenter", f"--net={path}", "ip", "-j", "link", "show")
-        return {link["ifname"] for link in json.loads(said)}
+        answer = run("nsenter", f"--net={path}", "ip", "-j", "link", "show")
+        return {link["ifname"] for link in json.loads(answer)}
 
 
 def add_nic() -> None:
@@ -77,10 +77,10 @@ def ovs_ports(host: ScratchHost, bridge: str = "br-int") -> list[str]:
 
 def iface_ids(host: ScratchHost) -> dict[str, str]:
     """Interface name: the port's UUID, for those with an ofport."""
-    said = json.loads(
+    answer = json.loads(
         host.ovs.vsctl("--format=json", "--columns=name,ofport,external_ids", "list", "interface")
     )
-    rows = [(name, ofport, dict(ids[1])) for name, ofport, ids in said["data"]]
+    rows = [(name, ofport, dict(ids[1])) for name, ofport, ids in answer["data"]]
     return {
         name: ids["iface-id"]
         for name, ofport, ids in rows

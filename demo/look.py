@@ -31,7 +31,7 @@ def while_plugged(
     wired = {_ovs_name(p): p.id for p in ready if p.vif["type"] == "ovs" and not _is_libvirts(p)}
     found = host.ovs_ports(scratch)
     print()
-    show.note(f"{len(links)} links, {host.tagged(links)} of them with the agent's stamp; "
+    show.note(f"{len(links)} links, {host.tagged(links)} of them with the agent's owner tag; "
               f"{len(found)} ports on br-int.")  # fmt: skip
     checks.that(f"all {len(devices)} devices of the ready ports exist", devices - links.keys())
     checks.that(

@@ -100,13 +100,13 @@ def _print(lanes: list[Lane], tally: Counter[str], witness: Witness, seconds: fl
         ("casts refused", _listed(total, "refused ")),
         ("calls", _listed(total, "calls ")),
         ("ports came to be", _listed(total, "ports ")),
-        ("rounds", str(total["rounds"])),
+        ("reconciles", str(total["reconciles"])),
         ("notifications", _listed(total, "told ")),
         ("log", f"{lines.total()} lines, {sum(e.log_bytes for e in lanes) + witness.bytes >> 20} MB"
                 f", the longest {max(witness.longest, *(e.longest for e in lanes))} bytes"),
         ("memory", f"at most {max(each.most_memory for each in lanes)} MB a process"),
-        ("on the real host", f"{tally['casts']} casts, {tally['rounds']} rounds; ports came to be "
-                             f"{_listed(tally, 'ports ')}"),
+        ("on the real host", f"{tally['casts']} casts, {tally['reconciles']} reconciles; "
+                             f"ports came to be {_listed(tally, 'ports ')}"),
         ("minutes", f"{seconds / 60:.1f}"),
     ]  # fmt: skip
     for name, text in rows:
@@ -115,8 +115,8 @@ def _print(lanes: list[Lane], tally: Counter[str], witness: Witness, seconds: fl
 
 def _listed(tally: Counter[str], start: str) -> str:
     found = {name: count for name, count in tally.items() if name.startswith(start)}
-    said = ", ".join(f"{name.removeprefix(start)} {n}" for name, n in sorted(found.items()))
-    return said or "none"
+    listed = ", ".join(f"{name.removeprefix(start)} {n}" for name, n in sorted(found.items()))
+    return listed or "none"
 
 
 if __name__ == "__main__":

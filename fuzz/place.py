@@ -59,7 +59,7 @@ class Place:
         calls = admin.Calls(operations, self._repair, self.store, self._report)
         self._door = admin.Door([calls], None)
 
-    # -- what the agent's loop is told ---------------------------------------------------------
+    # -- what is reported to the loop -----------------------------------------------------
 
     def send(self, event_type: str, payload: dict[str, Any]) -> None:
         """Notifications: each must be one that can be sent."""
@@ -80,7 +80,7 @@ class Place:
         self._requested |= {port_id} if port_id else set()
         self._everywhere |= port_id is None
 
-    # -- casts, calls, rounds -------------------------------------------------------------------
+    # -- casts, calls, reconciles ---------------------------------------------------------------
 
     def take(self, casts: Iterable[dict[str, Any]]) -> None:
         """As many messages as have gathered; all must be acknowledged."""
@@ -97,8 +97,8 @@ class Place:
         try:
             answer = self._door.dispatch(incoming)
         except oslo_messaging.ExpectedException as refused:
-            said = common.serialize_remote_exception(refused.exc_info)
-            assert len(said) < 20_000, "an error of more than 20,000 characters"
+            raised = common.serialize_remote_exception(refused.exc_info)
+            assert len(raised) < 20_000, "an error of more than 20,000 characters"
             self.tally["calls refused"] += 1
         else:
             common.serialize_msg({"result": answer})
@@ -113,7 +113,7 @@ class Place:
             ids |= self.store.ports().keys()
         for _ in range(_ROUNDS):
             outcome = self.engine.reconcile(ids, everywhere=everywhere)
-            self.tally["rounds"] += 1
+            self.tally["reconciles"] += 1
             assert self.engine.save(outcome.finished)
             for port in outcome.finished:
                 self.tally[f"ports {port.problem.code if port.problem else port.state}"] += 1

@@ -80,7 +80,7 @@ class Compute:
         assert self._process.stdout
         print(json.dumps({"op": op, **arguments}), file=self._process.stdin, flush=True)
         if line := self._process.stdout.readline():
-            said: dict[str, Any] = json.loads(line)
-            return said
+            answer: dict[str, Any] = json.loads(line)
+            return answer
         log = self._log.read_text()[-4000:] if self._log.exists() else ""
         raise RuntimeError(f"nova's side ended with {self._process.wait()}:\n{log}")

@@ -32,8 +32,8 @@ def look(host: ScratchHost) -> State:
 
 
 def _links(host: ScratchHost) -> State:
-    told = {link["ifname"]: link for link in json.loads(host.ip("-j", "-d", "addr", "show"))}
-    return {f"link {name}": dict(_link(name, link)) for name, link in told.items()}
+    answer = {link["ifname"]: link for link in json.loads(host.ip("-j", "-d", "addr", "show"))}
+    return {f"link {name}": dict(_link(name, link)) for name, link in answer.items()}
 
 
 def _link(name: str, link: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -77,8 +77,8 @@ def _rows(host: ScratchHost) -> State:
 
 
 def _table(host: ScratchHost, table: str) -> list[dict[str, Any]]:
-    told = json.loads(host.ovs.vsctl("--format=json", "list", table))
-    return [dict(zip(told["headings"], row, strict=True)) for row in told["data"]]
+    answer = json.loads(host.ovs.vsctl("--format=json", "list", table))
+    return [dict(zip(answer["headings"], row, strict=True)) for row in answer["data"]]
 
 
 def _uuid(row: dict[str, Any]) -> str:

@@ -101,7 +101,8 @@ class Soak:
             self.tally.leaked += finding.leaked
 
     def _send_again(self) -> None:
-        """A cast that no broker has confirmed may be lost: the sender says again what it wishes."""
+        """A cast that no broker has confirmed may be lost: the sender asks again for what it
+        wants."""
         self._faults.broker_kills = 0
         try:
             unheard = self._auditor.differs()

@@ -1,4 +1,4 @@
-"""An independent look: is every wished port whole, and is nothing else of ours there?"""
+"""An independent look: is every requested port whole, and is nothing else of ours there?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 90.0  # seconds for what is damped or waits for the next look at the 
 
 @dataclass(frozen=True)
 class Finding:
-    """``lost``: wished and not so; ``leaked``: there and not wished."""
+    """``lost``: requested and not so; ``leaked``: there and not requested."""
 
     lost: tuple[str, ...] = ()
     leaked: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Auditor:
         links, ids = self._site.host.links(), stock.iface_ids(self._site.host)
         plugged = self._records.plugged()
         devices = [device for request in plugged for device in request.devices]
-        lost = [said for device in devices if (said := fault(device, links))]
+        lost = [problem for device in devices if (problem := fault(device, links))]
         wired = {request.ovs_port: request.port_id for request in plugged if request.ovs_port}
         lost += [f"{name} is not wired" for name, port in wired.items() if ids.get(name) != port]
         bridges = {request.bridge for request in plugged if request.bridge}

@@ -21,7 +21,7 @@ _WEIGHTS = {
     "plug": 34, "unplug": 24, "change": 12, "repeat": 8, "stale": 6, "spoil": 15,
     "burst": 0.7, "sync": 0.5,
 }  # fmt: skip
-#: not the stamp: what has lost it and is no longer wished is not ours to remove
+#: not the owner tag: what has lost it and is no longer requested is not ours to remove
 _LINK = {
     "deleted": ("del", "{}"),
     "down": ("set", "{}", "down"),

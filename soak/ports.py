@@ -1,4 +1,4 @@
-"""The soak's ports: the kinds a port can be of, and what the sender wishes of each."""
+"""The soak's ports: the kinds a port can be of, and what the sender asks for each."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ REPAIRED = "vif.repair.end"
 
 
 class Tally:
-    """``told`` by agent process: rounds and repairs when it was last asked."""
+    """``told`` by agent process: reconciles and repairs when it was last asked."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -40,7 +40,7 @@ class Tally:
         return (time.monotonic() - self.began) / 60
 
     @property
-    def rounds(self) -> int:
+    def reconciles(self) -> int:
         return sum(rounds for rounds, _ in list(self.told.values()))
 
     @property
@@ -55,7 +55,7 @@ class Tally:
         plugs, unplugs = self.casts["plug"], self.casts["unplug"]
         return (
             f"{self.minutes:5.1f} min: {plugs} plugs, {unplugs} unplugs, {self.casts['sync']} syncs"
-            f", {self.rounds} rounds, {self.repairs} repairs, {self.faults.total()} faults"
+            f", {self.reconciles} reconciles, {self.repairs} repairs, {self.faults.total()} faults"
             f", {self.audits} audits, lost {len(self.lost)}, leaked {len(self.leaked)}"
         )
 
@@ -105,7 +105,7 @@ def print_table(tally: Tally, log: str) -> None:
         ("minutes", f"{tally.minutes:.1f}"),
         ("casts", f"{sum(casts.values()) - casts['stale']}: {_listed(casts)} (stale ones are among "
                   f"plugs and unplugs), refused {log.count(' refused port=')}"),
-        ("rounds", f"{tally.rounds}, of {len(tally.told)} agent processes"),
+        ("reconciles", f"{tally.reconciles}, of {len(tally.told)} agent processes"),
         ("spoilt by hand", f"{tally.spoils.total()}: {_listed(tally.spoils)}"),
         ("repairs", str(tally.repairs)),
         ("faults", f"{tally.faults.total()}: {_listed(tally.faults)}"),

@@ -126,7 +126,7 @@ def test_empty_set_unplugs_nothing_until_it_is_said_again_an_interval_later(
             sync(site)
     taken_in(site, payload)
     assert plugged(site) == ids(*vifs[:2])
-    assert "nothing is unplugged, unless this is said again" in site.daemon.log()
+    assert "nothing is unplugged, unless this is sent again" in site.daemon.log()
     time.sleep(INTERVAL)  # the interval itself
     sync(site)
     wait_for(lambda: not plugged(site), "the second sight")

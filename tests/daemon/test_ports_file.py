@@ -56,7 +56,7 @@ def test_fifo_is_no_file(ports: PortsFile, path: Path, caplog: pytest.LogCapture
 def test_list_of_no_port_is_no_news_until_it_is_believed(
     path: Path, ledger: Store, payload: Callable[[str], Vif], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """News is a look at the whole host: not one each second."""
+    """Notices is a look at the whole host: not one each second."""
     vif = payload("tap")
     patient, hasty = (PortsFile(str(path), ledger, interval) for interval in (60, 0))
     path.write_text(json.dumps([vif]))

@@ -270,7 +270,7 @@ def test_bad_plugin_fails_its_own_port_alone(
     assert site.host.links()["eth1"] == nic_before
     assert site.plug(port("good", 2))["state"] == "ready"
     site.unplug_all()
-    assert "Round broke" not in site.daemon.log()
+    assert "Reconcile broke" not in site.daemon.log()
 
 
 def test_good_plugin_plugs_by_its_process(site: Site, port: Callable[..., Vif]) -> None:

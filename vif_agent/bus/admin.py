@@ -29,8 +29,8 @@ def _call(call: _Call) -> _Call:
     def checked(self: "Calls", ctxt: Any, /, **given: Any) -> Any:
         return call(self, ctxt, **arguments.of_call(call, given))
 
-    told: _Call = oslo_messaging.expected_exceptions(VifAgentError)(checked)
-    return told
+    wrapped: _Call = oslo_messaging.expected_exceptions(VifAgentError)(checked)
+    return wrapped
 
 
 class AdminOperations(Protocol):

@@ -1,7 +1,7 @@
 """One agent for each name: who shares a queue with another gets half of its casts.
 
 A cloned image has its ``host``, too. Then an unplug comes to the host that has no such port, is
-told as done, and the port stays. The broker counts who consumes a queue.
+reported as done, and the port stays. The broker counts who consumes a queue.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def consumers(channel: Any, queue: str) -> int:
 
 class Watches:
     """For a listener that consumes ``queue_name``: who has come in since, while the broker was away
-    or by an agent that does not look, is told again and again."""
+    or by an agent that does not check, is logged again and again."""
 
     conn: Any
     queue_name: str

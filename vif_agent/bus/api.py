@@ -49,8 +49,8 @@ class VifAgentAPI:
 
     ``conf`` must be oslo.config's global CONF: oslo.messaging 18 reads some options nowhere else.
     ``timeout``: seconds for the answer to a call, and for the broker to take a cast that nobody
-    waits for. ``must_reach``: a call to a host whose agent has never joined the bus is told at
-    once, by oslo_messaging.MessageUndeliverable.
+    waits for. ``must_reach``: a call to a host whose agent has never joined the bus ends at
+    once, with oslo_messaging.MessageUndeliverable.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class VifAgentAPI:
 
         Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out: ``wait``
         is the limit of all together, ``timeout`` that of a cast alone.
-        ``generation`` defaults to the clock, in nanoseconds: a later wish of this process has a
+        ``generation`` defaults to the clock, in nanoseconds: a later request of this process has a
         greater one, also when the clock is set back.
         """
         return self._send("plug_vif", context, host, instance, vif, wait, generation)
@@ -114,7 +114,7 @@ class VifAgentAPI:
         An item is a VIF or ``{"instance": ..., "vif": ...}``. With ``complete`` these are all the
         ports of the host: others that the agent has plugged are unplugged. Take ``generation``
         (``time.time_ns()``) before the list is read: what is plugged after that is newer than the
-        list and stays. An empty list unplugs nothing until it is said again, an interval later.
+        list and stays. An empty list unplugs nothing until it is sent again, an interval later.
         Raises NoAnswer when the broker has not taken it within ``timeout``.
         """
         generation = _GENERATIONS() if generation is None else generation
@@ -132,7 +132,7 @@ class VifAgentAPI:
     def wait_vif(
         self, context: Any, host: str, port_id: str, generation: int | None, timeout: float
     ) -> dict[str, Any]:
-        """The port once its wish is settled, else as it is after ``timeout`` seconds in all.
+        """The port once its request is settled, else as it is after ``timeout`` seconds in all.
 
         Raises oslo_messaging.MessagingTimeout when the agent has not answered by then. It is asked
         to answer a little sooner, so that its answer has time to arrive.
@@ -237,7 +237,7 @@ class VifAgentAPI:
         """The port's last view before the deadline; None if the agent has given none."""
         view, next_question = None, 0.0
         while not _settled(view) and (left := deadline - time.monotonic()) > 0:
-            if (pause := next_question - time.monotonic()) > 0:  # too many wait: told at once
+            if (pause := next_question - time.monotonic()) > 0:  # too many wait: answered at once
                 time.sleep(min(pause, left))
                 continue
             next_question = time.monotonic() + _PAUSE_SECONDS

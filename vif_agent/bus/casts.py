@@ -16,7 +16,7 @@ _SYNC = "sync_vifs"
 _MOST_PORTS = 10_000
 _LARGEST = 1 << 16  # characters of JSON; a real VIF has about two thousand
 _LONGER = 6  # times, at most, than on the wire: é has two bytes there, and is \u00e9 in ASCII
-_MOST_REFUSALS = 100  # of one list, that are told singly
+_MOST_REFUSALS = 100  # of one list, that are reported singly
 _VERSION = re.compile(r"1(\.[0-9]{1,9})?\Z", re.ASCII)
 _MOST_GENERATION = (1 << 63) - 1
 
@@ -112,10 +112,12 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
 
 
 class BadList(InvalidRequest):
-    """What is wrong with very many of its items is said once."""
+    """What is wrong with very many of its items is reported once."""
 
     def __init__(self, refused: int, total: int, first: VifAgentError) -> None:
-        text = f"vifs: {refused} of {total} VIFs are refused and not told one by one; the first: "
+        text = (
+            f"vifs: {refused} of {total} VIFs are refused and not reported one by one; the first: "
+        )
         VifAgentError.__init__(self, text + str(first))
 
 
@@ -135,12 +137,12 @@ def _plugs(
     context: object, items: Sequence[object], generation: int | None
 ) -> Iterator[PortRequest | Refusal]:
     """Of two that say different things of one port the first counts."""
-    said: dict[str, PortRequest] = {}
+    first_plugs: dict[str, PortRequest] = {}
     for item in items:
         args = {**_pair(item), "generation": generation}
         plug = _plug(context, args)
         if isinstance(plug, PortRequest):
-            first = said.setdefault(plug.port_id, plug)
+            first = first_plugs.setdefault(plug.port_id, plug)
             if (first.instance, first.vif) != (plug.instance, plug.vif):
                 error = InvalidRequest("vif.id", plug.port_id, "each port once")
                 plug = refusal(context, {"method": "plug_vif", "args": args}, error)
@@ -242,9 +244,9 @@ def _short(value: object) -> str:
 
 
 def instance_uuid(instance: object) -> str | None:
-    """As it is told: an unplug's was never read."""
-    said = _short(_get(instance, "uuid"))
-    return _or_none(lambda: vifs.canonical("instance.uuid", said)) or said or None
+    """As it is reported: an unplug's was never read."""
+    given = _short(_get(instance, "uuid"))
+    return _or_none(lambda: vifs.canonical("instance.uuid", given)) or given or None
 
 
 def _or_none(read: Any) -> Any:

@@ -87,24 +87,24 @@ def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
                 LOG.warning("%s", lacks)
         tries = [consumer.declare_exchange for consumer in made]
         tries += [consumer.declare_queue for consumer in made]
-        said = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
-        for consumer in made if not said else ():
+        differences = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
+        for consumer in made if not differences else ():
             consumer.declare(connection)  # and binds it
-        return list(said)
+        return list(differences)
 
 
 def must_be_as_asked(differences: Iterable[str]) -> None:
     """Raises DeclaredOtherwise if there is any; each line once."""
-    if said := list(dict.fromkeys(differences)):
-        raise DeclaredOtherwise("\n".join(said))
+    if differences := list(dict.fromkeys(differences)):
+        raise DeclaredOtherwise("\n".join(differences))
 
 
 def _tried(connection: Any, declares: Any) -> str:
     error = _refusal(connection, declares)
-    said = remedies.otherwise(error)
-    if error and not said:
+    differences = remedies.otherwise(error)
+    if error and not differences:
         raise error
-    return said
+    return differences
 
 
 def _refusal(connection: Any, declares: Any) -> PreconditionFailed | None:

@@ -29,10 +29,10 @@ _PATIENCE_SECONDS = 5.0  # with a store that takes nothing; much less than any b
 
 
 class Intake(private.CastServer):
-    """``on_wishes`` gets the ports whose wishes are on disk now, ``on_refusals`` what is not.
+    """``on_requests`` gets the ports whose requests are on disk now, ``on_refusals`` what is not.
 
     ``on_set``: a set of this host's ports is on disk; True if what is not in it is to go. An empty
-    set is believed when it is said again, ``set_interval`` seconds later. ``on_wait``: why no cast
+    set is believed when it is sent again, ``set_interval`` seconds later. ``on_wait``: why no cast
     is taken in now; empty when that is over.
     """
 
@@ -118,7 +118,7 @@ class Intake(private.CastServer):
         if not named and not self._empty_sets.confirmed("empty"):
             LOG.warning(
                 "sync_vifs: a complete set with no port in it: nothing is unplugged, unless this "
-                "is said again %g s or more from now", self._empty_sets.interval,
+                "is sent again %g s or more from now", self._empty_sets.interval,
             )  # fmt: skip
             return item.full_set
         return item.deleting()

@@ -25,7 +25,7 @@ _DRIVER = logging.getLogger(LOG_NAME)
 
 
 def patiently(listen: Callable[[], Any]) -> Any:
-    """The listener, as soon as the broker grants it; what is in the way is said once."""
+    """The listener, as soon as the broker grants it; what is in the way is logged once."""
     with _Once() as once:
         while True:
             try:
@@ -41,9 +41,9 @@ def _cause(error: Exception) -> object:
 
 
 class Rejoins:
-    """For a listener: what the broker refuses is tried again now and then, and said once."""
+    """For a listener: what the broker refuses is tried again now and then, and logged once."""
 
-    _said = ""
+    _logged = ""
     pause: Callable[[float], None]
 
     def poll(self, *args: Any, **kwargs: Any) -> Any:
@@ -54,12 +54,12 @@ class Rejoins:
             self._tell(remedies.remedy(error) or str(_cause(error)))
             self.pause(_PAUSE_SECONDS)
             return []
-        self._said = ""
+        self._logged = ""
         return polled
 
     def _tell(self, what: str) -> None:
-        if what != self._said:
-            self._said = what
+        if what != self._logged:
+            self._logged = what
             LOG.error("The bus cannot be read, and what is sent to us waits there: %s", what)
 
 
@@ -78,7 +78,7 @@ class _Once(logging.Filter):
         super().__init__()
         self._thread = threading.get_ident()
         self._kinds: set[str] = set()
-        self._said = False
+        self._logged = False
 
     def __enter__(self) -> Self:
         _DRIVER.addFilter(self)
@@ -93,8 +93,8 @@ class _Once(logging.Filter):
         _DRIVER.removeFilter(self)
 
     def say(self, why: object) -> None:
-        if not self._said:
-            self._said = True
+        if not self._logged:
+            self._logged = True
             LOG.warning("Cannot join the bus yet; trying until it can be done: %s", why)
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -41,8 +41,8 @@ class Membership:
         """Blocks while the broker is away; raises if it never can be joined so."""
         queues = declared.of_agent(self._host)
         self._notifications.start()
-        said = joining.patiently(lambda: declared.differing(self._messaging, queues))
-        declared.must_be_as_asked([*said, *self._notifications.differing()])
+        differences = joining.patiently(lambda: declared.differing(self._messaging, queues))
+        declared.must_be_as_asked([*differences, *self._notifications.differing()])
         self._intake.begin()
         self._admin.start()
         self._joined.set()

@@ -37,12 +37,12 @@ class Notifications:
         self._declared = False
         self._looked = threading.Event()
         self._lost = 0
-        self._said = ""
+        self._trouble = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
 
     def differing(self) -> list[str]:
-        """What of their queues was declared otherwise, as far as the broker has said so at once.
+        """What of their queues was declared otherwise, as far as the broker has answered at once.
 
         They are shared by all agents, and so may be where no broker is now: nobody waits for that.
         """
@@ -112,10 +112,10 @@ class Notifications:
             else:
                 raise declared.DeclaredOtherwise("; ".join(self._differing))
         except Exception as error:
-            said = remedies.remedy(error) or str(error)
-            if said != self._said:
-                self._said = said
-                LOG.warning("Notifications wait until they can be sent: %s", said)
+            trouble = remedies.remedy(error) or str(error)
+            if trouble != self._trouble:
+                self._trouble = trouble
+                LOG.warning("Notifications wait until they can be sent: %s", trouble)
             return False
         self._tell_end()
         return True
@@ -126,9 +126,9 @@ class Notifications:
         return self._declared
 
     def _tell_end(self) -> None:
-        if self._said:
+        if self._trouble:
             LOG.info("Notifications are sent again; %d have waited", len(self._waiting))
-            self._said = ""
+            self._trouble = ""
         if self._lost:
             LOG.warning("%d notifications given up while the bus was away", self._lost)
             self._lost = 0

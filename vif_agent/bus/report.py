@@ -43,7 +43,7 @@ class Report:
         self._waiters = Waiters(most_waiting)
         #: by port and generation, for those who wait for one
         self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
-        #: what was told since the start, by event ("vif.plug.end")
+        #: results reported since the start, by event ("vif.plug.end")
         self.counts: Counter[str] = Counter()
         #: why casts are not taken in now, if they are not
         self.casts_wait: str | None = None
@@ -76,10 +76,10 @@ class Report:
         return views.port(port) if port else None
 
     def wait(self, port_id: str, generation: int | None, timeout: float) -> View:
-        """The port once its wish, of this generation or a later one, is settled; else as it is.
+        """The port once its request, of this generation or a later one, is settled; else as it is.
 
         Settled is ready, unplugged, error or refused; a transient failure is waited out. Where too
-        many wait already it is told at once as it is.
+        many wait already it is answered at once as it is.
         """
         told: list[View] = []
         answered = threading.Event()

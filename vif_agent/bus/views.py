@@ -10,7 +10,7 @@ from vif_agent.ports.port import Port
 
 
 def port(port: Port) -> dict[str, Any]:
-    """Times are ISO 8601, UTC; ``elapsed_ms`` counts from the receipt of the wish."""
+    """Times are ISO 8601, UTC; ``elapsed_ms`` counts from the receipt of the request."""
     return {
         "port_id": port.port_id,
         "instance_uuid": casts.instance_uuid(port.instance),

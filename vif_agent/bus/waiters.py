@@ -25,7 +25,7 @@ class Later:
 
 
 class Waiter:
-    """``look``: the port as it is told, and whether that is what was waited for.
+    """``look``: the port as it is reported, and whether that is what was waited for.
 
     ``answer`` is called once, from any thread, and must not block; ``beat``, if there is one, every
     ``pause`` seconds until then.

@@ -1,4 +1,4 @@
-"""What was run for the ports, and what is running: a few at a time, beside the rounds.
+"""What was run for the ports, and what is running: a few at a time, beside the reconciles.
 
 A command may take seconds, or hang until its limit: a reconcile only starts it, and its end is
 reported like any change of the host. So one that is slow holds up its own port and no other.
@@ -139,7 +139,7 @@ class Commands:
     def failures(self, steps: Iterable[Step]) -> dict[Key, Problem]:
         """What came of their last runs, if they failed and it is not reported yet.
 
-        A plug that failed is no news to whoever undoes it, nor the other way round.
+        A plug that failed does not matter to whoever undoes it, and the reverse.
         """
         failures = {}
         with self._lock:

@@ -29,7 +29,7 @@ class Host(Protocol):
         asked whether ovs-vswitchd is there to carry them."""
 
     def read_all(self, keys: Collection[Key]) -> Actual:
-        """As ``read``, with everything else that carries our stamp.
+        """As ``read``, with everything else that carries our owner tag.
 
         And with the OVS ports that name a port and cannot be opened, and the devices of all these.
         """

@@ -95,7 +95,7 @@ class RealHost:
         return vfs.read(addresses, self._pci) if addresses else {}
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
-        """Grow, then wire and run, then shrink."""
+        """Create, then connect and run, then delete."""
         failures = self._create(plan.create)
         if connect := steps.connect_steps(plan, failures):
             failures |= self._connect(connect)

@@ -26,7 +26,7 @@ def keys_to_read(resource: Resource) -> Iterator[Key]:
 
 
 def refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem | None:
-    """What a port must be told that wants this."""
+    """Why a port that wants this is refused."""
     resource = want.resource
     reason = _one_ports(resource)
     if isinstance(resource, OvsPort):
@@ -42,7 +42,8 @@ def refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem |
 
 
 def datapath_for(resource: Resource, resources: Iterable[Resource]) -> str:
-    """The datapath type that a wish says for the shared bridge of this OVS port; "" for none."""
+    """The datapath type that a request gives for the shared bridge of this OVS port; "" for
+    none."""
     if not isinstance(resource, OvsPort):
         return ""
     bridges = (r for r in resources if isinstance(r, OvsBridge) and r.shared)
@@ -79,8 +80,8 @@ def _other_type(port: OvsPort, found: Found | None) -> str:
 
 def _type(port: OvsPort) -> str:
     """As far as two types are not one thing made in two ways."""
-    said = port.interface_type or "system"
-    return "dpdkvhostuser" if said == "dpdkvhostuserclient" else said
+    interface_type = port.interface_type or "system"
+    return "dpdkvhostuser" if interface_type == "dpdkvhostuserclient" else interface_type
 
 
 def _other_datapath(want: Want, port: OvsPort, wanted: Mapping[Key, Want], actual: Actual) -> str:

@@ -54,7 +54,7 @@ def diff(
 ) -> Plan:
     """The least that makes the host as wanted.
 
-    ``to_delete``: keys no port wants any longer, with the owners whose stamp may be on them.
+    ``to_delete``: keys no port wants any longer, with the owners whose tag may be on them.
 
     A port one of whose resources is refused, or cannot be seen, gets no step for what it alone
     wants: half a port is worth nothing. What it wants no longer goes all the same: it may be that
@@ -158,7 +158,7 @@ def _parent_refusal(want: Want, actual: Actual) -> Problem | None:
 
 
 def _device_refusal(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> Problem | None:
-    """An OVS port or bridge takes the device of its name: its own or a borrowed one, never any
+    """An OVS port or bridge takes the device of its name: its own or an external one, never any
     NIC."""
     key = _device(want.resource)
     device = actual.found.get(key) if key else None
@@ -268,7 +268,7 @@ def _step(want: Want, found: Found | None, new_device: bool) -> Step | None:
 
 
 def _run(want: Want, found: Found, new_device: bool) -> Step | None:
-    """None also while it runs: its end is told."""
+    """None also while it runs: its end is an event."""
     actual, wanted = getattr(found.resource, "done", None), getattr(want.resource, "done", None)
     if actual is not wanted:  # None, nobody knows, is neither
         difference = Difference("done", actual, wanted)
@@ -283,7 +283,7 @@ def _run(want: Want, found: Found, new_device: bool) -> Step | None:
 
 def _out_of_former_bridge(wanted: Resource, found: Found) -> Resource:
     """What says nothing of a bridge stays where others put it, but where we did: for an earlier
-    wish of the port, and the network that it was on then."""
+    request of the port, and the network that it was on then."""
     if isinstance(wanted, Link) and wanted.master is None and found.in_shared:
         return dataclasses.replace(wanted, master="")
     return wanted
@@ -311,5 +311,5 @@ def _differences(wanted: Resource, found: Found) -> tuple[Difference, ...]:
 
 def _same(is_map: bool, want: object, have: object) -> bool:
     if not is_map:
-        return want == have or (want is False and have is None)  # what is not told is off
+        return want == have or (want is False and have is None)  # what is not shown is off
     return set(want or ()) <= set(have or ())  # type: ignore[call-overload, no-any-return]

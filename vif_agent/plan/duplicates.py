@@ -1,7 +1,7 @@
 """What else is named after a port and names it to Neutron and OVN. Pure.
 
 A port's binding changes (from an iptables firewall to one on Open vSwitch, say), and what os-vif
-has plugged for it in the former way stays: two OVS ports with one ``iface-id``, of which Neutron's
+has plugged for it in the other way stays: two OVS ports with one ``iface-id``, of which Neutron's
 agent and OVN take either. They are the port's own, so they go, with their devices, when the other
 is made.
 
@@ -50,7 +50,7 @@ class Duplicates:
         return NotYet(text).problem if self.in_use else None
 
     def adoptions(self) -> Iterator[Step]:
-        """No link is removed but what carries a stamp."""
+        """No link is removed but what carries an owner tag."""
         for found in self.things:
             if found.owner is None and found.resource.space == LINK:
                 owner = (Difference(OWNER_TAG, None, self.port),)

@@ -1,7 +1,7 @@
-"""What of ours was seen where. A link is known by its index, whatever name or stamp others have
-given it since. Pure.
+"""What of ours was seen where. A link is known by its index, whatever name or owner tag others
+have given it since. Pure.
 
-For a port's own link that was renamed while nobody watched, its stamp and kind must do.
+For a port's own link that was renamed while nobody watched, its owner tag and kind must do.
 """
 
 import dataclasses
@@ -24,19 +24,19 @@ class KnownLink(NamedTuple):
 
 
 class KnownLinks:
-    """Links that carried our stamp when they were last seen, by the name that we gave them."""
+    """Links that carried our owner tag when they were last seen, by the name that we gave them."""
 
     def __init__(self) -> None:
-        self._marks: dict[Key, KnownLink] = {}
+        self._known: dict[Key, KnownLink] = {}
         self._names: dict[int, Key] = {}
         self._shared: dict[str, KnownLink] = {}
         self._kept: Mapping[str, KnownLink] = {}
 
-    def load(self, marks: Mapping[str, KnownLink]) -> None:
+    def load(self, known_links: Mapping[str, KnownLink]) -> None:
         """Of an earlier process, by name: those that several ports share."""
-        self._kept = marks
-        for name, mark in marks.items():
-            self._mark(Key(LINK, name), mark)
+        self._kept = known_links
+        for name, known in known_links.items():
+            self._remember(Key(LINK, name), known)
 
     def to_keep(self) -> Mapping[str, KnownLink] | None:
         """What a later process must know; None if nothing has changed since ``kept``.
@@ -45,46 +45,46 @@ class KnownLinks:
         """
         return None if self._shared == self._kept else dict(self._shared)
 
-    def kept(self, marks: Mapping[str, KnownLink] | None) -> None:
+    def kept(self, known_links: Mapping[str, KnownLink] | None) -> None:
         """From the store, of this boot; None: it could not be read."""
-        self._kept = self._kept if marks is None else marks
+        self._kept = self._kept if known_links is None else known_links
 
     @property
     def keys(self) -> Collection[Key]:
         """Of all links of ours that were seen and not seen to go."""
-        return self._marks.keys()
+        return self._known.keys()
 
     def indexes(self, keys: Iterable[Key]) -> set[int]:
         """Where those of ``keys`` that are known were last."""
-        return {self._marks[key].ifindex for key in keys if key in self._marks}
+        return {self._known[key].ifindex for key in keys if key in self._known}
 
     def note(self, asked: Iterable[Key], actual: Actual) -> None:
         """What was seen: a link of ours under its own name, or that one is no longer there."""
         for key in asked:
             if key not in actual.found:
-                self._mark(key, None)
+                self._remember(key, None)
         for key, found in actual.found.items():
             if key.space == LINK and found.owner and found.resource.name == key.name:
-                self._mark(key, KnownLink(found.index, found.resource.kind, found.owner))
+                self._remember(key, KnownLink(found.index, found.resource.kind, found.owner))
 
-    def _mark(self, key: Key, mark: KnownLink | None) -> None:
-        before = self._marks.get(key)
-        if before == mark and (mark is None or self._names.get(mark.ifindex) == key):
+    def _remember(self, key: Key, known: KnownLink | None) -> None:
+        before = self._known.get(key)
+        if before == known and (known is None or self._names.get(known.ifindex) == key):
             return
-        self._marks.pop(key, None)
+        self._known.pop(key, None)
         if before and self._names.get(before.ifindex) == key:
             del self._names[before.ifindex]
         self._shared.pop(key.name, None)
-        if mark:
-            self._marks[key] = mark
-            self._names[mark.ifindex] = key
-            if mark.owner == SHARED:
-                self._shared[key.name] = mark
+        if known:
+            self._known[key] = known
+            self._names[known.ifindex] = key
+            if known.owner == SHARED:
+                self._shared[key.name] = known
 
     def recognized(
         self, actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key] = ()
     ) -> Actual:
-        """The same with our links under the names that we gave them, and with our stamps.
+        """The same with our links under the names that we gave them, and with our owner tags.
 
         ``named``: what our ports want or had by these names, which nobody else has given.
         """
@@ -100,7 +100,7 @@ class KnownLinks:
         return dataclasses.replace(actual, found={k: self._tagged(k, f) for k, f in found.items()})
 
     def _has_lost_a_tag(self, actual: Actual) -> bool:
-        return any(f.owner is None and key in self._marks for key, f in actual.found.items())
+        return any(f.owner is None and key in self._known for key, f in actual.found.items())
 
     def _by_index(self, actual: Actual) -> dict[Key, Key]:
         """What is not there by its name, and under which name it is."""
@@ -109,11 +109,11 @@ class KnownLinks:
         return {name: now for name, now in known if name and name not in actual.found}
 
     def _tagged(self, key: Key, found: Found) -> Found:
-        mark = self._marks.get(key)
+        known = self._known.get(key)
         seen = (found.index, found.resource.kind)
-        if mark is None or found.owner is not None or seen != (mark.ifindex, mark.kind):
+        if known is None or found.owner is not None or seen != (known.ifindex, known.kind):
             return found
-        return dataclasses.replace(found, owner=mark.owner, tag_lost=True)
+        return dataclasses.replace(found, owner=known.owner, tag_lost=True)
 
 
 def _by_owner_tag(
@@ -140,13 +140,13 @@ def _is_by_own_name(key: Key, found: Found) -> bool:
 
 
 def _as_it_was(key: Key, found: Found, names: Mapping[str, str]) -> Found:
-    """``names``: the former ones, by those of now; others refer to it by these."""
+    """``names``: the ones that we gave, by those of now; others refer to it by these."""
     link = found.resource
     if not names or not isinstance(link, Link):
         return found
-    told = {field: str(getattr(link, field, None)) for field in _NAMES}
-    former: dict[str, Any] = {f: names[name] for f, name in told.items() if name in names}
+    names_now = {field: str(getattr(link, field, None)) for field in _NAMES}
+    given: dict[str, Any] = {f: names[name] for f, name in names_now.items() if name in names}
     members = frozenset(names.get(name, name) for name in found.members)
-    called = link.name if "name" in former and link.name != key.name else ""
-    link = dataclasses.replace(link, **former)
+    called = link.name if "name" in given and link.name != key.name else ""
+    link = dataclasses.replace(link, **given)
     return dataclasses.replace(found, resource=link, members=members, called=called)

@@ -16,15 +16,15 @@ from vif_agent.resources import (
 
 
 def merge(
-    desired: Mapping[str, Sequence[Resource]], said: Mapping[str, int] | None = None
+    desired: Mapping[str, Sequence[Resource]], asked: Mapping[str, int] | None = None
 ) -> tuple[dict[Key, Want], dict[str, Problem]]:
-    """One want per key. ``wishes`` maps port to resources, the port with the best right first.
+    """One want per key. ``desired`` maps port to resources, the ports in the order of precedence.
 
-    Shared resources are joined, the last wish (``said``: when, by port) saying how they are; any
+    Shared resources are joined, as the last request (``asked``: when, by port) has them; any
     other resource belongs to the first port that wants it, and a later port is refused (two UUIDs
     with the same first 11 characters give the same device names).
     """
-    said = said or {}
+    asked = asked or {}
     joined: dict[Key, _Joined] = {}
     problems: dict[str, Problem] = {}
     for port, resources in desired.items():
@@ -36,25 +36,25 @@ def merge(
         for resource in resources:
             if (before := joined.get(resource.key)) is None:
                 datapath = conflicts.datapath_for(resource, resources)
-                joined[resource.key] = _Joined(resource, [port], said.get(port, 0), datapath)
+                joined[resource.key] = _Joined(resource, [port], asked.get(port, 0), datapath)
             else:
-                before.add(resource, port, said.get(port, 0))
+                before.add(resource, port, asked.get(port, 0))
     return {key: want.done() for key, want in joined.items()}, problems
 
 
 @dataclasses.dataclass(slots=True)
 class _Joined:
-    """A want while ports are added to it. ``last``: when the last of them said what it wants."""
+    """A want while ports are added to it. ``last``: when the last of them asked for it."""
 
     resource: Resource
     ports: list[str]
     last: int
     datapath: str
 
-    def add(self, resource: Resource, port: str, said: int) -> None:
-        if said >= self.last and not conflicts.stays_as_made(self.resource):
+    def add(self, resource: Resource, port: str, asked: int) -> None:
+        if asked >= self.last and not conflicts.stays_as_made(self.resource):
             self.resource = resource
-        self.last = max(said, self.last)
+        self.last = max(asked, self.last)
         self.ports.append(port)
 
     def done(self) -> Want:

@@ -17,7 +17,7 @@ def removals(
     undone: Collection[str],
     wanting: Collection[str],
 ) -> tuple[Step, ...]:
-    """Steps for what is there, is stamped with one of its owners, and no port wants.
+    """Steps for what is there, is tagged with one of its owners, and no port wants.
 
     A shared thing stays while anything is in it that neither goes nor moves in this same plan, or
     while it has addresses of the host's. Nothing of a port goes while part of it cannot be seen:
@@ -42,7 +42,8 @@ def removals(
 
 
 def tagged_first(to_delete: ToDelete, actual: Actual) -> Iterator[Step]:
-    """Only what carries our stamp is ever removed: it gets it back, and goes at the next look."""
+    """Only what carries our owner tag is ever removed: it gets it back, and goes at the next
+    reconcile."""
     for _, found in _there(to_delete, actual):
         if found.tag_lost:
             owner = str(found.owner)

@@ -1,4 +1,4 @@
-"""What ports have borrowed for earlier wishes, and how it is given back. Pure."""
+"""How external things are restored that ports have used for earlier requests. Pure."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from vif_agent.resources import Key, Nic, Vf
 def with_restores(
     wanted: Mapping[Key, Want], restores: Mapping[Key, Sequence[Want]], actual: Actual
 ) -> dict[Key, Want]:
-    """``wanted``, and what is to be given back.
+    """``wanted``, and what is to be restored.
 
-    ``returns``: each way in which a thing was borrowed. Not all are in effect: of the wishes that
-    followed one another some were never carried out.
+    ``restores``: how to restore each thing, once for each earlier request that changed it. Not all
+    are in effect: of the requests that followed one another some were never carried out.
     """
     joined = dict(wanted)
     for key, ways in restores.items():
@@ -26,12 +26,12 @@ def with_restores(
         elif found and is_in_effect(way, found) and _comes_first(way, wanted[key]):
             joined[key] = dataclasses.replace(way, ports=_ports(way, wanted[key]))
         else:
-            joined[key] = _nothing_left(wanted[key], ways)
+            joined[key] = _with_resets(wanted[key], ways)
     return joined
 
 
 def is_in_effect(want: Want, found: Found) -> bool:
-    """Is it still ours to change? What is given back may be somebody else's by now."""
+    """Is it still ours to change? What is to be restored may be somebody else's by now."""
     if want.restore and found.owner is not None:
         return False
     facts = {"in_shared": found.in_shared}
@@ -57,8 +57,8 @@ def _comes_first(way: Want, want: Want) -> bool:
     return isinstance(way.resource, Nic) and not isinstance(want.resource, Nic)
 
 
-def _nothing_left(want: Want, ways: Sequence[Want]) -> Want:
-    """Of what the card was told for an earlier wish, and this one does not say, nothing stays."""
+def _with_resets(want: Want, ways: Sequence[Want]) -> Want:
+    """What an earlier request set on the card, and this one does not set, is reset."""
     if not isinstance(want.resource, Vf):
         return want
     fields: dict[str, Any] = {**_at_once(ways).resource.specified(), **want.resource.specified()}

@@ -152,7 +152,8 @@ def _makes(step: Step) -> bool:
 
 
 def connect_steps(plan: Plan, failures: Iterable[Key]) -> list[Step]:
-    """A port whose device failed is not wired; and nothing goes before its commands are undone."""
+    """A port whose device failed is not connected; and nothing goes before its commands are
+    undone."""
     failed, first = _failed_ports(plan, failures), _undone_first(plan)
     return [
         s

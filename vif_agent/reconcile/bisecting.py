@@ -1,6 +1,6 @@
-"""Rounds of the engine, one after the other, of which none harms what it need not.
+"""Reconciles of the engine, one after the other, of which none harms what it need not.
 
-A round that breaks is a bug of ours met by some port: halves find it, and the others go on.
+A reconcile that breaks is a bug of ours met by some port: halves find it, and the others go on.
 """
 
 import contextlib
@@ -45,17 +45,17 @@ class BisectingReconciler:
         except HelperGone:
             raise
         except StoreUnavailable as error:
-            LOG.warning("Round put off: %s", error)
+            LOG.warning("Reconcile put off: %s", error)
             return Outcome(retry=frozenset(ports))
         except Exception as error:
             if len(ports) <= 1:
                 return self._give_up(ports, error)
-            LOG.error("Round broke for %d ports, trying halves: %r", len(ports), error)
+            LOG.error("Reconcile broke for %d ports, trying halves: %r", len(ports), error)
             return self._in_halves(sorted(ports), anew)
 
     def without_ovsdb(self, ports: Collection[str]) -> set[str]:
         """Those that need not wait for it; none, where that cannot be found out."""
-        with contextlib.suppress(Exception), self._lock:  # the look tells of it
+        with contextlib.suppress(Exception), self._lock:  # the reconcile reports it
             return self._engine.without_ovsdb(ports)
         return set()
 
@@ -73,7 +73,7 @@ class BisectingReconciler:
         )
 
     def _give_up(self, ports: Collection[str], error: Exception) -> Outcome:
-        LOG.error("Round broke for port %s", ", ".join(ports) or "(none)", exc_info=error)
+        LOG.error("Reconcile broke for port %s", ", ".join(ports) or "(none)", exc_info=error)
         problem = Problem("internal", f"internal error: {error!r}", transient=True)
-        told = [self._engine.give_up(port_id, problem) for port_id in ports]
-        return Outcome(tuple(p for p in told if p), retry=frozenset(ports))
+        results = [self._engine.give_up(port_id, problem) for port_id in ports]
+        return Outcome(tuple(p for p in results if p), retry=frozenset(ports))

@@ -71,11 +71,11 @@ class Claims:
         return key in self._by_right
 
     def by_right(self, port_ids: Iterable[str]) -> list[str]:
-        """These ports, the best right first."""
+        """These ports, in the order of precedence."""
         return sorted(port_ids, key=lambda port_id: self._claims[port_id].precedence)
 
     def claimants(self, key: Key) -> Iterator[str]:
-        """The ports, the best right first."""
+        """The ports, in the order of precedence."""
         return (precedence[-1] for precedence in self._by_right[key])
 
     def first_and_last(self, key: Key) -> set[str]:

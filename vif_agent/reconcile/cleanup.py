@@ -34,18 +34,18 @@ class Cleanup:
 
     @property
     def found(self) -> Sequence[Orphan]:
-        """What the last look at everything found."""
+        """What the last reconcile of the whole host found."""
         return self._engine.orphans or ()
 
     def refresh(self) -> None:
-        """For a process without the loop, which looks. OvsdbUnavailable as in ``run``."""
+        """For a process without the loop. OvsdbUnavailable as in ``run``."""
         self._engine.orphans = self._engine.find_orphans()
         self._note(self.found)
 
     def after_reconcile(self) -> None:
-        """Take note of what a look at everything has found, and remove what is due."""
+        """Take note of what a reconcile of the whole host has found, and remove what is due."""
         if self._engine.orphans is None:
-            return  # not all could be seen: no sighting, and nothing goes
+            return  # not all could be seen: no confirmation, and nothing goes
         self._note(self.found)
         if not (self.enabled and self._due(self.found)):
             return

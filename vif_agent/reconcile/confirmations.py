@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Hashable
 
 
 class Confirmations:
-    """``needed``: how often; ``interval``: seconds between two sightings that both count."""
+    """``needed``: how often; ``interval``: seconds between two confirmations that both count."""
 
     def __init__(
         self, needed: int, interval: float, clock: Callable[[], float] = time.monotonic

@@ -1,4 +1,5 @@
-"""What stops frames on the host though all is as wished: others' settings, that no wish speaks of.
+"""What stops frames on the host though all is as desired: others' settings, that no request speaks
+of.
 
 Told, in the log when they come and in `check`; never changed: they may be meant.
 """

@@ -1,8 +1,9 @@
-"""What is left on the host that belongs to no wish, and when it may go. Pure.
+"""What is left on the host that belongs to no request, and when it may go. Pure.
 
-Found at every full look; a find is never enough to remove (see ``sightings``). The accidents this
-guards against are other projects' (live ports swept, uplinks and NICs taken): never anything
-without stamp or iface-id, never on a bridge that is not ours to look after, never what is in use.
+Found at every reconcile of the whole host; one find is never enough to remove (see
+``confirmations``). The accidents this guards against are other projects' (live ports swept, uplinks
+and NICs taken): never anything without owner tag or iface-id, never on a bridge that is not ours to
+look after, never what is in use.
 """
 
 import dataclasses
@@ -12,8 +13,8 @@ from vif_agent.ownership import SHARED, Found, iface_id, is_of_another_kind
 from vif_agent.plan.steps import REMOVE, Actual, Plan, Step
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OvsBridge, OvsPort
 
-TAGGED = "carries our stamp, and no wish is known for its port"
-DEAD = "an OVS port without a device, and no wish is known that wants it"
+TAGGED = "carries our owner tag, and no request is known for its port"
+DEAD = "an OVS port without a device, and no request is known that wants it"
 
 #: ovs-vswitchd's words for an interface whose device is not there (lib/dpif, bridge.c)
 _NO_DEVICE = "could not open network device"
@@ -34,7 +35,7 @@ class Orphan:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """The same at each look; another if one of its devices was made anew."""
+        """The same at each reconcile; another if one of its devices was made anew."""
         return (self.port_id, self.why, *((f.resource.key, f.index) for f in self.things))
 
     @property
@@ -54,8 +55,8 @@ def find(
 ) -> tuple[Orphan, ...]:
     """``actual`` of everything; ``known`` ports of the store, those unplugged lately included.
 
-    ``bridges``: where OVS ports without a stamp may be ours to clean up; ``claimed``: does a wish
-    want it?
+    ``bridges``: where OVS ports without an owner tag may be ours to clean up; ``claimed``: does a
+    request want it?
     """
     heaps: dict[tuple[str, str], list[Found]] = {}
     for key, found in sorted(actual.found.items()):

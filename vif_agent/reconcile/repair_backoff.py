@@ -1,8 +1,8 @@
-"""How soon to look at a port that the host says has changed: soon, but not in a fight.
+"""How soon to reconcile a port that has changed on the host: soon, but not ever again.
 
 Most events are the echo of our own work, so they gather for a moment. When somebody undoes what
-we do again and again, the pauses between repairs grow, and it is said once. They grow for what is
-fought over: a port, or a thing that several ports share.
+we do again and again, the pauses between repairs grow, and that is logged once. They grow for each
+thing by itself: a port, or a thing that several ports share.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class RepairBackoff:
         self._histories: dict[Thing, _History] = {}
 
     def pause(self, *things: Thing) -> float:
-        """Seconds until a port is to be looked at for a change of these: it, and what changed."""
+        """Seconds until a port is to be reconciled for a change of these: it, and what changed."""
         now = time.monotonic()
         return max(self._pause(thing, now) for thing in things)
 

@@ -61,8 +61,8 @@ class ScratchHost:
 
     def links(self) -> dict[str, dict[str, Any]]:
         """What `ip` says of every link, by name: a view that shares no code with the agent."""
-        said = json.loads(self.ip("-j", "-d", "link", "show"))
-        return {link["ifname"]: link for link in said}
+        links = json.loads(self.ip("-j", "-d", "link", "show"))
+        return {link["ifname"]: link for link in links}
 
     def ip(self, *arguments: str) -> str:
         """What ip(8) prints, in the scratch host's namespace."""

@@ -95,10 +95,10 @@ class NetlinkEvents:
             name = str(kind & 0x3FFF)
             now |= {} if kind & 0x3FFF in RESTLESS else {name: value.hex()}
         before = self._links.get((family, index), {})
-        told = [f"{k}: {before.get(k, '-')} -> {now.get(k, '-')}"
+        changes = [f"{k}: {before.get(k, '-')} -> {now.get(k, '-')}"
                 for k in before.keys() | now.keys() if before.get(k) != now.get(k)]  # fmt: skip
         self._links[family, index] = now
-        self.why[self._name(index)] = "; ".join(sorted(told))[:1000]
+        self.why[self._name(index)] = "; ".join(sorted(changes))[:1000]
         return int(index)
 
     def _name(self, index: int) -> str:

@@ -55,18 +55,18 @@ class Ports:
 
     def reconcile(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
         """Rounds until the engine waits for nothing but a retry."""
-        told: dict[str, Port] = {}
+        results: dict[str, Port] = {}
         while ids or everywhere:
             self._spoken.clear()
             outcome = self.engine.reconcile(ids, everywhere=everywhere)
             everywhere = False
             self.reconciles += 1
             self.engine.save(outcome.finished)
-            told |= {port.port_id: port for port in outcome.finished}
+            results |= {port.port_id: port for port in outcome.finished}
             if outcome.waiting and not outcome.again:
                 self._spoken.wait(0.1)
             ids = {*outcome.again, *outcome.waiting} - outcome.retry
-        return told
+        return results
 
     def stored(self, *vifs: Vif) -> list[Port]:
         """The ports as they are on disk."""
@@ -83,8 +83,8 @@ class Ports:
 
     def _request(self, verb: str, vifs: Sequence[Vif]) -> list[Port]:
         self.request(verb, *vifs)
-        told = self.reconcile({v["id"] for v in vifs})
-        return [told[v["id"]] for v in vifs]
+        results = self.reconcile({v["id"] for v in vifs})
+        return [results[v["id"]] for v in vifs]
 
 
 def new_vif(vif: Vif, number: int) -> Vif:
@@ -158,10 +158,10 @@ def rows(ovs: PrivateOvs, table: str) -> list[dict[str, Any]]:
 def tables(ovs: PrivateOvs, *names: str) -> list[list[dict[str, Any]]]:
     """Tables as `ovs-vsctl` shows them at one moment, sets and maps as Python has them."""
     commands = [word for name in names for word in ("--", "list", name)]
-    said = [json.loads(line) for line in ovs.vsctl("--format=json", *commands).splitlines()]
+    answers = [json.loads(line) for line in ovs.vsctl("--format=json", *commands).splitlines()]
     return [
         [dict(zip(table["headings"], map(_plain, row), strict=True)) for row in table["data"]]
-        for table in said
+        for table in answers
     ]
 
 

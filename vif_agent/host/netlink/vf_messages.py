@@ -56,7 +56,7 @@ def settings(
     """A message for each thing, so that an error says which it was.
 
     The MAC says whose the VF is: it comes first when a port takes the VF, so that a crash in
-    between leaves what can be given back; and last when it is given back.
+    between leaves what can be restored; and last when it is restored.
     """
     first = [] if fields.get("mac") == NO_MAC else ["mac"]
     last = ["mac"] if fields.get("mac") == NO_MAC else []

@@ -63,9 +63,9 @@ def move(netlink: Socket, nic: int, bridge: int) -> Answer:
     A bridge of ours takes the NIC's MAC for good: neighbours go on knowing the host by it.
     """
     device = _link(netlink, nic)
-    former = device["master"]
-    if former and former != bridge:
-        answer = out_of_bridge(netlink, _end(device), _end(_link(netlink, former, "bridge")))
+    current = device["master"]
+    if current and current != bridge:
+        answer = out_of_bridge(netlink, _end(device), _end(_link(netlink, current, "bridge")))
         if answer.errno or not bridge:
             return answer
     if not bridge:
@@ -80,7 +80,7 @@ def move(netlink: Socket, nic: int, bridge: int) -> Answer:
         address = raw(iflink.ADDRESS, bytes.fromhex(device["mac"].replace(":", "")))
         netlink.ask([LinkRequest(SET, address, bridge)])
     heritage = lost_bridges.heritage(netlink, _end(device), _end(target)) if ours else None
-    answer = into_bridge(netlink, _end(device), _end(target), joins=former != bridge)
+    answer = into_bridge(netlink, _end(device), _end(target), joins=current != bridge)
     if heritage and not answer.errno:
         _write("ipv6", target["name"], "disable_ipv6", "0")
         answer = _until_one_fails(netlink, heritage)

@@ -22,7 +22,7 @@ DOES_NOT_ANSWER = "ovsdb: the server does not answer"
 
 
 class Calls:
-    """``on_late`` is told what a call has written whose end nobody has waited for."""
+    """``on_late`` gets what a call has written whose end nobody has waited for."""
 
     def __init__(self, timeout: float, on_late: Callable[[frozenset[Key]], None]) -> None:
         self._timeout = timeout
@@ -38,7 +38,7 @@ class Calls:
 
     def call(self, function: Callable[[], _T], writes: Sequence[Key] = ()) -> _T:
         """Nobody waits for a server that hangs. What is given up amid the work goes on by itself,
-        its end is told as a change of what it ``writes``, and until then all else fails at once."""
+        its end is an event about what it ``writes``, and until then all else fails at once."""
         self.fail_if_hanging()
         patience = min(PATIENCE_SECONDS + _PATIENCE_EACH * len(writes), self._timeout * 2)
         future: Future[_T] = Future()

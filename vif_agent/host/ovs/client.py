@@ -138,9 +138,9 @@ class Client:
             self._asked.clear()
             self._server = Tables(SERVER_TABLES)
 
-    def _ask(self, method: str, params: Any, told: Callable[[Message], None]) -> None:
+    def _ask(self, method: str, params: Any, on_answer: Callable[[Message], None]) -> None:
         message = Message.create_request(method, params)
-        self._asked[message.id] = told
+        self._asked[message.id] = on_answer
         self._session.send(message)
 
     def _take(self, message: Message) -> None:
@@ -150,8 +150,8 @@ class Client:
         elif message.type != Message.T_REQUEST:
             if answer := self._answers.pop(message.id, None):
                 answer.message = message
-            elif told := self._asked.pop(message.id, None):
-                told(message)
+            elif on_answer := self._asked.pop(message.id, None):
+                on_answer(message)
 
     def _update(self, params: list[Any]) -> None:
         """``update3`` gives the transaction's number too."""

@@ -83,8 +83,8 @@ class Commits:
         return True
 
     def _drop_echoes(self, writer: Writer) -> None:
-        """Our own change comes back before the answer does, and is no news to who has asked for it
-        and will look at it. But ovs-vswitchd, say, may have written too meanwhile."""
+        """Our own change comes back before the answer does, and is nothing new to who has asked for
+        it and will look at it. But ovs-vswitchd, say, may have written too meanwhile."""
         replica = self._client.replica
         for key, columns in writer.written.items():
             of_bridge = key.space == OVS_BRIDGE

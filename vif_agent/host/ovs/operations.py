@@ -95,8 +95,8 @@ class Operations:
             return None
         number = {"table": ROOT, "where": _is(reference(root.uuid))}
         one_more = {"op": "mutate", "mutations": [["next_cfg", "+=", 1]], **number}
-        told = {"op": "select", "columns": ["next_cfg"], **number}
-        return [DATABASE, *self._checks, *self._changes, one_more, told]
+        new_number = {"op": "select", "columns": ["next_cfg"], **number}
+        return [DATABASE, *self._checks, *self._changes, one_more, new_number]
 
 
 def outcome(request: Sequence[Json], answer: Json) -> int | None:

@@ -1,9 +1,10 @@
 """One connection to ovsdb-server, owned by one thread.
 
 The thread keeps a replica of the few columns we use, and runs what other threads ask of it: one
-transaction a round. It tells of interfaces that ovs-vswitchd has taken in or refused, and of every
-(re)connection; not of what has come back of our own transactions. Who reads does so itself, under
-the lock, after it has taken in what the server has sent by then: that costs no hop to the thread.
+transaction for each reconcile. It reports interfaces that ovs-vswitchd has taken in or refused, and
+of every (re)connection; not of what has come back of our own transactions. Who reads does so
+itself, under the lock, after it has taken in what the server has sent by then: that costs no hop to
+the thread.
 """
 
 import logging
@@ -19,9 +20,9 @@ from vif_agent.host.ovs import vswitchd
 from vif_agent.host.ovs.calls import DOES_NOT_ANSWER, PATIENCE_SECONDS, Calls
 from vif_agent.host.ovs.client import Answer, Client
 from vif_agent.host.ovs.commit import Commits
-from vif_agent.host.ovs.news import EVERYTHING as EVERYTHING
-from vif_agent.host.ovs.news import News
-from vif_agent.host.ovs.news import OnChange as OnChange
+from vif_agent.host.ovs.notices import EVERYTHING as EVERYTHING
+from vif_agent.host.ovs.notices import Notices
+from vif_agent.host.ovs.notices import OnChange as OnChange
 from vif_agent.host.ovs.rows import Rows
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
@@ -51,7 +52,7 @@ class Ovsdb:
         self._rows = Rows(self._client.replica)
         self._vswitchd = vswitchd.Progress()
         self._commits = Commits(self._client, self._lock, self._vswitchd, self._wait_for)
-        self._news = News(connection, self._client, self._vswitchd, self._lock, on_change)
+        self._notices = Notices(connection, self._client, self._vswitchd, self._lock, on_change)
         self._calls = Calls(timeout, on_change)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
@@ -70,7 +71,8 @@ class Ovsdb:
         return self._look(lambda: keys, going)
 
     def read_claimed(self) -> dict[Key, Found]:
-        """All that carries our stamp, whatever it is called, and broken ports of others' plugs."""
+        """All that carries our owner tag, whatever it is called, and broken ports of others'
+        plugs."""
         return self._look(lambda: [*self._rows.claimed()])
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
@@ -128,13 +130,13 @@ class Ovsdb:
         self._calls.drain()
 
     def _tell(self) -> None:
-        self._is_missed = self._news.tell() or self._is_missed
+        self._is_missed = self._notices.tell() or self._is_missed
 
     def _connect(self) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
         if not self._goes_on_until(lambda: self._client.connected, self._grace()):
             self._is_missed = False
-            raise OvsdbUnavailable(f"ovsdb: {self._news.away}")
+            raise OvsdbUnavailable(f"ovsdb: {self._notices.away}")
         self._tell()  # of the connection, before anything is seen through it
 
     def _wait_for(self, answer: Answer) -> None:
@@ -184,5 +186,5 @@ class Ovsdb:
         seen = {key: thing for key, thing in found if thing is not None}
         for key in keys:
             if key.space == OVS_BRIDGE:
-                self._news.tell_unattended(key.name, seen.get(key))
+                self._notices.tell_unattended(key.name, seen.get(key))
         return seen

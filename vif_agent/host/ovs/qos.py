@@ -7,7 +7,7 @@ an error to delete a row that is used.
 from vif_agent.host.ovs.schema import Qos
 from vif_agent.ownership import MARK
 
-#: on a row of ours, beside the stamp: the name of the port it is part of
+#: on a row of ours, beside the owner tag: the name of the port it is part of
 PORT = f"{MARK}-port"
 
 

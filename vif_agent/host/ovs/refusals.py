@@ -27,9 +27,9 @@ class Overtaken(NotYet):
     plan. Look again."""
 
 
-def refusal(said: str) -> HostRefused | NotYet:
-    """``said``: what python-ovs has kept, the JSON of one operation's error."""
-    error, text = _read(said)
+def refusal(reply: str) -> HostRefused | NotYet:
+    """``reply``: what python-ovs has kept, the JSON of one operation's error."""
+    error, text = _read(reply)
     if error in _TAKES_NOTHING:
         return OvsdbUnavailable(text)
     if error in _OURS and _NAME_IS_THERE not in text:
@@ -37,15 +37,15 @@ def refusal(said: str) -> HostRefused | NotYet:
     return Overtaken(text)
 
 
-def _read(said: str) -> tuple[str, str]:
+def _read(reply: str) -> tuple[str, str]:
     try:
-        told: Any = json.loads(said)
-        parts = [told["error"], *(told[k] for k in ("details", "io-error") if k in told)]
-        return str(told["error"]), "ovsdb: " + _without_uuids(": ".join(map(str, parts)))
+        error: Any = json.loads(reply)
+        parts = [error["error"], *(error[k] for k in ("details", "io-error") if k in error)]
+        return str(error["error"]), "ovsdb: " + _without_uuids(": ".join(map(str, parts)))
     except (ValueError, TypeError, KeyError):
-        return "", f"ovsdb: {said}"
+        return "", f"ovsdb: {reply}"
 
 
 def _without_uuids(text: str) -> str:
-    """A row that a transaction makes has another each time, and each text would be news."""
+    """A row that a transaction makes has another each time, and each text would be a new one."""
     return _ROW.sub(r"\1 …", text)

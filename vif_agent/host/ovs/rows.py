@@ -38,7 +38,7 @@ class Rows:
         return self._remains(key.name) if interface is None else self._port(interface, cfg)
 
     def claimed(self) -> Iterator[Key]:
-        """All that carries our stamp, and ports with an iface-id that cannot be opened."""
+        """All that carries our owner tag, and ports with an iface-id that cannot be opened."""
         for bridge in self._replica.named("Bridge"):
             if MARK in bridge.external_ids:
                 yield Key(OvsBridge.space, bridge.name)

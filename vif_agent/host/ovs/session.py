@@ -108,9 +108,9 @@ class _Reconnect(ovs.reconnect.Reconnect):  # type: ignore[misc]
         if self.session.left:
             return str(self.session.left)
         stream = self.session.rpc.stream if self.session.rpc else self.session.stream
-        if said := getattr(stream, "trouble", "") or (TlsStream.unusable if not stream else ""):
-            less = said == CLOSED_AFTER_HANDSHAKE and "accept our certificate" in self.trouble
-            return self.trouble if less else str(said)
+        if trouble := getattr(stream, "trouble", "") or (TlsStream.unusable if not stream else ""):
+            less = trouble == CLOSED_AFTER_HANDSHAKE and "accept our certificate" in self.trouble
+            return self.trouble if less else str(trouble)
         if error > 0:
             return os.strerror(error)
         return "the connection was closed" if error == ovs.jsonrpc.EOF else "no answer"

@@ -143,6 +143,6 @@ class TlsStream(python_ovs.TlsStream):
 def _text(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: its certificate is not accepted: {error.verify_message}"
-    said = (error.reason or str(error)).replace("_", " ").lower()
+    reason = (error.reason or str(error)).replace("_", " ").lower()
     ours = "it does not accept our certificate: " if "ALERT" in str(error.reason) else ""
-    return f"TLS: {ours}{said}"
+    return f"TLS: {ours}{reason}"

@@ -1,5 +1,5 @@
-"""What is told of OVSDB: to the agent what has changed; to the log how the connection is, and which
-bridge of ours has no owner yet."""
+"""What is reported of OVSDB: to the agent what has changed; to the log how the connection is, and
+which bridge of ours has no owner yet."""
 
 import errno
 import logging
@@ -15,13 +15,13 @@ from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
 
-#: told instead of keys when events may have been missed: everything may differ
+#: instead of keys, when events may have been missed: everything may differ
 EVERYTHING: frozenset[Key] | None = None
 
 OnChange = Callable[[frozenset[Key] | None], None]
 
 
-class News:
+class Notices:
     """``lock``: for ``client`` and ``progress``."""
 
     def __init__(
@@ -33,7 +33,7 @@ class News:
         self._lock = lock
         self._on_change = on_change
         self._state = _state(client)
-        self._trouble = ""  # the last that was told
+        self._trouble = ""  # the last that was logged
         self._unattended: set[str] = set()
 
     @property
