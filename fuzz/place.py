@@ -87,8 +87,8 @@ class Place:
         acknowledged: list[object] = []
         messages = [_incoming(cast, acknowledged) for cast in casts]
         for message in messages:
-            self._intake._gathered.put(message)
-        self._intake._process_incoming(())
+            self._intake.came(message)
+        self._intake.process()
         assert len(acknowledged) == len(messages), "not all casts were acknowledged"
 
     def ask(self, call: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Place:
             assert len(raised) < 20_000, "an error of more than 20,000 characters"
             self.tally["calls refused"] += 1
         else:
-            common.serialize_msg({"result": answer})
+            incoming.reply(answer)
             self.tally["calls answered"] += 1
 
     def rest(self) -> None:
@@ -147,6 +147,8 @@ def _incoming(message: dict[str, Any], acknowledged: list[object]) -> Any:
         message=body,
         unique_id=f"fuzz-{next(_MESSAGES)}",
         acknowledge=lambda: acknowledged.append(body),
+        reply=lambda answer: common.serialize_msg({"result": answer}),
+        heartbeat=lambda: None,
         orig_msg_id="1",
         reply_q=message.get("reply_q", "reply_1"),
         client_timeout=message.get("timeout"),
