@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -79,7 +79,7 @@ class Hand:
         self._netlink.close()
         self._ovsdb.close()
 
-    def _link(self, name: str) -> decode.Raw:
+    def _link(self, name: str) -> Mapping[str, int] | decode.LinkState:
         (answer,) = self._netlink.ask([LinkRequest(GET, text(iflink.IFNAME, name))])
         nothing = {"index": -1, "up": False, "mtu": 0, "master": 0}
         return decode.link(answer.links[0]) if answer.links else nothing

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from tests.support.real_host import PORT, TUN, bridge_fdb, ip, links, set_sysctl, sysctl
 from vif_agent.helper import privileged
 from vif_agent.host.netlink import links as host_links
+from vif_agent.host.netlink.events import LinkEvents
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import REMAKE, REMOVE, Step
 from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vxlan
@@ -31,8 +32,24 @@ def in_process() -> Iterator[None]:
     privileged.context.set_client_mode(client_mode)
 
 
+def read(names: set[str], members_of: Collection[str] = ()) -> dict[Key, Found]:
+    """By a replica that was filled after all that a test has prepared."""
+    with watching() as watch:
+        return watch.read(names, members_of)
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[LinkEvents]:
+    watch = LinkEvents(lambda keys: None, lambda card: (), None)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
 def found(name: str, members: bool = False) -> Found:
-    return host_links.read({name}, {name} if members else ())[Key(LINK, name)]
+    return read({name}, {name} if members else ())[Key(LINK, name)]
 
 
 def seen(name: str) -> Link:
@@ -181,11 +198,11 @@ FOREIGN = [a_tun, a_macvtap]
 @pytest.mark.parametrize("prepare", [*KINDS, *FOREIGN], ids=lambda f: f.__name__[2:])
 def test_read_of_a_link_as_ip_says(prepare: Callable[[], None]) -> None:
     prepare()
-    read = found("x")
+    one = found("x")
     expected = seen("x")
-    assert read.resource == expected
-    assert read.index == links()["x"]["ifindex"]
-    assert (read.owner, read.members, read.held) == (None, frozenset(), False)
+    assert one.resource == expected
+    assert one.index == links()["x"]["ifindex"]
+    assert (one.owner, one.members, one.held) == (None, frozenset(), False)
 
 
 def test_read_of_the_loopback() -> None:
@@ -216,13 +233,18 @@ def test_read_of_a_owner_tag(alias: str, owner: str | None) -> None:
 
 
 def test_read_of_a_name_that_is_not_there() -> None:
-    assert host_links.read({"x", "a-name-much-too-long-for-a-link", ""}) == {}
+    assert read({"x", "a-name-much-too-long-for-a-link", ""}) == {}
+
+
+def _read_all() -> dict[Key, Found]:
+    with watching() as watch:
+        return watch.read_all({*links()})
 
 
 def test_read_of_all_is_every_link() -> None:
     a_set_bridge()
     ip("link", "add", "v", "master", "x", "type", "veth", "peer", "name", "w")
-    everything = host_links.read(None)
+    everything = _read_all()
     assert {key.name for key in everything} == {"lo", "x", "v", "w"}
     assert {key.name: one.resource for key, one in everything.items()} == {
         name: seen(name) for name in links()
@@ -238,7 +260,7 @@ def test_read_of_a_bridges_members(owner: str) -> None:
         ip("tuntap", "add", "dev", f"t{number}", "mode", "tap")
         ip("link", "set", f"t{number}", "master", "x")
     assert found("x", members=True).members == ({"t0", "t1", "t2"} if owner == "shared" else set())
-    assert host_links.read({"x"}, {"x"}).keys() == {Key(LINK, "x")}
+    assert read({"x"}, {"x"}).keys() == {Key(LINK, "x")}
 
 
 @pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
@@ -271,7 +293,7 @@ def test_altname_of_a_link_is_seen_as_that_link() -> None:
     """systemd-udev gives NICs altnames (ens3): for the kernel they are names like any other."""
     a_vxlan()
     ip("link", "property", "add", "dev", "x", "altname", "ens3")
-    assert Key(LINK, "ens3") in host_links.read({"ens3"})
+    assert Key(LINK, "ens3") in read({"ens3"})
 
 
 def test_tap_that_cannot_be_tagged_does_not_stay() -> None:

@@ -24,8 +24,9 @@ from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
-from vif_agent.errors import StoreUnavailable
+from vif_agent.errors import HelperGone, StoreUnavailable
 from vif_agent.host.commands import Limits
+from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
@@ -53,12 +54,14 @@ def store_path(conf: Any) -> Path:
     return Path(conf.state_path, "vif-agent.sqlite")
 
 
-def host_and_engine(conf: Any, store: Store, plugins: PluginRegistry) -> tuple[RealHost, Engine]:
+def host_and_engine(
+    conf: Any, store: Store, plugins: PluginRegistry, events: Events | None = None
+) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
     use_certificates(conf.ovs)
     timeout = conf.ovs.ovsdb_timeout
     limits, cards = _limits(conf.commands), conf.sriov.cards
-    host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards)
+    host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards, events=events)
     return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
 
 
@@ -68,14 +71,17 @@ def _limits(options: Any) -> Limits:
 
 
 class Agent:
-    """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else."""
+    """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else.
 
-    def __init__(self, conf: Any) -> None:
+    ``events``: the kernel's, opened before the capabilities were dropped.
+    """
+
+    def __init__(self, conf: Any, events: Events | None = None) -> None:
         self._conf = conf
         store_file.recover(store_path(conf))
         self._store = Store(store_path(conf))
         self._plugins = loader.load(conf)
-        self._host, engine = host_and_engine(conf, self._store, self._plugins)
+        self._host, engine = host_and_engine(conf, self._store, self._plugins, events)
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
         self._watchdog = systemd.Watchdog()
         self._start_limit = systemd.StartLimit()
@@ -133,7 +139,8 @@ class Agent:
 
     def run(self) -> None:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
-        self._host.on_change(self._queue.host_changed)
+        self._host.on_change(self._queue.host_changed, self._loop.concerns)
+        self._host.on_death(self._helper_gone)
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
         known = self._loop.begin()
@@ -164,6 +171,10 @@ class Agent:
         dues = (self._watchdog.next_due, self._start_limit.next_due, self._chores.next_due)
         due = min(self._loop.next_due, *dues)
         return max(0.0, min(due - time.monotonic(), _LONGEST_PAUSE))
+
+    def _helper_gone(self) -> None:
+        self._failure = HelperGone("the privileged helper has died")
+        self._queue.end()
 
     def _tell_missing(self) -> None:
         """The requests stay, and are carried out when their plugin is back after a restart."""

@@ -60,6 +60,10 @@ class Loop:
         """When there is something to do that nobody wakes it for (time.monotonic)."""
         return time.monotonic() + _SAVE_SECONDS if self._unsaved else float("inf")
 
+    def concerns(self, key: Key) -> bool:
+        """May a change of this be a reason to reconcile a port? Safe on any thread."""
+        return self._engine.records.concerns(key)
+
     def begin(self) -> int:
         """Take in all that is stored, and note that everything is to be looked at; how many."""
         known = self._engine.load()

@@ -31,8 +31,8 @@ def _below(netlink: Socket, order: Order) -> tuple[decode.Raw | None, int]:
     if order["kind"] not in ("vlan", "vxlan") or "mtu" not in fields:
         return None, 0
     if order["verb"] == "change":
-        own = _link(netlink, order["index"]) or {"link": 0, "data": {}}
-        fields = {"below": own["link"], **own["data"]}
+        own = _link(netlink, order["index"])
+        fields = {"below": own["link"], **own["data"]} if own else {}
     elif order["kind"] == "vlan":
         fields = {"below": index_of(fields["parent"], {})}
     room = _ROOM[ipaddress.ip_address(fields["group"]).version] if fields.get("group") else 0

@@ -1,6 +1,7 @@
-"""The privileged process: reads links and VFs, makes and changes them, removes them. Nothing else.
+"""The privileged process: makes links, changes links and VFs, removes links. Nothing else.
 
-What a NIC has of addresses and routes it takes along into its bridge.
+What a NIC has of addresses and routes it takes along into its bridge. Reading takes no capability
+(but for chains of the firewall), and is done without it.
 
 oslo.privsep forks it before anything else starts; it keeps CAP_NET_ADMIN, the process that talks
 to the bus keeps no capability. What crosses the channel is plain data.
@@ -16,7 +17,6 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from oslo_privsep import capabilities, priv_context
 
@@ -43,11 +43,10 @@ from vif_agent.host.netlink.rtnetlink import (
     NetlinkRequest,
     Socket,
     number,
-    raw,
-    text,
 )
-from vif_agent.host.nic_migration import lost_bridges, migrate
-from vif_agent.ownership import SHARED, is_one_ports, owner_in_alias
+from vif_agent.host.nic_migration import migrate
+from vif_agent.host.nic_migration.network_state import End
+from vif_agent.ownership import SHARED, owner_in_alias
 from vif_agent.resources import NO_MAC
 
 context = priv_context.PrivContext(
@@ -68,7 +67,6 @@ _WELL_GONE = (0, errno.ENODEV)
 _NOT_OURS = (errno.EAGAIN, "it carries no stamp of the agent's")
 
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
-_WITH_VFS = number(iflink.EXT_MASK, iflink.SKIP_STATS | iflink.WITH_VFS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
@@ -104,23 +102,18 @@ def _begin(number: mmap.mmap) -> None:
 
 
 @context.entrypoint
-def read_links(
-    names: Sequence[str] | None, members_of: Sequence[str] = (), indexes: Sequence[int] = ()
-) -> list[decode.Raw]:
-    """The links of these names or indexes that exist (names None: all), their masters and peers; of
-    those in ``members_of`` that must be empty to go, what is in them or stands on them too."""
+def remember_bridges(indexes: Sequence[int]) -> None:
+    """Those of ours among these: what belongs to them, in case somebody deletes them."""
     with Socket() as netlink:
-        if names is None:
-            links = [decode.link(body) for body in netlink.dump(_NO_STATS)]
-        else:
-            links = _read(netlink, names, members_of, indexes)
-        addresses.complete(netlink, links)
-        for bridge in lost_bridges.stale(links, everything=names is None):
-            migrate.remember(netlink, bridge)
-        for link in links:
-            if link["kind"] == "bridge":
-                link["firewall"] = firewall.hindrance()
-        return links
+        for link in _by_index(netlink, indexes).values():
+            if link["kind"] == "bridge" and owner_in_alias(link["alias"]) == SHARED:
+                migrate.remember(netlink, End(link["index"], link["name"]))
+
+
+@context.entrypoint
+def dropping_chains(families: Sequence[int]) -> list[str]:
+    """The firewall's base chains at FORWARD that drop what no rule of theirs lets pass."""
+    return firewall.dropping(families)
 
 
 @context.entrypoint
@@ -167,16 +160,6 @@ def delete(indexes: Sequence[int]) -> dict[int, tuple[int, str]]:
 
 
 @context.entrypoint
-def read_vfs(cards: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The named cards that exist: the index of each, and the VFs by number."""
-    with Socket() as netlink:
-        asked = [LinkRequest(GET, _WITH_VFS + text(iflink.IFNAME, name)) for name in cards]
-        answers = zip(cards, netlink.ask(asked), strict=True)
-        told = [(card, *vf_messages.read(body)) for card, a in answers for body in a.links]
-    return {card: {"index": index, "vfs": vfs} for card, index, vfs in told}
-
-
-@context.entrypoint
 def change_vfs(orders: Sequence[Order]) -> Failures:
     """{name, index, number, fields} each: the card's index, its number for the VF."""
     failures: Failures = {}
@@ -199,45 +182,10 @@ def _change_vf(netlink: Socket, order: Order, failures: Failures) -> None:
             return
 
 
-def _read(
-    netlink: Socket, names: Sequence[str], members_of: Sequence[str], indexes: Sequence[int]
-) -> list[decode.Raw]:
-    named = [LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, n)) for n in names]
-    found = _get(netlink, named)
-    if missing := [LinkRequest(GET, _NO_STATS, i) for i in indexes if i not in found]:
-        found |= _get(netlink, missing)
-    beyond = {r[k] for r in found.values() for k in ("master", "link")} - {0, *found}
-    found |= _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in sorted(beyond)])
-    for link in [r for r in found.values() if _counts_members(r, members_of)]:
-        for member in _members(netlink, link["index"]):
-            found.setdefault(member["index"], member)
-    return list(found.values())
-
-
 def _by_index(netlink: Socket, indexes: Sequence[int]) -> dict[int, decode.Raw]:
-    return _get(netlink, [LinkRequest(GET, _NO_STATS, i) for i in indexes])
-
-
-def _get(netlink: Socket, requests: Sequence[LinkRequest]) -> dict[int, decode.Raw]:
-    links = [decode.link(body) for answer in netlink.ask(requests) for body in answer.links]
+    answers = netlink.ask([LinkRequest(GET, _NO_STATS, i) for i in indexes])
+    links = [decode.link(body) for answer in answers for body in answer.links]
     return {link["index"]: link for link in links}
-
-
-def _counts_members(link: decode.Raw, members_of: Sequence[str]) -> bool:
-    """Only what several ports may share must be empty to go, and what is one port's that we have
-    not made; a dump for each would be dear."""
-    owner = owner_in_alias(link["alias"])
-    strange = owner is None and is_one_ports(link["name"])
-    return link["name"] in members_of and (strange or owner == SHARED)
-
-
-def _members(netlink: Socket, index: int) -> Iterator[decode.Raw]:
-    """The kernel finds those in a bridge; those on a device it only finds by their kind."""
-    yield from map(decode.link, netlink.dump(_NO_STATS + number(iflink.MASTER, index)))
-    for kind in iflink.STACKED:
-        info = raw(iflink.LINKINFO, text(iflink.INFO_KIND, kind))
-        stacked = map(decode.link, netlink.dump(_NO_STATS + info))
-        yield from (link for link in stacked if link["link"] == index)
 
 
 def _remove(netlink: Socket, indexes: Sequence[int]) -> dict[int, tuple[int, str]]:

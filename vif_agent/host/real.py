@@ -1,29 +1,33 @@
 """The host as the engine sees it: read it, and apply a plan to it."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.helper import privileged
 from vif_agent.host import vfs
+from vif_agent.host.bridge_firewall import BridgeFirewall
+from vif_agent.host.bridge_memory import BridgeMemory
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.host.netlink import links
+from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.events import LinkEvents
 from vif_agent.host.ovs.ovsdb import OnChange, Ovsdb
 from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key
+from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key, Link
 
 LOG = logging.getLogger(__name__)
 
 
 class RealHost:
-    """Kernel by netlink and ioctl (in the privileged process), Open vSwitch by OVSDB.
+    """Kernel by netlink and ioctl (changed in the privileged process), Open vSwitch by OVSDB.
 
     ``sysfs``: where PCI devices are looked up. ``cards``: those whose VFs are for ports.
+    ``events``: of the kernel, opened while we had the capability to have room for them.
     """
 
     def __init__(
@@ -33,16 +37,18 @@ class RealHost:
         sysfs: Path = Path("/sys"),
         limits: Limits | None = None,
         cards: Sequence[str] = ("*",),
+        events: Events | None = None,
     ) -> None:
         self._pci = Pci(sysfs, cards)
         self._listeners: list[OnChange] = []
         self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
-        self._watch = LinkEvents(self._link_changed)
+        self._watch = LinkEvents(self._changed, self._vfs_at, events)
+        self._memory = BridgeMemory(self._watch.replica.addresses)
+        self._firewall = BridgeFirewall()
         self.commands = Commands(limits or Limits(), self._changed)
 
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
-        privileged.helper.on_death(lambda: self._changed(None))  # whoever looks, hears of it
         self._watch.start()
         self._ovsdb.start()
         try:
@@ -55,9 +61,28 @@ class RealHost:
         self._ovsdb.stop()
         self._watch.stop()
 
-    def on_change(self, listener: OnChange) -> None:
-        """Called with the keys of links and OVS ports that changed; with None: look at all."""
+    def on_change(self, listener: OnChange, concerns: Callable[[Key], bool] | None = None) -> None:
+        """Called with the keys of links and OVS ports that changed; with None: look at all.
+
+        ``concerns``: of which links it is to hear; asked on the thread that watches them.
+        """
         self._listeners.append(listener)
+        self._watch.concerns = concerns or self._watch.concerns
+
+    def on_death(self, call: Callable[[], None]) -> None:
+        """When nothing can be changed any more; reading goes on. It is called on a thread of ours,
+        and must only take note."""
+        privileged.helper.on_death(call)
+
+    @property
+    def events_lost(self) -> int:
+        """How often the kernel had more to tell than there was room for."""
+        return self._watch.replica.lost
+
+    @property
+    def events_missing(self) -> int:
+        """Of how many links a look at everything found what no event had told."""
+        return self._watch.replica.wrong
 
     def read(
         self,
@@ -68,7 +93,7 @@ class RealHost:
     ) -> Actual:
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
-        found = links.read(names, bridges, indexes) if names else {}
+        found = self._seen(self._watch.read(names, bridges, indexes)) if names else {}
         found |= self._read_vfs(keys)
         ovs = [key for key in keys if key.space in OVS_SPACES]
         try:
@@ -77,25 +102,35 @@ class RealHost:
             return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
 
     def read_all(self, keys: Collection[Key]) -> Actual:
-        found, unknown = links.read(None), {}
+        unknown: dict[str, Problem] = {}
         try:
             rows = self._ovsdb.read_claimed()
             rows |= self._ovsdb.read([key for key in keys if key.space in OVS_SPACES])
         except NotYet as error:
             rows, unknown = {}, dict.fromkeys(OVS_SPACES, error.problem)
-        wanted = {*keys, *(Key(LINK, key.name) for key in rows if key.space == OVS_PORT)}
-        shown = {k: f for k, f in found.items() if k in wanted or f.owner is not None}
-        return Actual({**shown, **self._read_vfs(keys), **rows}, unknown)
+        names = {key.name for key in keys if key.space == LINK}
+        names |= {key.name for key in rows if key.space == OVS_PORT}
+        found = self._seen(self._watch.read_all(names), everything=True)
+        return Actual({**found, **self._read_vfs(keys), **rows}, unknown)
+
+    def _seen(self, links: dict[Key, Found], everything: bool = False) -> dict[Key, Found]:
+        self._memory.note(links, everything)
+        return self._firewall.told_of(links)
 
     def look_up(self, what: str, address: str) -> str:
         return self._pci.look_up(what, address)
 
     def _read_vfs(self, keys: Collection[Key]) -> dict[Key, Found]:
         addresses = [key.name for key in keys if key.space == VF]
+        self._watch.with_cards |= bool(addresses)
         return vfs.read(addresses, self._pci) if addresses else {}
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Create, then connect and run, then delete."""
+        with self._watch.working_at(_worked_at(plan)):
+            return self._apply(plan)
+
+    def _apply(self, plan: Plan) -> dict[Key, Problem]:
         failures = self._create(plan.create)
         if connect := steps.connect_steps(plan, failures):
             failures |= self._connect(connect)
@@ -119,8 +154,15 @@ class RealHost:
         for listener in self._listeners:
             listener(keys)
 
-    def _link_changed(self, keys: frozenset[Key] | None) -> None:
+    def _vfs_at(self, link: str) -> Iterator[Key]:
         """VFs have no events of their own: the kernel tells of their card."""
-        names = [key.name for key in keys or () if key.space == LINK]
-        beside = (Key(VF, vf) for name in names for vf in self._pci.vfs_at(name))
-        self._changed(None if keys is None else frozenset({*keys, *beside}))
+        return (Key(VF, address) for address in self._pci.vfs_at(link))
+
+
+def _worked_at(plan: Plan) -> set[str]:
+    """The names of what changes with the plan: what is put into a bridge, or out of it, may change
+    the bridge's MAC and MTU; and a switch takes devices in by its ports' names."""
+    links = [step.resource for step in plan if isinstance(step.resource, Link)]
+    links += [s.found.resource for s in plan if s.found and isinstance(s.found.resource, Link)]
+    beside = {getattr(link, field, None) for link in links for field in ("master", "peer")}
+    return {step.key.name for step in plan} | {name for name in beside if name}

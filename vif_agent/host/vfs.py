@@ -1,4 +1,4 @@
-"""Virtual functions on the unprivileged side: found by sysfs, read and changed by the helper."""
+"""Virtual functions: found by sysfs, read by netlink, and changed by the helper."""
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -7,12 +7,15 @@ from typing import Any
 from vif_agent.errors import NotYet, Problem
 from vif_agent.helper import privileged
 from vif_agent.helper.orders import Order
+from vif_agent.host.netlink import iflink, vf_messages
 from vif_agent.host.netlink.links import problem
+from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number, text
 from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
 from vif_agent.resources import VF, Key, Vf
 
+_WITH_VFS = number(iflink.EXT_MASK, iflink.SKIP_STATS | iflink.WITH_VFS)
 _RATES = ("min_tx_rate", "max_tx_rate")
 
 
@@ -21,12 +24,11 @@ def read(addresses: Collection[str], pci: Pci) -> dict[Key, Found]:
     numbers = dict(_numbers(addresses, pci))
     if not numbers:
         return {}
-    with privileged.helper():
-        cards = privileged.read_vfs(sorted({card for card, _ in numbers.values()}))
+    cards = _cards(sorted({card for card, _ in numbers.values()}))
     return {
-        Key(VF, address): _found(address, cards[card]["index"], fields, pci)
-        for address, (card, number) in numbers.items()
-        if card in cards and (fields := cards[card]["vfs"].get(number)) is not None
+        Key(VF, address): _found(address, cards[card][0], fields, pci)
+        for address, (card, vf) in numbers.items()
+        if card in cards and (fields := cards[card][1].get(vf)) is not None
     }
 
 
@@ -39,6 +41,14 @@ def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
     with privileged.helper():
         failures = privileged.change_vfs(orders)
     return {Key(VF, address): problem(address, *failure) for address, failure in failures.items()}
+
+
+def _cards(names: Sequence[str]) -> dict[str, tuple[int, Mapping[int, Mapping[str, Any]]]]:
+    """Those that exist: the index of each, and its VFs by number."""
+    with Socket() as netlink:
+        answers = netlink.ask([LinkRequest(GET, _WITH_VFS + text(iflink.IFNAME, n)) for n in names])
+    pairs = zip(names, answers, strict=True)
+    return {name: vf_messages.read(body) for name, answer in pairs for body in answer.links}
 
 
 def _numbers(addresses: Collection[str], pci: Pci) -> Iterator[tuple[str, tuple[str, int]]]:

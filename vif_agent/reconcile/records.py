@@ -118,6 +118,11 @@ class PortRecords:
         """What this port leaves to others when it is well."""
         return self._by_port[port_id].footprint - self.claims.of(port_id)
 
+    def concerns(self, key: Key) -> bool:
+        """Is it anybody's in ``ports_of``? Safe on any thread."""
+        namesakes = (Key(space, key.name) for space in (key.space, LINK, *OVS_SPACES))
+        return key in self._standing or any(map(self.claims.claimed, namesakes))
+
     def states(self) -> Counter[str]:
         """How many ports are in which state."""
         return +self._states

@@ -3,15 +3,12 @@
 import dataclasses
 import ipaddress
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_GETADDR
 
-from vif_agent.host.netlink import vxlan
-from vif_agent.host.netlink.decode import Raw
 from vif_agent.host.netlink.rtnetlink import Message, Socket, attributes
-from vif_agent.ownership import SHARED, owner_in_alias
 
 _DUMP = (RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP)
 # include/uapi/linux/if_addr.h
@@ -42,38 +39,15 @@ class Address:
         return ipaddress.ip_address(self.text).packed
 
 
-def dump(netlink: Socket, index: int = 0) -> list[Address]:
-    """All of one device, or of the host, in the kernel's order."""
-    body = struct.pack("=BBBBi", 0, 0, 0, 0, index)
+def dump(netlink: Socket, index: int = 0, family: int = 0) -> list[Address]:
+    """All of one device, or of the host, in the kernel's order; of one family, or of both."""
+    body = struct.pack("=BBBBi", family, 0, 0, 0, index)
     return [parsed(found) for found in netlink.dump_of(Message(_DUMP, body))]
 
 
 def at(addresses: Iterable[Address], text: str) -> int:
     """The index of the device that carries it; 0 for none."""
     return next((a.index for a in addresses if a.text == text), 0)
-
-
-def complete(netlink: Socket, links: Sequence[Raw]) -> None:
-    """Add to the links what their own messages do not say: ``addresses`` that may move from device
-    to device, a tunnel's ``peers``, and whether it is ``local_ip_present``."""
-    carried = dump(netlink) if any(map(_may_carry, links)) else []
-    movable: dict[int, list[str]] = {}
-    for address in carried:
-        if not address.stays:
-            movable.setdefault(address.index, []).append(address.text)
-    for link in links:
-        link["addresses"] = movable.get(link["index"], [])
-        if link["kind"] == "vxlan":
-            data = link["data"]
-            data["peers"] = sorted(vxlan.peers(netlink, link["index"]) - {data["group"]})
-            data["local_ip_present"] = data["below"] in (0, at(carried, data["local"]))
-
-
-def _may_carry(link: Raw) -> bool:
-    """Not what is made for one port; a dump for each burst of them would be for nothing."""
-    if link["kind"] == "bridge":
-        return not link["disable_ipv6"] or owner_in_alias(link["alias"]) == SHARED
-    return link["kind"] == "vxlan" or not (link["kind"] == "tun" or owner_in_alias(link["alias"]))
 
 
 def parsed(body: bytes) -> Address:

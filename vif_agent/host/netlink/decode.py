@@ -1,10 +1,9 @@
-"""A link as the kernel shows it: the bytes of one RTM_NEWLINK into plain values.
+"""A link as the kernel shows it: the bytes of one RTM_NEWLINK into plain values."""
 
-Plain (dict, int, str, bool, None), because it crosses the channel from the privileged process.
-"""
-
+import dataclasses
 import struct
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from vif_agent.host.netlink import iflink, vxlan
 from vif_agent.host.netlink.rtnetlink import attributes, each_attribute
@@ -24,37 +23,67 @@ _PORT_SETTINGS = (
     ("locked", iflink.PORT_LOCKED, 0),
 )
 
-Raw = dict[str, Any]
+
+@dataclasses.dataclass(slots=True)
+class LinkState:
+    """``master`` and ``link`` are indexes (0: none); ``data`` is the kind's own part, ``port`` how
+    its linux bridge treats it."""
+
+    name: str
+    altnames: tuple[str, ...]
+    index: int
+    kind: str
+    mtu: int
+    mac: str
+    up: bool
+    promisc: bool
+    master: int
+    link: int
+    alias: str
+    works: bool
+    carrier: bool
+    port: Mapping[str, int] | None
+    data: Mapping[str, Any]
+    arp_ignore: int | None
+    arp_announce: int | None
+    disable_ipv6: int | None
+
+    def __getitem__(self, field: str) -> Any:
+        return getattr(self, field)
 
 
-def link(body: bytes) -> Raw:
-    """``master`` and ``link`` are indexes (0: none); ``data`` is the kind's own part."""
+Raw: TypeAlias = LinkState
+
+
+def link(body: bytes) -> LinkState:
     index, flags = struct.unpack_from("=iI", body, 4)
     found = attributes(body, 16)
     info = attributes(found.get(iflink.LINKINFO, b""))
     info_kind = _text(info.get(iflink.INFO_KIND))
-    return {
-        "name": _text(found.get(iflink.IFNAME)),
-        "altnames": [
-            _text(value)
-            for kind, value in each_attribute(found.get(iflink.PROP_LIST, b""))
-            if kind == iflink.ALT_IFNAME
-        ],
-        "index": index,
-        "kind": info_kind,
-        "mtu": _number(found.get(iflink.MTU)),
-        "mac": found.get(iflink.ADDRESS, b"").hex(":"),
-        "up": bool(flags & iflink.UP),
-        "promisc": bool(flags & iflink.PROMISC),
-        "master": _number(found.get(iflink.MASTER)),
-        "link": _number(found.get(iflink.LINK)),
-        "alias": _text(found.get(iflink.IFALIAS)),
-        "works": _number(found.get(iflink.OPERSTATE)) == iflink.OPER_UP,
-        "carrier": bool(_number(found.get(iflink.CARRIER))),
-        "port": _port(info),
-        "data": _data(info_kind, attributes(info.get(iflink.INFO_DATA, b""))),
+    others = found.get(iflink.PROP_LIST)
+    return LinkState(
+        name=_text(found.get(iflink.IFNAME)),
+        altnames=_altnames(others) if others else (),
+        index=index,
+        kind=info_kind,
+        mtu=_number(found.get(iflink.MTU)),
+        mac=found.get(iflink.ADDRESS, b"").hex(":"),
+        up=bool(flags & iflink.UP),
+        promisc=bool(flags & iflink.PROMISC),
+        master=_number(found.get(iflink.MASTER)),
+        link=_number(found.get(iflink.LINK)),
+        alias=_text(found.get(iflink.IFALIAS)),
+        works=_number(found.get(iflink.OPERSTATE)) == iflink.OPER_UP,
+        carrier=bool(_number(found.get(iflink.CARRIER))),
+        port=_port(info),
+        data=_data(info_kind, attributes(info.get(iflink.INFO_DATA, b""))),
         **_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
-    }
+    )
+
+
+def _altnames(listed: bytes) -> tuple[str, ...]:
+    names = each_attribute(listed)
+    return tuple(_text(value) for kind, value in names if kind == iflink.ALT_IFNAME)
 
 
 def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
@@ -82,7 +111,12 @@ def _port(info: dict[int, bytes]) -> dict[str, int] | None:
     """How its linux bridge treats it; what an older kernel does not tell is as it makes it."""
     if _text(info.get(iflink.INFO_SLAVE_KIND)) != "bridge":
         return None
-    told = attributes(info.get(iflink.INFO_SLAVE_DATA, b""))
+    return port(info.get(iflink.INFO_SLAVE_DATA, b""))
+
+
+def port(settings: bytes) -> dict[str, int]:
+    """Of a port of a linux bridge: IFLA_BRPORT_*."""
+    told = attributes(settings)
     return {name: told.get(kind, bytes([usual]))[0] for name, kind, usual in _PORT_SETTINGS}
 
 

@@ -1,152 +1,173 @@
-"""The kernel's own word of links that have changed, or whose addresses or tunnel's peers have.
+"""Keeps the replica of links by a thread, answers from it, and tells of what is news.
 
-Takes no capability.
-
-Keys only: whoever is told looks at the link himself. A lost event costs nothing but a look at
-everything.
+News is what the last look at a link has not seen, and nobody was told of since. So the echo of our
+own work, which the look that verifies it has seen, wakes nobody.
 """
 
 import contextlib
-import ctypes
-import errno
-import logging
-import select
-import socket
-import struct
+import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 
-from pyroute2.netlink.rtnl import (
-    RTM_DELADDR,
-    RTM_DELLINK,
-    RTM_DELNEIGH,
-    RTM_NEWADDR,
-    RTM_NEWLINK,
-    RTM_NEWNEIGH,
-)
-
-from vif_agent.host.netlink import addresses, iflink
-from vif_agent.host.netlink.rtnetlink import DUMP, LinkRequest, attributes, each_attribute
-from vif_agent.host.ovs.ovsdb import EVERYTHING, OnChange
+from vif_agent.host.netlink.decode import LinkState
+from vif_agent.host.netlink.event_socket import Events
+from vif_agent.host.netlink.found import fingerprint, link_found
+from vif_agent.host.netlink.replica import LinkReplica, Told
+from vif_agent.host.ovs.ovsdb import OnChange
+from vif_agent.ownership import SHARED, Found, is_one_ports, owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
 
-LOG = logging.getLogger(__name__)
-
-_GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
-_BUFFER = 4 << 20
-
-_AF_BRIDGE = 7
-_SO_ATTACH_FILTER = 26
-_LOAD_BYTE, _AND, _IF_IS, _IF_HAS, _RETURN = 0x30, 0x54, 0x15, 0x45, 0x06
-#: Of neighbours what a device is given for good: a tunnel's peers. What bridges and tunnels learn
-#: and what ARP finds out is thousands a second, and is not even shown to us. (linux/filter.h: code,
-#: how many to skip if so and if not, number. Offsets: struct nlmsghdr, and ndmsg after it.)
-_FILTER = (
-    (_LOAD_BYTE, 0, 0, 4),
-    (_AND, 0, 0, 0xFE),
-    (_IF_IS, 0, 7, RTM_NEWNEIGH),  # or RTM_DELNEIGH, the next one
-    (_LOAD_BYTE, 0, 0, 16),
-    (_IF_IS, 0, 4, 7),  # AF_BRIDGE
-    (_LOAD_BYTE, 0, 0, 24),
-    (_IF_HAS, 0, 2, 0x80),  # NUD_PERMANENT
-    (_LOAD_BYTE, 0, 0, 26),
-    (_IF_HAS, 1, 0, 0x02),  # NTF_SELF
-    (_RETURN, 0, 0, 0),
-    (_RETURN, 0, 0, 0xFFFFFFFF),
-)
+_NEVER_SEEN = 0
 
 
 class LinkEvents:
-    """``on_change`` is called on the watching thread, and must only take note."""
+    """``on_change`` must only take note: it is called on the watching thread, or on the one that
+    looks. ``beside``: what else may have changed with this network card, as its VFs.
+    """
 
-    def __init__(self, on_change: OnChange) -> None:
+    def __init__(
+        self, on_change: OnChange, beside: Callable[[str], Iterable[Key]], events: Events | None
+    ) -> None:
         self._on_change = on_change
-        self._port = 0
-        self._names: dict[int, frozenset[str]] = {}
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self._waking, self._wake = socket.socketpair()
+        self._beside = beside
+        self._events = events or Events()
+        self.replica = LinkReplica(self._events)
+        self._lock = threading.Lock()
+        self._seen: dict[str, int | None] = {}  # by name; None: seen that it is not there
+        self._working: frozenset[str] = frozenset()
+        self.concerns: Callable[[Key], bool] = lambda key: True
+        self.with_cards = False
         self._thread = threading.Thread(target=self._run, name="link-watch", daemon=True)
 
     def start(self) -> None:
         """From here on no change is missed."""
-        _attach(self._socket)
-        self._socket.bind((0, _GROUPS))
-        self._port = self._socket.getsockname()[0]
-        self._socket.send(LinkRequest(DUMP).encode(sequence=1))
+        self.replica.start()
         self._thread.start()
 
     def stop(self) -> None:
-        self._wake.close()
+        self._events.end()
         self._thread.join()
-        self._waking.close()
-        self._socket.close()
+        self.replica.close()
 
     def _run(self) -> None:
-        while self._waking not in select.select([self._socket, self._waking], [], [])[0]:
-            try:
-                keys = frozenset(self._changed(self._socket.recv(1 << 20)))
-            except OSError as error:
-                LOG.log(
-                    logging.DEBUG if error.errno == errno.ENOBUFS else logging.WARNING,
-                    "Link events lost, looking at everything: %s",
-                    error,
-                )
-                self._on_change(EVERYTHING)
-                continue
-            if keys:  # the answer to our own question has none
-                self._on_change(keys)
+        while self._events.wait():
+            with self._hearing():
+                pass
 
-    def _changed(self, data: bytes) -> Iterator[Key]:
-        """The links in these events, by all names that they have or had; and the addresses."""
-        offset = 0
-        while offset < len(data):
-            length, kind, _, _, asker = struct.unpack_from("=IHHII", data, offset)
-            if asker == self._port:  # the answer to our one question
-                self._note(kind, data[offset + 16 : offset + length])
-            elif kind in (RTM_NEWLINK, RTM_DELLINK):
-                for name in self._names_of(kind, data[offset + 16 : offset + length]):
-                    yield Key(LINK, name)
-            elif kind in (RTM_NEWADDR, RTM_DELADDR, RTM_NEWNEIGH, RTM_DELNEIGH):
-                yield from self._bearer(data[offset + 16 : offset + length])
-            if kind in (RTM_NEWADDR, RTM_DELADDR):
-                yield Key(ADDRESS, addresses.parsed(data[offset + 16 : offset + length]).text)
-            offset += (length + 3) & ~3
+    # -- looking -----------------------------------------------------------------------------
 
-    def _note(self, kind: int, body: bytes) -> None:
-        """Who was there before the first event: an event may have told better by now."""
-        if kind == RTM_NEWLINK:
-            (index,) = struct.unpack_from("=i", body, 4)
-            self._names.setdefault(index, _names(body))
+    def read(
+        self, names: Set[str], members_of: Collection[str] = (), indexes: Collection[int] = ()
+    ) -> dict[Key, Found]:
+        """The links of these names or indexes that exist, by all names that are asked for."""
+        with self._hearing():
+            answer: dict[Key, Found] = {}
+            for name in names:
+                self._note_absent(name)
+            for state in self.replica.named(names, indexes):
+                counts = state.name in members_of and _counts_members(state)
+                found = self._found(state, counts)
+                called = (state.name, *state.altnames)
+                taken = called if state.index in indexes else names & {*called}
+                answer |= {Key(LINK, name): found for name in taken}
+                self._seen |= dict.fromkeys(taken, fingerprint(found))
+            return answer
 
-    def _bearer(self, body: bytes) -> Iterator[Key]:
-        """Who has the address, which may have to move to another device; or the peer."""
-        (index,) = struct.unpack_from("=i", body, 4)
-        with contextlib.suppress(OSError):  # gone by now
-            names = self._names.get(index) or {socket.if_indextoname(index)}
-            yield from (Key(LINK, name) for name in names)
+    def read_all(self, wanted: Set[str]) -> dict[Key, Found]:
+        """Those of these names, and all with our stamp, read anew from the kernel."""
+        with self._lock:
+            news = self._news(self.replica.compare())
+            self._seen = dict.fromkeys(wanted)
+            answer: dict[Key, Found] = {}
+            for state in self.replica.everything():
+                called = (state.name, *state.altnames)
+                if owner_in_alias(state.alias) is None and wanted.isdisjoint(called):
+                    continue
+                found = self._found(state, with_members=True)
+                answer |= {Key(LINK, name): found for name in called}
+                self._seen |= dict.fromkeys(called, fingerprint(found))
+        self._tell(news)
+        return answer
 
-    def _names_of(self, kind: int, body: bytes) -> frozenset[str]:
-        (index,) = struct.unpack_from("=i", body, 4)
-        names = _names(body)
-        if body[0] == _AF_BRIDGE:  # of a bridge's port, told by one name; the device stays
-            return names | self._names.get(index, names)
-        before = self._names.pop(index, names)
-        if kind == RTM_NEWLINK:
-            self._names[index] = names
-        return names | before
+    def _note_absent(self, name: str) -> None:
+        """Of those that nobody wants any more no note is kept."""
+        if self.concerns(Key(LINK, name)):
+            self._seen[name] = None
+        else:
+            self._seen.pop(name, None)
+
+    def _found(self, state: LinkState, with_members: bool) -> Found:
+        found = link_found(state, self.replica.table)
+        if with_members and (members := self.replica.table.above(state.index)):
+            return dataclasses.replace(found, members=members)
+        return found
+
+    # -- telling -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def working_at(self, names: Collection[str]) -> Iterator[None]:
+        """What is told of these meanwhile is our own doing. The look that follows sees what came of
+        it; others are told of names that are free now."""
+        self._working, there = frozenset(names), self._there(names)
+        try:
+            yield
+        finally:
+            with self._hearing():
+                pass
+            self._working = frozenset()
+            self._tell(there - self._there(names))
+
+    def _there(self, names: Collection[str]) -> set[Key]:
+        return {Key(LINK, name) for name in names if self.replica.table.index_of(name)}
+
+    @contextlib.contextmanager
+    def _hearing(self) -> Iterator[None]:
+        """Alone with the replica, which has taken in all that was told by now."""
+        with self._lock:
+            news = self._news(self.replica.catch_up())
+            yield
+        self._tell(news)
+
+    def _tell(self, news: Collection[Key] | None) -> None:
+        """None: everything."""
+        keys = None if news is None else frozenset(filter(self._is_of_concern, news))
+        if keys is None or keys:
+            self._on_change(keys)
+
+    def _news(self, told: Told | None) -> set[Key] | None:
+        if told is None:
+            self._seen.clear()
+            return None
+        touched, keys = told
+        news = {key for key in keys if self._is_of_concern(key) and self._is_news(key)}
+        for index in touched if self.with_cards else ():
+            if self.replica.table.is_physical(index):
+                beside = self._beside(self.replica.table.name_of(index))
+                news |= {key for key in beside if key.name not in self._working}
+        return news
+
+    def _is_of_concern(self, key: Key) -> bool:
+        """What was looked at, is: the port that wants it may just be entered anew."""
+        return key.space == ADDRESS or key.name in self._seen or self.concerns(key)
+
+    def _is_news(self, key: Key) -> bool:
+        if key.space != LINK:
+            return True
+        if key.name in self._working:
+            self._seen.pop(key.name, None)
+            return False
+        table = self.replica.table
+        index = table.index_of(key.name)
+        state = table.get(index) if index else None
+        now = fingerprint(link_found(state, table)) if state else None
+        before = self._seen.get(key.name, _NEVER_SEEN)
+        self._seen[key.name] = now
+        return before != now
 
 
-def _names(body: bytes) -> frozenset[str]:
-    """Its name and its alternative ones: for the kernel one is as taken as the other."""
-    found = attributes(body, 16)
-    others = each_attribute(found.get(iflink.PROP_LIST, b""))
-    names = [found.get(iflink.IFNAME, b""), *(n for kind, n in others if kind == iflink.ALT_IFNAME)]
-    return frozenset(name.rstrip(b"\0").decode(errors="replace") for name in names)
-
-
-def _attach(listener: socket.socket) -> None:
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _FILTER)
-    held = ctypes.create_string_buffer(program)
-    described = struct.pack("HP", len(_FILTER), ctypes.addressof(held))  # struct sock_fprog
-    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+def _counts_members(link: LinkState) -> bool:
+    """Only what several ports may share must be empty to go, and what is one port's that we have
+    not made."""
+    owner = owner_in_alias(link.alias)
+    strange = owner is None and is_one_ports(link.name)
+    return strange or owner == SHARED

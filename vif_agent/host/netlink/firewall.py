@@ -5,7 +5,6 @@ br_netfilter gives bridged frames to the chains at FORWARD, and Docker sets thei
 
 import socket
 import struct
-import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,31 +18,29 @@ _FAMILIES = {1: "inet", 2: "ip", 10: "ip6"}
 _NETLINK_NETFILTER, _GET_CHAIN, _NEW_CHAIN = 12, 10 << 8 | 4, 10 << 8 | 3
 _REQUEST_DUMP, _ERROR, _DONE = 0x301, 2, 3
 _TABLE, _NAME, _HOOK, _POLICY, _HOOK_NUMBER, _FORWARD, _DROP = 1, 3, 4, 5, 1, 2, 0
-_KEPT_SECONDS = 2.0
-
-_last: tuple[float, str] = (0.0, "")
 
 
-def hindrance() -> str:
-    """In words; "" for none. Asked anew after some seconds: a host may have thousands of chains."""
-    global _last
-    asked, _ = _last
-    if not asked or time.monotonic() - asked > _KEPT_SECONDS:
-        _last = (time.monotonic(), _asked())
-    return _last[1]
-
-
-def _asked() -> str:
+def concerned() -> set[int]:
+    """The families of chains that bridged frames go through."""
     on = [families for switch, families in _SWITCHES.items() if _is_on(switch)]
-    concerned = {family for families in on for family in families}
-    named = (f"{_FAMILIES[f]} {table} {name}" for f, table, name in _dropping(concerned))
-    dropping = list(named)
-    if not dropping:
+    return {family for families in on for family in families}
+
+
+def words(chains: Collection[str]) -> str:
+    if not chains:
         return ""
     return (
         "frames in it go through the host's firewall (net.bridge.bridge-nf-call-*), and its chain "
-        f"{', '.join(dropping)} drops what no rule of it lets pass"
+        f"{', '.join(chains)} drops what no rule of it lets pass"
     )
+
+
+def dropping(families: Collection[int]) -> list[str]:
+    """Family, table and name of base chains at FORWARD with the policy drop.
+
+    The kernel shows them to CAP_NET_ADMIN only.
+    """
+    return [f"{_FAMILIES[f]} {table} {name}" for f, table, name in _dropping(families)]
 
 
 def _is_on(switch: str) -> bool:

@@ -1,7 +1,6 @@
 """Virtual functions in netlink: what a physical function's link says of them, and how to say it.
 
-As in include/uapi/linux/if_link.h, ``struct ifla_vf_*``. Plain data, because it crosses the channel
-from the privileged process.
+As in include/uapi/linux/if_link.h, ``struct ifla_vf_*``.
 """
 
 import struct

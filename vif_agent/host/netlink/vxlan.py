@@ -54,12 +54,15 @@ def read(data: Mapping[int, bytes]) -> dict[str, Any]:
 def peers(netlink: Socket, index: int) -> set[str]:
     """Where what has no entry of its own goes to; the group among them, if there is one."""
     body = _neighbour(0, flags=0, state=0) + number(_IFINDEX, index)
-    entries = [attributes(found, 12) for found in netlink.dump_of(Message(_DUMP, body))]
-    return {
-        str(ipaddress.ip_address(entry[_DST]))
-        for entry in entries
-        if entry.get(_LLADDR) == _ANY_OTHER and _DST in entry
-    }
+    return {*map(peer_of, netlink.dump_of(Message(_DUMP, body)))} - {""}
+
+
+def peer_of(neighbour: bytes) -> str:
+    """Where this entry sends what has no entry of its own; "" if it is for something else."""
+    entry = attributes(neighbour, 12)
+    if entry.get(_LLADDR) != _ANY_OTHER or _DST not in entry:
+        return ""
+    return str(ipaddress.ip_address(entry[_DST]))
 
 
 def changes_of_peers(

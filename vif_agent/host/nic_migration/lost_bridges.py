@@ -1,7 +1,7 @@
 """What belonged to a bridge of ours that somebody has deleted: its NIC's, that the host needs back.
 
-Remembered by the helper, for as long as it lives, as it was at the last move, at the last look at
-everything, and whenever a look showed other addresses.
+Remembered by the helper, for as long as it lives, as it was at the last move, and whenever it was
+told to (``bridge_memory``).
 """
 
 import dataclasses
@@ -11,10 +11,8 @@ from collections.abc import Iterable
 
 from vif_agent.host.netlink import addresses
 from vif_agent.host.netlink.addresses import Address
-from vif_agent.host.netlink.decode import Raw
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Message, Socket, attributes, raw
 from vif_agent.host.nic_migration.network_state import End, NetworkState
-from vif_agent.ownership import SHARED, owner_in_alias
 
 _CACHEINFO, _FOR_EVER = 6, 0xFFFFFFFF  # IFA_CACHEINFO; INFINITY_LIFE_TIME
 
@@ -37,24 +35,6 @@ def keep(bridge: End, belongings: NetworkState) -> None:
 def forget(name: str) -> None:
     """All of it went with its NIC."""
     _kept.pop(name, None)
-
-
-def stale(links: Iterable[Raw], everything: bool) -> list[End]:
-    """Those of these bridges of ours of which something else should be remembered by now."""
-    mine = [link for link in links if link["kind"] == "bridge" and _is_shared(link)]
-    carrying = [link for link in mine if link["addresses"] or link["name"] in _kept]
-    changed = [link for link in carrying if everything or _has_other_addresses(link)]
-    return [End(link["index"], link["name"]) for link in changed]
-
-
-def _is_shared(link: Raw) -> bool:
-    return owner_in_alias(link["alias"]) == SHARED
-
-
-def _has_other_addresses(link: Raw) -> bool:
-    kept = _kept.get(link["name"])
-    there = {a.text for a in kept.belongings.addresses if not a.stays} if kept else set()
-    return there != set(link["addresses"])
 
 
 def heritage(netlink: Socket, nic: End, bridge: End) -> list[Message] | None:

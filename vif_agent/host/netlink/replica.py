@@ -1,0 +1,231 @@
+"""The replica of links: filled once, kept by the kernel's events, and asked instead of the kernel.
+
+What the kernel does not tell, or late, is asked for at each look, for the links looked at:
+
+- of a link that is down: alias, alternative names and a bridge's own settings;
+- of a tap: whether somebody has it open (told up to a second late, of single queues not at all);
+- of any link: the sysctls;
+- of what may have addresses: IPv6 ones made without a search for duplicates, as ours in a NIC's
+  move (a work queue tells of them, after their maker was answered);
+- a tunnel's peers, until they were read once.
+
+Needs no capability. Not for use by two threads at once: see ``watch``.
+"""
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
+
+from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_NEWADDR, RTM_NEWLINK
+
+from vif_agent.host.netlink import addresses, iflink, vxlan
+from vif_agent.host.netlink.decode import LinkState
+from vif_agent.host.netlink.event_socket import Events
+from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number
+from vif_agent.host.netlink.table import LinkTable, differences
+from vif_agent.ownership import SHARED, owner_in_alias
+from vif_agent.resources import ADDRESS, LINK, Key
+
+LOG = logging.getLogger(__name__)
+
+#: the links that something was told of, and all keys of these
+Told: TypeAlias = tuple[set[int], set[Key]]
+
+_NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
+_SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
+
+
+class LinkReplica:
+    """``lost``: how often events were lost, and all was read anew. ``wrong``: how many links were
+    not as the events had told, found at a look at everything."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self.table = LinkTable()
+        self.lost = self.wrong = 0
+        self._is_new = False
+
+    def start(self) -> None:
+        self._events.listen()
+        self._socket = Socket()
+        self._fill()
+
+    def close(self) -> None:
+        self._events.close()
+        self._socket.close()
+
+    @property
+    def room(self) -> int:
+        """For what was told and not yet heard, in bytes."""
+        return self._events.room
+
+    # -- what the kernel has told ------------------------------------------------------------
+
+    def catch_up(self) -> Told | None:
+        """Take in all that was told by now: the links it is about, and the keys of these, by all
+        names that they have or had. None: some was lost, and everything may differ."""
+        touched: set[int] = set()
+        keys: set[Key] = set()
+        try:
+            self._take(touched, keys)
+        except OSError as error:
+            self._read_anew(error)
+            return None
+        for index in touched:
+            keys.update(Key(LINK, name) for name in self.table.names_of(index))
+        return touched, keys
+
+    def _take(self, touched: set[int], keys: set[Key]) -> None:
+        table = self.table
+        for kind, body in self._events.take():
+            index = int.from_bytes(body[4:8], "little")
+            if index not in touched:
+                touched.add(index)
+                keys.update(Key(LINK, name) for name in table.names_of(index))
+            if kind in (RTM_NEWADDR, RTM_DELADDR):
+                keys.update(self._moved(kind, body))
+            else:
+                table.take(kind, body)
+
+    def _moved(self, kind: int, body: bytes) -> Iterator[Key]:
+        """An address that is now at another device. (Its lifetime is told again and again.)"""
+        text = addresses.parsed(body).text
+        before = self.table.bearer(text)
+        self.table.take(kind, body)
+        if self.table.bearer(text) != before:
+            yield Key(ADDRESS, text)
+
+    def _read_anew(self, error: OSError) -> None:
+        """The kernel tells nothing more until what waits was taken."""
+        while True:
+            try:
+                self._take(set(), set())
+                break
+            except OSError:
+                continue
+        self.lost += 1
+        level = logging.WARNING if self.lost == 1 or error.errno != errno.ENOBUFS else logging.INFO
+        LOG.log(level, "Events of links were lost, %d times by now (%s; room for %d KiB): reading "
+                "all links anew", self.lost, error, self.room >> 10)  # fmt: skip
+        self._fill()
+
+    def _fill(self) -> None:
+        self.table, self._is_new = self._dumped(), True
+
+    def _dumped(self) -> LinkTable:
+        table = LinkTable()
+        for body in self._socket.dump(_NO_STATS):
+            table.take(RTM_NEWLINK, body)
+        for address in addresses.dump(self._socket):
+            table.take(RTM_NEWADDR, address.body)
+        return table
+
+    def compare(self) -> Told | None:
+        """Read everything anew, and say where the events had told otherwise, or nothing; what they
+        have told meanwhile."""
+        if self._is_new:
+            self._is_new = False
+            return self.catch_up()
+        before, self.table = self.table, self._dumped()
+        told = self.catch_up()
+        if told is not None:
+            self._compare(before, told[0])
+        return told
+
+    def _compare(self, before: LinkTable, meanwhile: Collection[int]) -> None:
+        for state in self.table.all():
+            ours = before.get(state.index)
+            differing = differences(ours, state) if ours else {"index": (None, state.index)}
+            if differing and _is_told(state) and state.index not in meanwhile:
+                self.wrong += 1
+                LOG.warning("%s: the kernel's events had not told %s", state.name, differing)
+
+    # -- what is there -----------------------------------------------------------------------
+
+    def named(self, names: Collection[str], indexes: Collection[int]) -> list[LinkState]:
+        """The links of these names or indexes that exist, as they are now."""
+        table = self.table
+        asked = {i for name in names if (i := self._index_of(name))} | {*indexes}
+        self._refresh(asked)
+        known = [state for index in asked if (state := table.get(index))]
+        self._refresh({s.master for s in known} - asked - {0})
+        for state in known:
+            if _is_told(state):
+                _read_sysctls(state)
+            self._know_peers(state)
+        if any(map(_may_have_addresses, known)):
+            table.keep_ipv6(addresses.dump(self._socket, family=socket.AF_INET6))
+        return known
+
+    def addresses(self, index: int) -> list[str]:
+        return self.table.addresses(index)
+
+    def everything(self) -> Iterator[LinkState]:
+        for state in self.table.all():
+            self._know_peers(state)
+            yield state
+
+    def _know_peers(self, tunnel: LinkState) -> None:
+        if tunnel.kind == "vxlan" and self.table.peers(tunnel.index) is None:
+            self.table.keep_peers(tunnel.index, vxlan.peers(self._socket, tunnel.index))
+
+    def _index_of(self, name: str) -> int:
+        """An alternative name may have come or gone in silence."""
+        index = self.table.index_of(name)
+        if index and self.table.name_of(index) == name:
+            return index
+        try:
+            kernels = socket.if_nametoindex(name)
+        except OSError:
+            kernels = 0
+        if kernels != index:
+            self._read({index, kernels} - {0})
+        return kernels
+
+    def _refresh(self, indexes: Iterable[int]) -> None:
+        states = ((index, self.table.get(index)) for index in indexes)
+        self._read({index for index, state in states if state is None or not _is_told(state)})
+
+    def _read(self, indexes: Collection[int]) -> None:
+        asked = sorted(indexes)
+        answers = self._socket.ask([LinkRequest(GET, _NO_STATS, index) for index in asked])
+        for index, answer in zip(asked, answers, strict=True):
+            for body in answer.links:
+                self.table.take(RTM_NEWLINK, body)
+            if answer.errno:
+                self.table.forget(index)
+
+
+def _is_told(state: LinkState) -> bool:
+    """Does the kernel tell at once of all that changes of it?"""
+    return state.up and state.kind != "tun"
+
+
+def _may_have_addresses(link: LinkState) -> bool:
+    """Not what is made for one port."""
+    owner = owner_in_alias(link.alias)
+    if link.kind == "bridge":
+        return not link.disable_ipv6 or owner == SHARED
+    return link.kind == "vxlan" or not (link.kind == "tun" or owner)
+
+
+def _read_sysctls(state: LinkState) -> None:
+    state.disable_ipv6 = _sysctl("disable_ipv6", state.name, 1)
+    if state.kind == "bridge":
+        state.arp_ignore = _sysctl("arp_ignore", state.name, state.arp_ignore)
+        state.arp_announce = _sysctl("arp_announce", state.name, state.arp_announce)
+
+
+def _sysctl(field: str, device: str, absent: int | None) -> int | None:
+    """A device without IPv6 (module absent, MTU below 1280) counts as IPv6 off."""
+    try:
+        file = os.open(f"/proc/sys/net/{_SYSCTLS[field]}/conf/{device}/{field}", os.O_RDONLY)
+    except OSError:
+        return absent
+    try:
+        return int(os.read(file, 16))
+    finally:
+        os.close(file)
