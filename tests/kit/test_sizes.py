@@ -17,7 +17,6 @@ _LINES, _FUNCTION, _METHODS, _ATTRIBUTES = 300, 40, 15, 12
 LARGER: set[str] = {
     "helper/privileged.py",
     "host/ovs/ovsdb.py Ovsdb",
-    "plan/diff.py",
     "ports/store.py Store",
     "reconcile/engine.py",
     "reconcile/engine.py Engine",
@@ -25,7 +24,6 @@ LARGER: set[str] = {
     "reconcile/record.py PortRecord",
     "reconcile/records.py",
     "reconcile/records.py PortRecords",
-    "resources.py",
 }
 
 
