@@ -116,7 +116,7 @@ def test_exchange_that_a_sender_declared_first_is_named(
 def test_running_agent_uses_no_queue_that_is_not_durable(
     scratch_with_bus: ScratchHost, mode: str, payload: Callable[[str], Vif]
 ) -> None:
-    """Its wishes are kept true all the same, and it joins when the exchange is as asked for."""
+    """Its requests are kept true all the same, and it joins when the exchange is as asked for."""
     options = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
     with Site(scratch_with_bus, mode, options, "?amqp_durable_queues=true") as site:
         site.plug(payload("tap"))
@@ -144,7 +144,7 @@ def _declare_exchange(rabbit: PrivateRabbit) -> None:
 def test_login_that_is_refused_is_tried_again(
     scratch_with_bus: ScratchHost, mode: str, payload: Callable[[str], Vif]
 ) -> None:
-    """And meanwhile wishes are kept true. It is said once, without the password."""
+    """And meanwhile requests are kept true. It is said once, without the password."""
     vif = payload("tap")
     with Site(scratch_with_bus, mode) as site:
         site.plug(vif)

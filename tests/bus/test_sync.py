@@ -51,7 +51,7 @@ def stranger() -> str:
 
 @pytest.fixture
 def left(stranger: str) -> str:
-    """A tap with our stamp, of a port that no wish is known of. The test sees it go."""
+    """A tap with our owner tag, of a port that no request is known of. The test sees it go."""
     name = "tap" + stranger[:11]
     ip("tuntap", "add", "dev", name, "mode", "tap")
     ip("link", "set", name, "alias", f"vif-agent {stranger}")

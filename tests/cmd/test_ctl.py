@@ -54,7 +54,7 @@ def in_error(site: Site, payload: Payload) -> Iterator[Vif]:
 
 @pytest.fixture
 def orphan(site: Site) -> Iterator[str]:
-    """A device with our stamp, of a port that no wish is known of."""
+    """A device with our owner tag, of a port that no request is known of."""
     name = "tap99999999-00"
     processes.run(("ip", "link", "add", name, "type", "bridge"), os.environ)
     processes.run(("ip", "link", "set", name, "alias", alias(STRANGER)), os.environ)

@@ -250,7 +250,7 @@ def test_ovsdb_away_holds_up_ovs_ports_only(site: Site, payload: Payload) -> Non
 
 
 def test_burst_is_few_reconciles(site: Site, payload: Payload) -> None:
-    """A transaction a round: the OVSDB's own count of them (next_cfg) tells.
+    """A transaction a reconcile: the OVSDB's own count of them (next_cfg) tells.
 
     The agent stands still until all are sent: a slow sender is no burst.
     """

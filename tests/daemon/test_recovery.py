@@ -22,7 +22,7 @@ def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
 
 
 def whole(site: Site, *vifs: Vif) -> bool:
-    """Are these ports as they were wished, by the agent's plan?"""
+    """Are these ports as they were requested, by the agent's plan?"""
     return all(site.api.check_vif(CONTEXT, HOST, vif["id"])["ok"] for vif in vifs)
 
 

@@ -28,7 +28,7 @@ def running(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> It
 
 @pytest.fixture
 def site(running: Site) -> Iterator[Site]:
-    """With a store that begins at its first wish."""
+    """With a store that begins at its first request."""
     yield running
     running.unplug_all()
     running.daemon.stop()
@@ -142,7 +142,7 @@ def test_wait_for_a_request_that_was_dropped_is_not_told_that_it_is_ready(
     assert site.plug(vif, generation=101)["state"] == "ready"
     site.cast("sync_vifs", vifs=[{"instance": INSTANCE, "vif": vif}], generation=200)
     wait_for(lambda: site.port(vif)["generation"] == 200, "the set")
-    # its own wish stands, only the fence is higher
+    # its own request stands, only the fence is higher
     assert site.api.wait_vif(CONTEXT, HOST, vif["id"], 101, 5).get("overtaken") is None
 
 

@@ -2,8 +2,8 @@
 equals the requests, and nothing was told that is not so.
 
 A queue that is deleted or purged loses the casts that were in it, by definition, and an exchange
-without queue drops what comes; so there the sender asks anew for each port whose last wish has not
-reached the store. Where the broker loses nothing, nothing is asked for twice.
+without queue drops what comes; so there the sender asks anew for each port whose last request has
+not reached the store. Where the broker loses nothing, nothing is asked for twice.
 """
 
 from __future__ import annotations

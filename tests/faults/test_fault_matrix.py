@@ -1,4 +1,5 @@
-"""Every step of whatever a port goes through meets every fault once: the wish is kept all the same.
+"""Every step of whatever a port goes through meets every fault once: the request is kept all the
+same.
 
 An interruption is put between any two indivisible pieces, so before and after every step.
 """
@@ -176,7 +177,7 @@ def _hits(rig: Rig, step: Step) -> int:
 
 
 def _verify_taken_back(rig: Rig, course: Course, refused: Step) -> None:
-    """What the round made for the ports of this step alone is not there at its end.
+    """What the reconcile made for the ports of this step alone is not there at its end.
 
     But for a bridge that something older has been put into.
     """

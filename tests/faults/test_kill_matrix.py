@@ -1,4 +1,5 @@
-"""SIGKILL of each process that a plug needs, in a storm of casts: the last wish of each port wins.
+"""SIGKILL of each process that a plug needs, in a storm of casts: the last request of each port
+wins.
 
 That includes RabbitMQ with durable queues on both sides. kombu marks each cast as persistent and
 oslo.messaging waits for the broker's confirm, which comes when the cast is on disk; a cast whose

@@ -1,6 +1,7 @@
-"""Random histories on the real host: in the end it is as wished, and what is not ours is as it was.
+"""Random histories on the real host: in the end it is as desired, and what is not ours is as it
+was.
 
-What must be there is computed from the wishes (``expected``); that nothing else was touched is
+What must be there is computed from the requests (``expected``); that nothing else was touched is
 what the kernel and the OVSDB tell (``bystanders``). Neither asks the agent.
 """
 
@@ -81,7 +82,7 @@ LOST = re.compile(rf": (up|promisc) is|{MTU_LOST}, ")
 numbers = st.integers(0, UNLUCKY)
 bindings = st.tuples(st.sampled_from(KINDS), st.integers(0, len(MTUS) - 1))
 picks = st.integers(0, 1 << 16)
-#: the part of the round's plan that is done before the agent dies; mostly it lives
+#: the part of the reconcile's plan that is done before the agent dies; mostly it lives
 crashes = st.sampled_from((None, None, None, None, 0.0, 0.2, 0.4, 0.6, 0.8))
 
 SETTINGS = settings(
@@ -116,7 +117,7 @@ def counted(
 
 
 class History(RuleBasedStateMachine):
-    """``wishes``: what the store must hold, in the order of the last casts; ``alive``: does an
+    """``requests``: what the store must hold, in the order of the last casts; ``alive``: does an
     agent run?
 
     No precondition may ask what the host has made of it. The same draws are drawn again, and
@@ -131,7 +132,7 @@ class History(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp(prefix="vif-agent-"))
         self.store = Store(self.directory / "ports.sqlite")
         self.requests: dict[str, Vif] = {}
-        self.strays: set[str] = set()  # taps stamped for ports that no wish is known of
+        self.strays: set[str] = set()  # taps tagged for ports that no request is known of
         self.alive = False
         self.outage = 0  # events since it died
         self.events: list[str] = []
@@ -186,7 +187,7 @@ class History(RuleBasedStateMachine):
     )
     @counted
     def sync(self, ports: dict[int, Binding], whole: bool) -> None:
-        """With what the agent does after a set that is whole: what is in no wish is to go."""
+        """With what the agent does after a set that is whole: what is in no request is to go."""
         vifs = make_vifs(ports)
         plugs = tuple(a_request(PLUG, vif) for vif in vifs.values())
         self._put(FullSet(plugs=plugs, named=frozenset(vifs), deletes=whole))
@@ -218,7 +219,7 @@ class History(RuleBasedStateMachine):
     @rule()
     @counted
     def die(self) -> None:
-        """At rest. Until the start wishes come in all the same, and the host drifts. One that is
+        """At rest. Until the start requests come in all the same, and the host drifts. One that is
         dead is started."""
         if self.alive:
             self.alive = False

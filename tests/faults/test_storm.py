@@ -1,4 +1,5 @@
-"""SIGKILL of the agent at random moments of a storm of casts: the last wish of each port wins."""
+"""SIGKILL of the agent at random moments of a storm of casts: the last request of each port
+wins."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_make_leaves_down_what_is_wanted_down(host: Any, kind: type[Tap]) -> Non
 
 
 def test_make_judges_only_what_is_given(host: Any) -> None:
-    """A None is nobody's wish: the kernel's own ageing and delay stay."""
+    """A None is nobody's request: the kernel's own ageing and delay stay."""
     make(host, Bridge(name="qbr-a"))
     bridge = read_one(host, BRIDGE.key).resource
     assert (bridge.ageing, bridge.forward_delay, bridge.disable_ipv6) == (300, 15, False)

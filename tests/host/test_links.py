@@ -297,7 +297,7 @@ def test_altname_of_a_link_is_seen_as_that_link() -> None:
 
 
 def test_tap_that_cannot_be_tagged_does_not_stay() -> None:
-    """Nor if the helper is killed before the stamp: the tap is made to last after it."""
+    """Nor if the helper is killed before the owner tag: the tap is made to last after it."""
     order = {"verb": "make", "kind": "tun", "name": "tap-a", "index": 0, "alias": "x" * 300,
              "fields": {"up": True}}  # fmt: skip
     failures = privileged.create([order])

@@ -68,7 +68,7 @@ def test_row_of_neutrons_minimum_bandwidth_is_neutrons(
 def test_row_of_ours_that_a_foreign_port_uses_stays_with_that(
     ports: Ports, vif: Vif, ovs: PrivateOvs
 ) -> None:
-    """OVSDB refuses to delete it; so it is that port's from then on, stamp and all."""
+    """OVSDB refuses to delete it; so it is that port's from then on, owner tag and all."""
     _made_by_libvirt(ovs, vif)
     ovs.vsctl("clear", "port", vif["devname"], "qos", "--", "--all", "destroy", "qos")
     ports.plug(vif)

@@ -153,7 +153,7 @@ def test_mtu_out_of_range_stops_no_other_step(real: RealHost) -> None:
 
 
 def test_device_that_was_made_but_not_set_can_be_removed(real: RealHost) -> None:
-    """It carries its stamp all the same, or nobody would ever take it away."""
+    """It carries its owner tag all the same, or nobody would ever take it away."""
     make(real, BRIDGE, dataclasses.replace(TAP, mtu=70000))
     real.apply(removal(real, BRIDGE.key, TAP.key))
     assert not real.read([BRIDGE.key, TAP.key]).found

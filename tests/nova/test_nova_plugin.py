@@ -169,7 +169,7 @@ def test_agent_killed_between_cast_and_answer(site: Site, nova: NovaSide, payloa
 def test_broker_killed_between_cast_and_answer(
     site: Site, payload: Payload, tmp_path: Path
 ) -> None:
-    """The agent has the wish already; nova asks for its result again when the broker is back."""
+    """The agent has the request already; nova asks for its result again when the broker is back."""
     vif = numbered(payload("ovs_hybrid"), 6)
     with other_nova(site, tmp_path, wait=90) as nova:
         site.host.ovs.kill_ovsdb()

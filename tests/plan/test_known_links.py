@@ -1,4 +1,4 @@
-"""What is known again, though others have changed its name or its stamp."""
+"""What is known again, though others have changed its name or its owner tag."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_by_its_owner_tag_where_nobody_watched() -> None:
     assert KnownLinks().recognized(seen(tap), wanted).found[TAP.key].called == "elsewhere"
     assert KnownLinks().recognized(seen(tap), wanted, {AWAY}).found.keys() == {
         AWAY
-    }  # a former wish's
+    }  # a former request's
     second = Found(Tap(name="second"), owner=PORT, index=9)
     assert KnownLinks().recognized(seen(tap, second), wanted).found.keys() == {
         AWAY,

@@ -21,7 +21,7 @@ TAP = OvsPort(name="tap" + PORT[:11], bridge="br-x", external_ids=IDS)
 
 
 def refused(actual: dict[Resource, str | None], *wanted: Resource) -> str | None:
-    """What the port is told where this is there, with these stamps."""
+    """What the port is told where this is there, with these owner tags."""
     found = {thing.key: Found(thing, owner=owner) for thing, owner in actual.items()}
     plan = diff(merge({PORT: wanted})[0], {}, Actual(found))
     problem = plan.problems.get(PORT)

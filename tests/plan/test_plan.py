@@ -215,7 +215,8 @@ def test_diff_removes_what_is_tagged_and_a_shared_bridge_when_empty(
 
 
 def test_diff_never_removes_what_is_of_a_kind_that_we_do_not_make() -> None:
-    """Its stamp somebody else has written. The kernel removes no NIC, nor anything beside it."""
+    """Its owner tag somebody else has written. The kernel removes no NIC, nor anything beside
+    it."""
     nic = Found(OtherLink(name="tap1", described="network card"), owner=A)
     assert not _plan(found=[nic], to_delete={nic.resource.key: [A]})
     (problem,) = _plan(Tap(name="tap1"), found=[nic]).problems.values()

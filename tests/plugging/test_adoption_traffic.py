@@ -26,7 +26,7 @@ INTERVALS = (0.002, 0.005, 0.02)  # the first that a machine carries without the
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """``stamped``: the devices of a port that the agent takes over; ``row``: its OVS port."""
+    """``tagged``: the devices of a port that the agent takes over; ``row``: its OVS port."""
 
     payload: str
     make: Callable[[PrivateOvs, Vif], None]

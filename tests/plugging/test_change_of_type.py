@@ -1,4 +1,4 @@
-"""A port whose binding changed loses its old devices in the round that makes the new ones."""
+"""A port whose binding changed loses its old devices in the reconcile that makes the new ones."""
 
 from __future__ import annotations
 

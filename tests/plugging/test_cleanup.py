@@ -66,7 +66,7 @@ def looks(ports: Ports) -> Looks:
 
 @pytest.fixture
 def orphan(host: RealHost) -> str:
-    """A tap with an OVS port, whole and well, of a port that no wish is known of."""
+    """A tap with an OVS port, whole and well, of a port that no request is known of."""
     make(host, Tap(name=LEFT), _port_row(LEFT, OTHER), port=OTHER)
     return LEFT
 
@@ -161,7 +161,7 @@ def test_dead_row_of_others_goes_with_its_qos(looks: Looks, dead: str, ovs: Priv
 
 
 def test_dead_row_that_gets_its_device_is_left(looks: Looks, dead: str, ovs: PrivateOvs) -> None:
-    """The port came before its tap: the race that the second sighting guards."""
+    """The port came before its tap: the race that the second confirmation guards."""
     looks.look()
     assert looks.found() == {OTHER: (dead,)}
     ip("tuntap", "add", "dev", dead, "mode", "tap")
@@ -214,7 +214,7 @@ def test_kubeovn_5811_live_guest_without_a_known_owner_is_kept(
 ) -> None:
     """GC looked up the wrong owner and deleted interfaces of running VMs within 60 s.
 
-    Here the store is lost: no wish is known of any port, and guests run.
+    Here the store is lost: no request is known of any port, and guests run.
     """
     with TapEnd(orphan):
         looks.look(4)
@@ -243,7 +243,7 @@ def test_kubeovn_5811_live_hybrid_guest_is_kept(
 
 
 def test_kubeovn_2085_host_nics_are_never_taken(looks: Looks, host: RealHost) -> None:
-    """GC took the host's own NICs. Not even with our stamp on them, written by whomever."""
+    """GC took the host's own NICs. Not even with our owner tag on them, written by whomever."""
     ip("tuntap", "add", "dev", "eth7", "mode", "tun")  # a kind that loads no module
     ip("link", "set", "eth7", "alias", f"vif-agent {OTHER}")
     looks.look(4)

@@ -160,7 +160,7 @@ def test_reboot_runs_it_again(
 def test_new_device_is_told_of_anew(
     fails_first: bool, ports: Ports, standins: Standins, payload: Load
 ) -> None:
-    """By both commands, though the first has failed in the round that made the device."""
+    """By both commands, though the first has failed in the reconcile that made the device."""
     vif = payload("iovisor")
     ports.plug(vif)
     ip("link", "del", vif["devname"])

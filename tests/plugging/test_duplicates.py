@@ -127,7 +127,7 @@ def carried(ovs: PrivateOvs, name: str) -> bool:
 def test_what_a_guest_uses_stays_and_is_told(
     ports: Ports, vif: Vif, ovs: PrivateOvs, what: str
 ) -> None:
-    """Once the guest has gone, the port is as it is wished."""
+    """Once the guest has gone, the port is as it is requested."""
     libvirt_tap(vif)
     if what == "tap":
         os_vif_row(ovs, vif, vif["devname"])
@@ -164,7 +164,8 @@ def test_row_of_the_name_that_is_for_another_port_stays(
 def test_killed_between_owner_tag_and_removal(
     ports: Ports, host: RealHost, store: Store, vif: Vif, ovs: PrivateOvs
 ) -> None:
-    """The next process knows the devices by their stamps, though no row leads to them any more."""
+    """The next process knows the devices by their owner tags, though no row leads to them any
+    more."""
     before = machine.state(ovs)
     os_vif_hybrid(ovs, vif)
     for name in names(vif):

@@ -1,4 +1,4 @@
-"""What others make and a port borrows: changed for its sake, never stamped, given back."""
+"""What others make and a port borrows: changed for its sake, never tagged, restored."""
 
 from __future__ import annotations
 

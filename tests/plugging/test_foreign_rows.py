@@ -81,7 +81,7 @@ def trunk(payload: Load) -> Vif:
 def test_trunk_bridge_of_another_port_that_others_have_made(
     ports: Ports, trunk: Vif, ovs: PrivateOvs, owner: str
 ) -> None:
-    """os-vif's and Neutron's have no stamp, and ours of an early version no port's."""
+    """os-vif's and Neutron's have no owner tag, and ours of an early version no port's."""
     bridge = trunk["details"]["bridge_name"]
     ovs.add_bridge(bridge)
     ip("tuntap", "add", "dev", "tap" + OTHER[:11], "mode", "tap")

@@ -1,4 +1,4 @@
-"""What stops frames though all is as wished is said: in `check`, and in the log when it comes."""
+"""What stops frames though all is as desired is said: in `check`, and in the log when it comes."""
 
 from __future__ import annotations
 

@@ -434,7 +434,7 @@ def test_option_create_tap_never_leaves_the_tap_to_libvirt(
 def test_port_that_becomes_a_tap_leaves_its_networks_bridge(
     neighbour: bool, ports: Ports, payload: Load
 ) -> None:
-    """A tap's bridge is others' to choose, but this one it has from the port's earlier wish."""
+    """A tap's bridge is others' to choose, but this one it has from the port's earlier request."""
     vif = payload("bridge")
     bridge, tap = vif["network"]["bridge"], vif["devname"]
     ports.plug(vif, *([new_vif(vif, 1)] if neighbour else []))

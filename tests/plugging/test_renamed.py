@@ -1,4 +1,4 @@
-"""What somebody has renamed, or stamped otherwise, is known all the same: by its index."""
+"""What somebody has renamed, or tagged otherwise, is known all the same: by its index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What earlier wishes have borrowed is given back as it was borrowed, whatever was wished since."""
+"""What earlier requests have borrowed is restored as it was borrowed, whatever was requested
+since."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def test_vf_of_a_request_that_another_has_overtaken(rig: Rig, payload: Payload) 
 def test_nic_that_several_wanted_in_several_bridges(
     order: tuple[int, ...], without_taps: Rig, payload: Payload
 ) -> None:
-    """One is refused what the others have, and all go in one round."""
+    """One is refused what the others have, and all go in one reconcile."""
     rig = without_taps
     flat = payload("bridge_flat")
     vifs = [flat, _on("brother", _other(flat, 1)), _other(flat, 2)]

@@ -1,4 +1,5 @@
-"""One port that breaks a round: the others go on, and it does not take a round for each of them."""
+"""One port that breaks a reconcile: the others go on, and it does not take a reconcile for each of
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports of VFs in the engine: taken, kept as wanted, given back if they are still theirs."""
+"""Ports of VFs in the engine: taken, kept as wanted, restored if they are still theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left and belongs to no wish: found by tables, removed late and little."""
+"""What is left and belongs to no request: found by tables, removed late and little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port that cannot be finished for good leaves nothing of the round that tried."""
+"""A port that cannot be finished for good leaves nothing of the reconcile that tried."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_transient_failure_keeps_what_is_done_so_far(rig: Rig, payload: Load) ->
 
 
 def test_what_a_guest_has_opened_meanwhile_is_not_rolled_back(rig: Rig, payload: Load) -> None:
-    """In the rounds between its making and the last word."""
+    """In the reconciles between its making and the last word."""
     vif = payload("ovs_create_tap")
     tap, port = Key(LINK, vif["devname"]), Key(OVS_PORT, vif["devname"])
     rig.host.fail_next(port, BUSY)
@@ -124,7 +124,7 @@ def test_taking_back_that_fails_is_tried_again(rig: Rig, payload: Load) -> None:
 
 
 def test_events_of_the_taking_back_do_not_wake_the_port(rig: Rig, payload: Load) -> None:
-    """Else it would be tried, refused and taken back again, for ever."""
+    """Else it would be tried, refused and rolled back again, for ever."""
     vif = payload("ovs_create_tap")
     keys = {Key(LINK, vif["devname"]), Key(OVS_PORT, vif["devname"])}
     rig.host.fail_next(Key(OVS_PORT, vif["devname"]), REFUSED)

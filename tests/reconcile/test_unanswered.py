@@ -85,7 +85,7 @@ def test_what_is_plugged_stays_while_the_plugin_thinks(
 def test_unplug_waits_for_what_the_port_had_external(
     rig: Rig, later: Later, payload: Payload
 ) -> None:
-    """Only the plugin can say how it is given back, in a process that has not asked it before."""
+    """Only the plugin can say how it is restored, in a process that has not asked it before."""
     vif, later.tap = payload("tap"), TapPlugin(BridgePlugin())
     rig.host.add_link(OtherLink(name=vif["devname"]))
     assert rig.plug(vif).state == READY

@@ -19,9 +19,9 @@ STRANGER = "tapffffffff-ff"  # of a port that nobody asked for
 class Bystanders:
     """Made so that they are silent: nothing of them changes unless somebody changes it.
 
-    Of the port ``unlucky`` all names are taken: its tap is stamped for a port that no store knows,
+    Of the port ``unlucky`` all names are taken: its tap is tagged for a port that no store knows,
     and held open by a guest; its ``qbr`` is a network card, its ``vhu`` another port's. Of the port
-    ``half`` only ``qvo`` is: in br-int for another port, without a stamp and with a QoS row of
+    ``half`` only ``qvo`` is: in br-int for another port, without an owner tag and with a QoS row of
     Neutron's.
     """
 

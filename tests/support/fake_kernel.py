@@ -102,7 +102,7 @@ class _Growth:
             self._fail(step, "No such device [ENODEV]")
         else:
             self._add(_bare(link))
-            if isinstance(link, Tap):  # stamped before it is made to last
+            if isinstance(link, Tap):  # tagged before it is made to last
                 self._things.owner(link.key, step.owner)
             if isinstance(link, Veth):
                 self._add(Veth(name=link.peer, peer=link.name, up=False))

@@ -48,7 +48,7 @@ class Faults:
     def half_next(self, match: Match, problem: Problem) -> None:
         """The next step that matches is done by half, and told as failed.
 
-        As the real host can: a device that is made and stamped, and refuses its settings; one that
+        As the real host can: a device that is made and tagged, and refuses its settings; one that
         is removed, and not made anew; some of the settings that differ; a removal of which
         nobody hears. A transaction is done whole or not at all, but its answer may be lost.
         """

@@ -76,7 +76,7 @@ PLUGGABLE = [
     "ovs_hybrid", "tap", "vhostuser_ovs", "macvtap",
     "hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "ovs_direct_netdev", "agilio_ovs_direct",
 ]  # fmt: skip
-#: whose devices others make: an MTU is not given back
+#: whose devices others make: an MTU is not restored
 EXTERNAL = {"hw_veb_direct", "hw_veb_macvtap", "ovs_direct", "agilio_ovs_direct"}
 #: each card has its VFs, as the payloads name them, and each VF its device and its representor
 _VFS = ("0000:03:10.1", "0000:03:10.2", "0000:81:00.2", "0000:81:00.3", "0000:05:08.1")
@@ -153,7 +153,7 @@ class Rig:
 
 
 def _add_vf(host: FakeHost, address: str, number: int) -> None:
-    """Their devices have a port's MTU and MAC already, for those are not given back."""
+    """Their devices have a port's MTU and MAC already, for those are not restored."""
     host.add_vf(Vf(name=address))
     host.add_link(OtherLink(name=f"vf{number}", mac="fa:16:3e:5a:00:0a"))
     host.add_link(OtherLink(name=f"rep{number}", mtu=1450))

@@ -15,7 +15,7 @@ Payload = Callable[[str], Vif]
 
 
 class Scenario(NamedTuple):
-    """``before`` is done undisturbed; ``act`` stores wishes or drifts, and answers the ports to
+    """``before`` is done undisturbed; ``act`` stores requests or drifts, and answers the ports to
     look at."""
 
     before: Callable[[Rig, Payload], object]
@@ -170,7 +170,7 @@ def _of_neutron(vif: Vif) -> Vif:
 
 
 def _forgets_neutrons() -> Scenario:
-    """The next wish says less of the VF than the one before."""
+    """The next request says less of the VF than the one before."""
     return Scenario(
         lambda rig, payload: rig.plug(_of_neutron(payload("hw_veb_direct"))),
         lambda rig, payload: [rig.request(PLUG, payload("hw_veb_direct"))],

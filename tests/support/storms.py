@@ -62,19 +62,20 @@ class Storm:
             self._send(port)
 
     def unstored(self) -> set[str]:
-        """Ports whose last wish is still with the bus."""
+        """Ports whose last request is still with the bus."""
         stored, last = _stored(self._site), dict(self._last)
         return {i for i in last if i not in stored or stored[i].generation < last[i].generation}
 
     def ask_again(self) -> int:
-        """As a sender with no answer does: the same wish, where the store has it not; how many."""
+        """As a sender with no answer does: the same request, where the store has it not; how
+        many."""
         missing = self.unstored()
         for port in missing:
             self._send(port)
         return len(missing)
 
     def undone(self) -> set[str]:
-        """Ports whose last wish is still on its way."""
+        """Ports whose last request is still on its way."""
         stored = _stored(self._site)
         return self.unstored() | {i for i, port in stored.items() if port.state not in _SETTLED}
 
@@ -83,7 +84,7 @@ class Storm:
         return set(self._expected().ovs_ports) == self._site.ovs_ports()
 
     def verify(self) -> None:
-        """The host equals the last wishes: no port lost, none left over, nothing else touched."""
+        """The host equals the last requests: no port lost, none left over, nothing else touched."""
         site, plugged = self._site, {vif["id"] for _, vif in self._plugged()}
         assert {port["port_id"] for port in site.api.list_vifs(CONTEXT, HOST)} == plugged
         assert site.states() == {"ready"}

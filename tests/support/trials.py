@@ -39,7 +39,7 @@ class Trials:
         self.course = self._undisturbed()
 
     def begin(self) -> tuple[Rig, tuple[str, ...]]:
-        """Up to where the first round would begin, and the ports to look at in it."""
+        """Up to where the first reconcile would begin, and the ports to look at in it."""
         directory = self._path / str(next(self._numbers))
         directory.mkdir()
         rig = Rig(directory)
@@ -49,7 +49,7 @@ class Trials:
         return rig, tuple(self._scenario.act(rig, self._payload))
 
     def reconcile(self, rig: Rig, ports: tuple[str, ...]) -> None:
-        """Rounds, to the end of the one that meets the fault: most do in the first."""
+        """Reconciles, to the end of the one that meets the fault: most do in the first."""
         again, everywhere = frozenset(ports), self._scenario.everywhere
         while again and not rig.host.hits:
             outcome = rig.engine.reconcile(again, everywhere=everywhere)

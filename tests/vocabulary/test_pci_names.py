@@ -169,7 +169,7 @@ def test_port_goes_though_the_pci_name_is_away(rig: Rig, vif: dict[str, Any]) ->
 def test_answers_of_a_ready_port_do_not_bring_back_what_was_restored(
     rig: Rig, vif: dict[str, Any]
 ) -> None:
-    """The device of its former wish, which somebody else uses by now, stays as it is."""
+    """The device of its former request, which somebody else uses by now, stays as it is."""
     other = "0000:03:10.3"
     rig.host.pci_names[REPRESENTOR, other] = "eth1"
     rig.plug({**vif, "profile": {"pci_slot": other}})
