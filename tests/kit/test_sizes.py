@@ -17,6 +17,7 @@ _LINES, _FUNCTION, _METHODS, _ATTRIBUTES = 300, 40, 15, 12
 LARGER: set[str] = {
     "helper/privileged.py",
     "host/ovs/ovsdb.py Ovsdb",
+    "plan/diff.py",
     "ports/store.py Store",
     "reconcile/engine.py",
     "reconcile/engine.py Engine",
@@ -24,6 +25,7 @@ LARGER: set[str] = {
     "reconcile/record.py PortRecord",
     "reconcile/records.py",
     "reconcile/records.py PortRecords",
+    "resources.py",
 }
 
 
