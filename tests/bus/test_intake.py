@@ -33,11 +33,11 @@ class BadStore(Store):
     poison = ""
     error: Exception | None = None
 
-    def put(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
+    def commit(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
         hit = any(self.poison in (getattr(item, "port_id", ""), "*") for item in items)
         if self.error and hit:
             raise self.error
-        return super().put(items)
+        return super().commit(items)
 
 
 class Taken:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from vif_agent import bus
 from vif_agent.bus import alone, cast_queue, casts, joining, leaving
@@ -24,14 +24,17 @@ from vif_agent.reconcile.confirmations import Confirmations
 
 LOG = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 _PAUSE_SECONDS = 0.5
 _PATIENCE_SECONDS = 5.0  # with a store that takes nothing; much less than any broker has with us
 
 
 class Intake(private.CastServer):
-    """``on_requests`` gets the ports whose requests are on disk now, ``on_refusals`` what is not.
+    """``on_requests`` gets the ports whose requests are stored now, though the disk may not have
+    them yet; ``on_refusals`` what is not.
 
-    ``on_set``: a set of this host's ports is on disk; True if what is not in it is to go. An empty
+    ``on_set``: a set of this host's ports is stored; True if what is not in it is to go. An empty
     set is believed when it is sent again, ``set_interval`` seconds later. ``on_wait``: why no cast
     is taken in now; empty when that is over.
     """
@@ -94,17 +97,23 @@ class Intake(private.CastServer):
     def _take_in(self, messages: Sequence[Any]) -> None:
         read = [_read(message) for message in messages]
         taken = [self._checked_set(item) for item in read if not isinstance(item, Refusal)]
-        not_taken = self._put(taken)
+        not_taken = self._commit(taken)
         if not_taken is None:
+            return
+        self._hand_over(taken)
+        if taken and not self._on_disk():
             return
         for message in messages:
             message.acknowledge()
+        if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
+            self._on_refusals(refusals)
+
+    def _hand_over(self, taken: Sequence[PortRequest | FullSet]) -> None:
+        """The work on the host may begin while the disk is still waited for."""
         if requested := {item.port_id for item in taken if isinstance(item, PortRequest)}:
             self._on_requests(requested)
         if sets := [item for item in taken if isinstance(item, FullSet)]:
             self._on_set(any(item.deletes for item in sets))
-        if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
-            self._on_refusals(refusals)
 
     def _checked_set(self, item: PortRequest | Sync) -> PortRequest | FullSet:
         """May this set delete? Only if it is whole, and an empty one only at the second sight."""
@@ -123,16 +132,36 @@ class Intake(private.CastServer):
             return item.full_set
         return item.deleting()
 
-    def _put(self, requests: Sequence[PortRequest | FullSet]) -> list[Refusal] | None:
-        """Until it is on disk; None when the agent stops first. Answers what cannot be taken.
+    def _commit(self, requests: Sequence[PortRequest | FullSet]) -> list[Refusal] | None:
+        """None when the agent stops first. Answers what cannot be taken."""
+        if not requests:
+            return []
+        try:
+            stale = self._patiently(lambda: self._store.commit(requests))
+        except Exception as error:  # a bug of ours, met by one of them
+            LOG.exception("Cannot store %d casts", len(requests))
+            return self._commit_singly(requests, error)
+        return None if stale is None else [_stale(request) for request in stale]
 
-        Where that lasts, the broker has them back. That these are stored says that there is room
-        again; they come once more, and are known.
+    def _on_disk(self) -> bool:
+        """False when the agent stops first."""
+
+        def sync() -> bool:
+            self._store.sync()
+            return True
+
+        return bool(self._patiently(sync))
+
+    def _patiently(self, act: Callable[[], _T]) -> _T | None:
+        """Until the store has done it; None when the agent stops first.
+
+        Where that lasts, the broker has the casts back. That these are stored says that there is
+        room again; they come once more, and are known.
         """
         complaint, began, restored = "", time.monotonic(), False
-        while requests and not self._stopping.is_set():
+        while not self._stopping.is_set():
             try:
-                stale = self._store.put(requests)
+                done = act()
             except StoreUnavailable as error:
                 if not complaint:
                     LOG.error("Casts wait unacknowledged until there is room: %s", error)
@@ -141,16 +170,13 @@ class Intake(private.CastServer):
                 if not restored and time.monotonic() - began > self._patience:
                     restored = self._give_back()
                 self._stopping.wait(_PAUSE_SECONDS)
-            except Exception as error:  # a bug of ours, met by one of them
-                LOG.exception("Cannot store %d casts", len(requests))
-                return self._put_singly(requests, error)
             else:
                 if complaint:
                     self._on_wait("")
                 if restored:
                     self._reader.take_again()
-                return [_stale(request) for request in stale]
-        return None if requests else []
+                return done
+        return None
 
     def _give_back(self) -> bool:
         LOG.warning("No more casts are taken from the broker until there is room")
@@ -162,14 +188,14 @@ class Intake(private.CastServer):
     def _reader(self) -> Any:
         return private.reader(self.listener)
 
-    def _put_singly(
+    def _commit_singly(
         self, requests: Sequence[PortRequest | FullSet], error: Exception
     ) -> list[Refusal] | None:
         if len(requests) == 1:
             return [_of_request(requests[0], Internal(f"internal error: {error!r:.200}"))]
         refusals: list[Refusal] = []
         for request in requests:
-            refused = self._put([request])
+            refused = self._commit([request])
             if refused is None:
                 return None
             refusals += refused

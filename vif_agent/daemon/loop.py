@@ -11,6 +11,7 @@ from typing import Any
 
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd
+from vif_agent.daemon.chores import NEVER
 from vif_agent.daemon.operations import unplugs_of
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.port import Port
@@ -21,11 +22,12 @@ from vif_agent.reconcile.engine import Engine
 from vif_agent.reconcile.outcome import Outcome
 from vif_agent.reconcile.repair_backoff import RepairBackoff
 from vif_agent.reconcile.work_queue import Reason, WorkQueue
-from vif_agent.resources import Key
+from vif_agent.resources import COMMAND, Key
 
 LOG = logging.getLogger(__name__)
 
-_SAVE_SECONDS = 0.5
+_SAVE_SECONDS = 0.02  # mostly a cast comes sooner, and they are saved with that
+_AGAIN_SECONDS = 0.5  # after the disk has refused
 
 
 class Loop:
@@ -52,13 +54,14 @@ class Loop:
         self._options = options
         self._feed = feed
         self._repair_backoff = RepairBackoff()
-        self._unsaved: dict[str, Port] = {}
+        self._save_at = NEVER
+        self._untold: list[Port] = []
         self._status = ""
 
     @property
     def next_due(self) -> float:
         """When there is something to do that nobody wakes it for (time.monotonic)."""
-        return time.monotonic() + _SAVE_SECONDS if self._unsaved else float("inf")
+        return min(self._save_at, time.monotonic() + _AGAIN_SECONDS if self._untold else NEVER)
 
     def concerns(self, key: Key) -> bool:
         """May a change of this be a reason to reconcile a port? Safe on any thread."""
@@ -88,7 +91,9 @@ class Loop:
             self._reconcile(ports, work.everywhere, requested)
         if work.everywhere:
             self._tidy(work.complete)
-        self.save()
+        self._tell()
+        if time.monotonic() >= self._save_at:
+            self.save()
         self._tell_status()
 
     def sweep(self) -> None:
@@ -97,9 +102,9 @@ class Loop:
             self._reconciler.reconcile(())
 
     def save(self) -> None:
-        """What became of ports, as far as it could not be saved yet."""
-        if self._unsaved and self._engine.save(self._unsaved.values()):
-            self._unsaved.clear()
+        """What became of ports, as far as it is not saved yet."""
+        saved = self._engine.save()
+        self._save_at = NEVER if saved else time.monotonic() + _AGAIN_SECONDS
 
     def _put_off(self, changed: Collection[Key], ports: set[str]) -> None:
         """Events gather for a moment, and longer where somebody undoes what we do; ``ports`` are
@@ -142,9 +147,24 @@ class Loop:
         for port in outcome.finished:
             if port.problem is None:
                 self._queue.forget(port.port_id)
-            self._unsaved[port.port_id] = port
-        self.save()
-        self._report.finished(outcome.finished)
+        self._untold += outcome.finished
+        self._tell()
+
+    def _tell(self) -> None:
+        """Of results, once their requests are on disk: whoever hears of one may forget it."""
+        if not self._untold:
+            return
+        try:
+            self._store.sync(max(port.seq for port in self._untold))
+            self._store.note(self._untold)
+        except StoreUnavailable as error:
+            LOG.warning("What became of %d ports is told later: %s", len(self._untold), error)
+            return
+        self._save_at = min(self._save_at, time.monotonic() + _SAVE_SECONDS)
+        if any(key.space == COMMAND for port in self._untold for key in port.made):
+            self.save()  # of that there is nothing to see on the host
+        told, self._untold = self._untold, []
+        self._report.finished(told)
 
     def _tidy(self, complete: bool) -> None:
         """After a look at everything that could be seen: what belongs to no request."""

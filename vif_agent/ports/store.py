@@ -4,17 +4,15 @@ A cast is acknowledged to the broker only after ``put`` has returned, so ``put``
 from which a request cannot be lost. Every method may raise StoreUnavailable (disk full, I/O
 error); the file is then as it was before.
 
-Of ports that are not unplugged all is in memory too, as it is on disk; of those unplugged lately,
-which may be ten times as many, nothing is.
+A commit outlives this process when it is written, which is before any other thread sees it; and
+the host, once ``sync`` has returned.
 """
 
 import contextlib
 import dataclasses
 import logging
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vif_agent.errors import StoreUnavailable
@@ -26,16 +24,16 @@ from vif_agent.ports.port import (
     PortRequest,
 )
 from vif_agent.ports.store_file import StoreFile, told
-from vif_agent.ports.store_reader import Reader
 from vif_agent.ports.store_writer import Writer
+from vif_agent.ports.stored import Stored
 
 LOG = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Store:
-    """Safe to use from several threads; a write is durable when the method returns.
+class Store(Stored):
+    """Safe to use from several threads.
 
     ``boot``: which boot of the host this is. ``clock``: one that cannot be set. ``notice``: what is
     wrong with the store as it was found.
@@ -44,16 +42,11 @@ class Store:
     def __init__(
         self, path: Path, boot: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._lock = threading.RLock()
         boot = _BOOT_ID.read_text().strip() if boot is None else boot
-        self._file = StoreFile(path)
-        self._reader = Reader(self._file, boot)
-        self._live: dict[str, Port] = {}
-        self._seq = 0  # of the last request
-        self._unsaved: dict[str, Port] = {}
+        super().__init__(StoreFile(path), boot)
         with told():
             self._writer = Writer(self._file, boot, self._reader.age(), clock)
-            self._read()
+        self._durable = self._seq
         self.notice = self._older_copy()
 
     def _older_copy(self) -> str | None:
@@ -87,66 +80,16 @@ class Store:
                 LOG.error("%s", error)
             self.notice = str(error)
 
-    # -- what is stored ------------------------------------------------------------------------
-
-    def live(self) -> dict[str, Port]:
-        """The ports that are not unplugged, the oldest first."""
-        with self._lock, told():
-            self._notice_others()
-            return _in_order(p for p in self._live.values() if p.state != UNPLUGGED)
-
-    def ports(
-        self, port_ids: Collection[str] | None = None, known: Mapping[str, int] | None = None
-    ) -> dict[str, Port]:
-        """The ports, all or the given ones, the oldest first; unplugged ones included.
-
-        ``known``: {port: seq}; a port that still has that seq is left out.
-        """
-        if port_ids is None:
-            return _in_order([*self._unplugged(), *self._live.values()])
-        known = known or {}
-        ports = filter(None, map(self._stored, port_ids))
-        return _in_order(port for port in ports if known.get(port.port_id) != port.seq)
-
-    def states(self) -> Counter[str]:
-        """How many ports are in which state."""
-        with self._lock, told():
-            states = Counter(port.state for port in self._live.values())
-            if count := self._reader.unplugged_count():
-                states[UNPLUGGED] += count
-            return states
-
-    def known(self, port_ids: Iterable[str]) -> set[str]:
-        """Those that have a row, be it unreadable: what is theirs on the host is no orphan's."""
-        with self._lock, told():
-            return {i for i in port_ids if i in self._live or self._reader.has(i)}
-
-    @property
-    def unreadable(self) -> Mapping[str, str]:
-        """{port: what is wrong with its row}. It is left as it is, until a new wish comes."""
-        return self._reader.unreadable
-
-    def links(self) -> Mapping[str, tuple[int, str, str]]:
-        """Index, kind and stamp of shared links, by name, as far as they were made in this boot."""
-        with self._lock, told():
-            return self._reader.links()
-
-    def _stored(self, port_id: str) -> Port | None:
-        """Without the lock where it is in memory: to look at a port waits for no disk."""
-        if port := self._live.get(port_id):
-            return port
-        with self._lock, told():
-            return self._reader.port(port_id)
-
-    def _unplugged(self) -> list[Port]:
-        with self._lock, told():
-            self._notice_others()
-            return [p for p in self._reader.unplugged() if p.port_id not in self._live]
-
     # -- what is to be stored ------------------------------------------------------------------
 
     def put(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
-        """Store the wishes in order, in one commit; answer those that are stale.
+        """Store the wishes in order, and on disk; answer those that are stale."""
+        stale = self.commit(items)
+        self.sync()
+        return stale
+
+    def commit(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
+        """``put`` without the wait for the disk: it is to be followed by ``sync``.
 
         A wish with a lower generation than the stored one is stale and dropped. A message seen
         before (redelivered after a crash between commit and acknowledgement) is passed over.
@@ -160,6 +103,22 @@ class Store:
         for text in accepted.outrun:
             LOG.warning("%s", text)
         return accepted.stale
+
+    def sync(self, seq: int | None = None) -> None:
+        """Until all that is committed is on disk, or what is up to this request; nobody else waits.
+
+        Raises StoreUnavailable; to be tried again until it does not.
+        """
+        if seq is not None and seq <= self._durable:
+            return
+        committed = self._seq
+        try:
+            with told():
+                self._file.sync()
+        except StoreUnavailable:
+            with self._lock, told():
+                self._file.renew()
+        self._durable = max(self._durable, committed)
 
     def preview(self, items: Sequence[PortRequest | FullSet]) -> list[Port]:
         """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
@@ -204,6 +163,7 @@ class Store:
                 self._writer.made(port)
                 if known := self._live.get(port.port_id):
                     after[port.port_id] = known.with_made(port.made)
+        self.sync()
 
     def forget(self) -> None:
         """Drop what is only kept against late messages, once it is old."""
@@ -213,14 +173,19 @@ class Store:
     def forget_port(self, port_id: str) -> str:
         """By an operator: the next cast counts, whatever its generation. Answers what was done."""
         with self._transaction() as after:
-            port = self._stored(port_id)
-            if port and port.state != UNPLUGGED:
-                self._writer.generation(port_id, 0)
-                after[port_id] = dataclasses.replace(port, generation=0)
-                return f"generation {port.generation} is forgotten; the wish stands"
-            gone = self._writer.forget(port_id)
-            self._reader.unreadable.pop(port_id, None)
-            return "forgotten" if gone else "unknown port"
+            done = self._forget_port(port_id, after)
+        self.sync()
+        return done
+
+    def _forget_port(self, port_id: str, after: dict[str, Port]) -> str:
+        port = self._stored(port_id)
+        if port and port.state != UNPLUGGED:
+            self._writer.generation(port_id, 0)
+            after[port_id] = dataclasses.replace(port, generation=0)
+            return f"generation {port.generation} is forgotten; the wish stands"
+        gone = self._writer.forget(port_id)
+        self._reader.unreadable.pop(port_id, None)
+        return "forgotten" if gone else "unknown port"
 
     # -- inside of a transaction ---------------------------------------------------------------
 
@@ -244,19 +209,6 @@ class Store:
                 del self._live[port_id]
             self._seq = max(self._seq, port.seq)
 
-    def _read(self) -> None:
-        """Into memory, at the start; and when somebody else has written to the file."""
-        self._live = {port.port_id: port for port in self._reader.live()}
-        for port_id, result in self._unsaved.items():
-            if known := self._live.get(port_id):
-                self._live[port_id] = known.with_result(result)
-        self._seq = self._reader.latest()
-        self._version = self._reader.version()
-
-    def _notice_others(self) -> None:
-        if self._reader.version() != self._version:
-            self._read()
-
     def _accepted(self, items: Iterable[PortRequest | FullSet]) -> Accepted:
         accepted = Accepted(self._stored, self._seq)
         for item in items:
@@ -271,7 +223,3 @@ class Store:
     def _with_results(self, ports: Iterable[Port]) -> list[Port]:
         known = ((self._stored(port.port_id), port) for port in ports)
         return [stored.with_result(port) for stored, port in known if stored]
-
-
-def _in_order(ports: Iterable[Port]) -> dict[str, Port]:
-    return {port.port_id: port for port in sorted(ports, key=lambda port: port.since)}

@@ -11,61 +11,15 @@ import logging
 import operator
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vif_agent.errors import StoreUnavailable, StoreUnusable
+from vif_agent.errors import StoreUnavailable
+from vif_agent.ports import store_schema
 
 LOG = logging.getLogger(__name__)
 
-#: of the form of the store; raised when an earlier release could not work with it
-_VERSION = 1
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS ports (
-    port_id TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL,           -- order of the wishes as they came in
-    since INTEGER NOT NULL,         -- seq of the plug: the older of two with one name keeps it
-    verb TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    instance TEXT NOT NULL,         -- JSON, as sent
-    vif TEXT NOT NULL,              -- JSON, as sent
-    vif_type TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    received_at REAL NOT NULL,      -- seconds since the epoch, as all times for people
-    state TEXT NOT NULL,
-    code TEXT, message TEXT, transient INTEGER,
-    devices TEXT NOT NULL DEFAULT '[]',
-    made TEXT NOT NULL DEFAULT '[]',
-    done_at REAL, ready_at REAL, elapsed_ms REAL,
-    formers TEXT NOT NULL DEFAULT '[]',
-    source TEXT NOT NULL DEFAULT '',
-    boot TEXT NOT NULL DEFAULT '',   -- of the host, when made was stored
-    taken TEXT NOT NULL DEFAULT '[]',  -- generations of its last wishes
-    left_at REAL                     -- age of the store when it was found unplugged
-);
-CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);
-CREATE INDEX IF NOT EXISTS ports_unplugged ON ports (state) WHERE state = 'unplugged';
-CREATE TABLE IF NOT EXISTS links (  -- those of ours that several ports share
-    name TEXT PRIMARY KEY, idx INTEGER NOT NULL, kind TEXT NOT NULL, stamp TEXT NOT NULL,
-    boot TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS seen (message_id TEXT PRIMARY KEY, at REAL NOT NULL);  -- at: age
--- seconds that this store was in use: no clock that somebody sets
-CREATE TABLE IF NOT EXISTS age (seconds REAL NOT NULL);
-INSERT INTO age SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM age);
-"""
-
-#: those that the stores of earlier releases did not have
-_LATER_COLUMNS = {
-    "formers": "TEXT NOT NULL DEFAULT '[]'",
-    "source": "TEXT NOT NULL DEFAULT ''",
-    "boot": "TEXT NOT NULL DEFAULT ''",
-    "taken": "TEXT NOT NULL DEFAULT '[]'",
-    "left_at": "REAL",
-}
-
-_SPOILT = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _SAVED, _SAVING, _ASIDE, _COUNT = ".saved", ".saving", ".replaced", ".count"
 _NOBODY = os.stat_result([0] * 10)
 _BESIDE = ("", "-wal", "-shm")  # what SQLite calls its files
@@ -75,18 +29,23 @@ _Seen = tuple[list[tuple[int, int]], list[int]]
 
 
 class StoreFile:
-    """``db`` is SQLite's connection. Used by one thread at a time."""
+    """``db`` is SQLite's connection. Used by one thread at a time, but for ``sync``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._names = [f"{path}{end}" for end in _BESIDE]
-        self.db = _opened(path)
+        self.db = store_schema.opened(path)
         self._seen = _look(self._names)
         self._closed = False
         self._count: int | None = None
+        self._syncing = threading.Lock()
+        self._log = self._opened_log()
 
     def close(self) -> None:
         """Once, at the end."""
+        with self._syncing:
+            os.close(self._log)
+            self._log = -1
         self.db.close()
         if self._count is not None:
             os.close(self._count)
@@ -120,8 +79,28 @@ class StoreFile:
             raise
 
     def commit(self) -> None:
-        """Durable when it returns."""
+        """What is committed outlives this process; the host, once it is synced."""
         self.db.execute("COMMIT")
+
+    def sync(self) -> None:
+        """Until what is committed is on disk, as SQLite itself would do in each commit.
+
+        A commit that is not outlives this process, but perhaps not the host. The file is SQLite's
+        write-ahead log; of the database itself none may be opened here, for to close it drops
+        SQLite's locks.
+        """
+        with self._syncing:
+            if self._closed:
+                raise StoreUnavailable(f"store: {self._path} is to be put back first")
+            os.fdatasync(self._log)
+
+    def renew(self) -> None:
+        """What a disk has failed to take once, the kernel may have dropped: all goes there anew."""
+        self._put_back()
+        LOG.error("%s could not be written to disk: it was written anew", self._path)
+
+    def _opened_log(self) -> int:
+        return os.open(self._names[1], os.O_RDONLY | os.O_CLOEXEC)
 
     def checkpoint(self) -> None:
         """All into one file, and nothing in SQLite's log."""
@@ -146,7 +125,10 @@ class StoreFile:
         """
         if not self._path.stat().st_size:
             return False
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(_connected(self._path)) as db:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(store_schema.connected(self._path)) as db,
+        ):
             return [tuple(row) for row in db.execute("PRAGMA quick_check(1)")] == [("ok",)]
         return False
 
@@ -169,8 +151,11 @@ class StoreFile:
     def _open_again(self) -> None:
         with told():
             recover(self._path)
-        self.db = _opened(self._path)
+        self.db = store_schema.opened(self._path)
         self._seen = _look(self._names)
+        with self._syncing:
+            os.close(self._log)
+            self._log = self._opened_log()
         self._closed = False
 
     # -- how far it goes, beside it ------------------------------------------------------------
@@ -209,49 +194,6 @@ def told() -> Iterator[None]:
         raise  # a bug of ours, not the disk's, nor of another release's columns
     except (sqlite3.DatabaseError, OSError) as error:
         raise StoreUnavailable(f"store: {error}") from error
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    try:
-        db = _connected(path)
-        _check_version(db, path)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.executescript(SCHEMA)
-        _bring_up_to_date(db)
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SPOILT:
-            raise StoreUnusable(
-                f"store: {path}: {error}: move it away or put a good copy in its place, and cast "
-                "the full set of ports"
-            ) from error
-        raise StoreUnavailable(f"store: {path}: {error}") from error
-    return db
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    db.row_factory = sqlite3.Row
-    return db
-
-
-def _check_version(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise StoreUnusable(
-            f"store: {path} is of a newer release (form {version}; this one knows {_VERSION}): "
-            "install that release again, or move the file away and cast the full set of ports"
-        )
-
-
-def _bring_up_to_date(db: sqlite3.Connection) -> None:
-    """A store of an earlier release lacks the columns that came later."""
-    there = {row["name"] for row in db.execute("PRAGMA table_info(ports)")}
-    for name, declared in _LATER_COLUMNS.items():
-        if name not in there:
-            db.execute(f"ALTER TABLE ports ADD COLUMN {name} {declared}")
-    if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-        db.execute(f"PRAGMA user_version={_VERSION}")
 
 
 def _look(names: Sequence[str]) -> _Seen:

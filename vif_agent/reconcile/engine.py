@@ -251,10 +251,14 @@ class Engine:
             self.records.forget(before.port_id)
         return port
 
-    def save(self, ports: Iterable[Port]) -> bool:
-        """Write what became of the ports; False when the disk refuses, to be tried again."""
+    def save(self, ports: Collection[Port] = ()) -> bool:
+        """Write what became of these ports, and of those that were noted; False when the disk
+        refuses, to be tried again."""
+        links = self._survey.known.to_keep()
+        if not (ports or links is not None or self._store.unsaved):
+            return True
         try:
-            self._store.save(ports, links := self._survey.known.to_keep())
+            self._store.save(ports, links)
         except StoreUnavailable as error:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
