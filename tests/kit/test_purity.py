@@ -25,7 +25,7 @@ ACTS = {
 }  # fmt: skip
 #: of modules that are harmless else
 CHANCE = {"getnode", "uuid1", "uuid4"}
-#: answers.py reads off resources.py which kinds there are, pci_names.py which fields;
+#: answers.py reads off `resources` which kinds there are, pci_names.py which fields;
 #: loader.py finds the type drivers
 ALLOWED = {("answers.py", "vars"), ("pci_names.py", "vars"), ("loader.py", "importlib.metadata")}
 
