@@ -34,17 +34,19 @@ def has_placeholder(resource: Resource) -> bool:
     return PLACEHOLDER.search(_text_of(resource)) is not None
 
 
-def pci_addresses(resource: Resource) -> set[str]:
-    """All that it speaks of: the name of a VF, a placeholder, the argument of a command."""
-    return set(_ADDRESS.findall(_text_of(resource)))
-
-
 def resolved(resource: Resource, look_up: LookUp) -> Resource:
     """The resource with the host's names instead of placeholders."""
     if not has_placeholder(resource):
         return resource
     fields = {f.name: getattr(resource, f.name) for f in dataclasses.fields(resource) if f.init}
     return dataclasses.replace(resource, **{k: _found(v, look_up) for k, v in fields.items()})
+
+
+def spoken_of(resources: Iterable[Resource]) -> tuple[frozenset[str], bool]:
+    """The addresses in them (the name of a VF, a placeholder, the argument of a command), and
+    whether any has a placeholder."""
+    text = "\n".join(map(_text_of, resources))
+    return frozenset(_ADDRESS.findall(text)), PLACEHOLDER.search(text) is not None
 
 
 def _text_of(resource: Resource) -> str:

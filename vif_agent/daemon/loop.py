@@ -109,6 +109,8 @@ class Loop:
     def _put_off(self, changed: Collection[Key], ports: set[str]) -> None:
         """Events gather for a moment, and longer where somebody undoes what we do; ``ports`` are
         looked at now, and so know of them."""
+        if not changed:
+            return
         busy = self._repair_backoff.backing_off()
         for key in changed:
             for port_id in self._engine.records.ports_of({key}, busy) - ports:

@@ -50,6 +50,8 @@ def _check(item: object) -> None:
         raise PluginFailed(f"answered {brief(item)}, which is none of vif_agent.resources")
     for field in fields:
         value = getattr(item, field.name)
+        if value is field.default:
+            continue
         if not field.takes(value) or not (value is None or field.means(item, value)):
             kind = type(item).__name__
             raise PluginFailed(f"answered a {kind} whose {field.name} is {brief(value)}")
@@ -61,9 +63,11 @@ def kinds() -> Collection[type[Resource]]:
 
 
 class _Field(NamedTuple):
-    """``plain``: the types that need no look inside; ``fits``: is a value of another type one?"""
+    """``default``: it is good; ``plain``: the types that need no look inside; ``fits``: is a value
+    of another type one?"""
 
     name: str
+    default: object
     plain: frozenset[object]
     fits: Callable[[Any], bool]
     means: Callable[[object, object], bool]
@@ -90,7 +94,11 @@ def _fields(kind: type[Resource]) -> Sequence[_Field]:
         meanings = {**_MEANINGS, "name": _sane}
     return [
         _Field(
-            f.name, frozenset(get_args(hint) or (hint,)), _fit(hint), meanings.get(f.name, _sane)
+            f.name,
+            f.default,
+            frozenset(get_args(hint) or (hint,)),
+            _fit(hint),
+            meanings.get(f.name, _sane),
         )
         for f in dataclasses.fields(kind)
         for hint in [hints[f.name]]

@@ -11,7 +11,7 @@ from vif_agent.errors import (
     Unanswered,
     VifAgentError,
 )
-from vif_agent.pci_names import CARD, LookUp, has_placeholder, pci_addresses, resolved
+from vif_agent.pci_names import CARD, LookUp, resolved, spoken_of
 from vif_agent.ports.port import PLUG
 from vif_agent.reconcile.record import Answer, PortRecord
 from vif_agent.resources import Resource
@@ -60,8 +60,7 @@ class Desired:
 
     def _asked(self, instance: object, vif: object, parsed: vifs.Vif | None) -> Answer:
         resources = tuple(self._plugins.resources(parsed or vifs.parse(instance, vif)))
-        spoken_of = frozenset(address for r in resources for address in pci_addresses(r))
-        return Answer(instance, vif, resources, spoken_of, any(map(has_placeholder, resources)))
+        return Answer(instance, vif, resources, *spoken_of(resources))
 
     def _resolved(self, answer: Answer, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
         """``resources``: of the answer."""
