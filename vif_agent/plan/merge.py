@@ -4,15 +4,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from vif_agent.errors import Conflict, Problem
-from vif_agent.plan import conflicts
-from vif_agent.plan.steps import (
-    Want,
-)
-from vif_agent.resources import (
-    Key,
-    Nic,
-    Resource,
-)
+from vif_agent.plan.kinds import kind_of
+from vif_agent.plan.steps import Want
+from vif_agent.resources import Key, Resource
 
 
 def merge(
@@ -28,14 +22,14 @@ def merge(
     joined: dict[Key, _Joined] = {}
     problems: dict[str, Problem] = {}
     for port, resources in desired.items():
-        taken = [r for r in resources if _clashes(joined.get(r.key), r)]
+        taken = [r for r in resources if (other := joined.get(r.key)) and other.clashes(r)]
         if taken:
-            other = joined[taken[0].key].ports[0]
-            problems[port] = Conflict(f"{taken[0].name} belongs to port {other}").problem
+            first = joined[taken[0].key].ports[0]
+            problems[port] = Conflict(f"{taken[0].name} belongs to port {first}").problem
             continue
         for resource in resources:
             if (before := joined.get(resource.key)) is None:
-                datapath = conflicts.datapath_for(resource, resources)
+                datapath = kind_of(resource).bridge_datapath(resource, resources)
                 joined[resource.key] = _Joined(resource, [port], asked.get(port, 0), datapath)
             else:
                 before.add(resource, port, asked.get(port, 0))
@@ -51,8 +45,11 @@ class _Joined:
     last: int
     datapath: str
 
+    def clashes(self, resource: Resource) -> bool:
+        return kind_of(resource).clashes(self.resource, resource)
+
     def add(self, resource: Resource, port: str, asked: int) -> None:
-        if asked >= self.last and not conflicts.stays_as_made(self.resource):
+        if asked >= self.last and not kind_of(self.resource).first_says(self.resource):
             self.resource = resource
         self.last = max(asked, self.last)
         self.ports.append(port)
@@ -60,12 +57,3 @@ class _Joined:
     def done(self) -> Want:
         datapath = self.datapath if len(self.ports) == 1 else ""
         return Want(self.resource, tuple(self.ports), datapath=datapath)
-
-
-def _clashes(before: _Joined | None, resource: Resource) -> bool:
-    if before is None:
-        return False
-    same_kind = before.resource.kind == resource.kind
-    if isinstance(resource, Nic) and isinstance(before.resource, Nic):
-        return before.resource.master != resource.master  # untagged there is but one network
-    return not (same_kind and before.resource.shared and resource.shared)

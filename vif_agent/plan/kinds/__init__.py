@@ -1,0 +1,44 @@
+"""What each kind of resource has of its own in a plan: how it conflicts, waits and differs. Pure.
+
+A new kind has its class in a module here, and its line in the table.
+"""
+
+from collections.abc import Mapping
+
+from vif_agent.plan.kinds.base import Case, Kind
+from vif_agent.plan.kinds.commands import CommandKind
+from vif_agent.plan.kinds.links import BridgeKind, DeviceKind, LinkKind, NicKind, VlanKind
+from vif_agent.plan.kinds.ovs import OvsBridgeKind, OvsPortKind
+from vif_agent.resources import (
+    Bridge,
+    Command,
+    Device,
+    Link,
+    Nic,
+    OvsBridge,
+    OvsPort,
+    Resource,
+    Vf,
+    Vlan,
+)
+
+__all__ = ["Case", "Kind", "kind_of"]
+
+_KINDS: Mapping[type, Kind] = {
+    Link: LinkKind(),  # and all links that are not named here
+    Bridge: BridgeKind(),
+    Vlan: VlanKind(),
+    Device: DeviceKind(),
+    Nic: NicKind(),
+    Vf: Kind(),
+    OvsBridge: OvsBridgeKind(),
+    OvsPort: OvsPortKind(),
+    Command: CommandKind(),
+}
+
+
+def kind_of(resource: Resource) -> Kind:
+    """The rules of the nearest class that is in the table."""
+    return _KINDS.get(type(resource)) or next(
+        _KINDS[kind] for kind in type(resource).__mro__ if kind in _KINDS
+    )
