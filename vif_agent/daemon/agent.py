@@ -51,6 +51,7 @@ _LONGEST_PAUSE = 60.0
 
 
 def store_path(conf: Any) -> Path:
+    """The store's file; vif-agentctl reads the same."""
     return Path(conf.state_path, "vif-agent.sqlite")
 
 

@@ -93,6 +93,7 @@ class Operations:
         }
 
     def orphans(self) -> list[dict[str, Any]]:
+        """As they were seen last; nothing is read anew."""
         return self._cleanup.views()
 
     def cleanup(self, dry_run: bool) -> dict[str, Any]:
@@ -121,6 +122,7 @@ class Operations:
         }
 
     def plugins(self) -> list[dict[str, Any]]:
+        """Of all vif_types that are installed, or that a port is to be plugged with."""
         ports = self._store.live().values()
         return self._plugins.listed(port.vif_type for port in ports if port.verb == PLUG)
 

@@ -21,11 +21,14 @@ class Reconciler(Protocol):
 
     def reconcile(
         self, port_ids: Collection[str], *, everywhere: bool = False, anew: Collection[str] = ()
-    ) -> Outcome: ...
+    ) -> Outcome:
+        """See ``Engine``."""
 
-    def without_ovsdb(self, port_ids: Collection[str]) -> set[str]: ...
+    def without_ovsdb(self, port_ids: Collection[str]) -> set[str]:
+        """See ``Engine``."""
 
-    def give_up(self, port_id: str, problem: Problem) -> Port | None: ...
+    def give_up(self, port_id: str, problem: Problem) -> Port | None:
+        """See ``Engine``."""
 
 
 class BisectingReconciler:

@@ -38,6 +38,7 @@ class Claims:
         self._by_right, self._by_turn, self._refused = _Order(), _Order(), _Order()
 
     def copy(self) -> "Claims":
+        """For a plan that only looks."""
         other = Claims()
         other._claims = dict(self._claims)
         other._by_right, other._by_turn = self._by_right.copy(), self._by_turn.copy()
@@ -64,10 +65,12 @@ class Claims:
                     self._refused.add(key, claim.precedence)
 
     def of(self, port_id: str) -> frozenset[Key]:
+        """All keys that the port claims, also those that another has."""
         known = self._claims.get(port_id)
         return known.keys if known else frozenset()
 
     def claimed(self, key: Key) -> bool:
+        """By any port?"""
         return key in self._by_right
 
     def by_right(self, port_ids: Iterable[str]) -> list[str]:

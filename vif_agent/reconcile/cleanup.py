@@ -30,6 +30,7 @@ class Cleanup:
 
     @property
     def enabled(self) -> bool:
+        """May change while the agent runs (SIGHUP)."""
         return bool(self._options.enabled)
 
     @property

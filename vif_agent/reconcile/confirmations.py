@@ -25,9 +25,11 @@ class Confirmations:
         self._seen = {thing: self._counted(thing, now) for thing in there}
 
     def count(self, thing: Hashable) -> int:
+        """How often it was seen, in sightings that count."""
         return self._seen.get(thing, (0, 0.0))[0]
 
     def confirmed(self, thing: Hashable) -> bool:
+        """Often enough to be believed?"""
         return self.count(thing) >= self._needed
 
     def _counted(self, thing: Hashable, now: float) -> tuple[int, float]:

@@ -22,7 +22,8 @@ LOG = logging.getLogger(__name__)
 class PluginSource(Protocol):
     """The plugins, as they are needed here; Unanswered: ask again when it has answered."""
 
-    def resources(self, vif: vifs.Vif) -> Sequence[Resource]: ...
+    def resources(self, vif: vifs.Vif) -> Sequence[Resource]:
+        """What the port is to have, or a VifAgentError; pure, or at least never blocks."""
 
 
 class Desired:

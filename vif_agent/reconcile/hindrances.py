@@ -20,6 +20,7 @@ class Hindrances:
         self._known: dict[Key, str] = {}
 
     def note(self, resources: Iterable[Resource], actual: Actual) -> None:
+        """What was read; a warning for each that is new."""
         for key in {r.key for r in resources if _concerns_frames(r)}:
             found = actual.found.get(key)
             words = found.error if found else ""
@@ -30,6 +31,7 @@ class Hindrances:
                 self._known[key] = words
 
     def of(self, resources: Collection[Resource]) -> list[str]:
+        """One line for each that concerns these."""
         known = [(r.key, self._known[r.key]) for r in resources if r.key in self._known]
         return [f"{key.name}: {words}" for key, words in known]
 

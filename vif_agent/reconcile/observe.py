@@ -97,6 +97,7 @@ def problem_of(
     actual: Actual,
     failures: Mapping[Key, Problem],
 ) -> Problem | None:
+    """The first that stands in the port's way; None where all is as wanted, or can be."""
     if record.refused:
         return record.refused
     if problem := plan.problems.get(record.port.port_id):

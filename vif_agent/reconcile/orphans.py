@@ -40,6 +40,7 @@ class Orphan:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Of its things; each once."""
         return tuple(dict.fromkeys(found.resource.name for found in self.things))
 
     def __str__(self) -> str:

@@ -68,6 +68,7 @@ class PortRecord:
 
     @property
     def needs_ovsdb(self) -> bool:
+        """Must Open vSwitch be asked, for what it wants or still has?"""
         resources = (*self.wanted, *self.restores)
         spaces = {*(r.space for r in resources), *(key.space for key in self.held)}
         return not spaces.isdisjoint(OVS_SPACES)

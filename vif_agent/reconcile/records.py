@@ -39,6 +39,7 @@ class PortRecords:
         return iter(self._by_port.values())
 
     def get(self, port_id: str) -> PortRecord | None:
+        """None for a port that is not known."""
         return self._by_port.get(port_id)
 
     def copy(self) -> "PortRecords":
@@ -93,6 +94,7 @@ class PortRecords:
         self.claims.put(port.port_id, claim(port, keys, record.failed_permanently))
 
     def forget(self, port_id: str) -> None:
+        """The port has nothing on the host, and nobody asks for it."""
         self._replace(port_id, None)
 
     def ports_of(self, keys: Collection[Key], busy: Collection[object] = ()) -> set[str]:

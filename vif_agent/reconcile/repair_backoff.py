@@ -43,6 +43,7 @@ class RepairBackoff:
         return max(self._pause(thing, now) for thing in things)
 
     def repaired(self, things: Iterable[Thing]) -> None:
+        """These had to be put right; the next repair of each waits longer."""
         for thing in things:
             history = self._histories.setdefault(thing, _History())
             history.repairs += 1
@@ -64,6 +65,7 @@ class RepairBackoff:
         }
 
     def reset(self, port_id: str) -> None:
+        """A new request: no pause for what is the port's alone."""
         self._histories.pop(port_id, None)
 
     def _pause(self, thing: Thing, now: float) -> float:

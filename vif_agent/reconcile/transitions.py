@@ -20,6 +20,7 @@ class Observation(enum.Enum):
 
     @property
     def is_result(self) -> bool:
+        """Is it an end, to be told to whoever waits?"""
         return self not in (Observation.UNANSWERED, Observation.CHANGED, Observation.WAITS)
 
 

@@ -34,6 +34,7 @@ class Work:
     to_recheck: set[str | None] = dataclasses.field(default_factory=set)  # by operators; None: all
 
     def of(self, reason: Reason) -> set[str]:
+        """The ports that are there for this reason."""
         return {port_id for port_id, why in self.ports.items() if why is reason}
 
 
@@ -53,6 +54,7 @@ class WorkQueue:
         self.ended = False
 
     def add(self, port_ids: Iterable[str], reason: Reason) -> None:
+        """At once; of several reasons for a port the weightiest stays."""
         with self._condition:
             self._add(port_ids, reason)
 
@@ -96,6 +98,7 @@ class WorkQueue:
             self._add(self._awaiting.of(keys), Reason.PROGRESS)
 
     def everything(self) -> None:
+        """All ports, and what belongs to none."""
         self.set_taken(complete=False)
 
     def set_taken(self, complete: bool) -> None:
@@ -126,6 +129,7 @@ class WorkQueue:
             self._condition.notify()
 
     def take(self) -> Work:
+        """All that is due now; may be nothing."""
         with self._condition:
             self._add_due()
             work = self._work

@@ -44,4 +44,5 @@ class Command(Resource):
         return self.plug if self.done else self.unplug
 
     def restored(self) -> "Command | None":
+        """The same, to be undone; None where the plugin says no way."""
         return dataclasses.replace(self, done=False) if self.unplug else None

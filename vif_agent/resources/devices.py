@@ -24,6 +24,7 @@ class Device(Link):
     by_sender: bool = False
 
     def restored(self) -> "Device | None":
+        """Out of its master; None where nothing of it is changed."""
         if not self.master and not self.lowered:
             return None
         still = {"master": self.master or None, "mac": self.mac if self.lowered else None}
@@ -50,6 +51,7 @@ class Nic(Device):
     master: str
 
     def restored(self) -> "Nic":
+        """Out of the bridge, with all that it has of addresses and routes."""
         still = (("master", self.master), ("in_shared", True))
         return Nic(
             name=self.name,

@@ -74,6 +74,7 @@ class Vlan(Link):
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
+        """See Resource."""
         return (Key(LINK, self.parent),)
 
 
@@ -108,6 +109,7 @@ class Vxlan(Link):
 
     @property
     def stands_on(self) -> tuple[Key, ...]:
+        """An address, by which the host finds the device below."""
         return (Key(ADDRESS, self.local),) if self.local else ()
 
 

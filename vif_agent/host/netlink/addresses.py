@@ -32,10 +32,12 @@ class Address:
 
     @property
     def is_ipv6(self) -> bool:
+        """Else it is an IPv4 address."""
         return ":" in self.text
 
     @property
     def packed(self) -> bytes:
+        """4 or 16 bytes, as in netlink's messages."""
         return ipaddress.ip_address(self.text).packed
 
 
@@ -51,6 +53,7 @@ def at(addresses: Iterable[Address], text: str) -> int:
 
 
 def parsed(body: bytes) -> Address:
+    """From an RTM_NEWADDR or RTM_DELADDR, without its header."""
     scope, index = struct.unpack_from("=Bi", body, 3)
     found = attributes(body, 8)
     flags = int.from_bytes(found.get(_FLAGS, body[2:3]), "little")

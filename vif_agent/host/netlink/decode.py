@@ -56,6 +56,7 @@ Raw: TypeAlias = LinkState
 
 
 def link(body: bytes) -> LinkState:
+    """From an RTM_NEWLINK, without its header."""
     index, flags = struct.unpack_from("=iI", body, 4)
     found = attributes(body, 16)
     info = attributes(found.get(iflink.LINKINFO, b""))

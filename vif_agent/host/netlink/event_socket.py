@@ -78,9 +78,11 @@ class Events:
         return self._waking not in select.select([self._socket, self._waking], [], [])[0]
 
     def end(self) -> None:
+        """Whoever waits for events is woken."""
         self._wake.close()
 
     def close(self) -> None:
+        """When nobody waits any more."""
         for one in (self._waking, self._wake, self._socket):
             one.close()
 

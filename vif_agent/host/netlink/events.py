@@ -45,6 +45,7 @@ class LinkEvents:
         self._thread.start()
 
     def stop(self) -> None:
+        """Returns when the thread has ended."""
         self._events.end()
         self._thread.join()
         self.replica.close()

@@ -27,6 +27,7 @@ def concerned() -> set[int]:
 
 
 def words(chains: Collection[str]) -> str:
+    """For ``check`` and the log; empty for no chain."""
     if not chains:
         return ""
     return (

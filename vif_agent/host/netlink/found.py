@@ -32,6 +32,7 @@ def link_found(state: LinkState, table: LinkTable) -> Found:
 
 
 def is_shared(link: LinkState | None) -> bool:
+    """Does its owner tag say so? False for none."""
     return link is not None and ownership.owner_in_alias(link.alias) == ownership.SHARED
 
 

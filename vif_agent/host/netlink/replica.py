@@ -49,11 +49,13 @@ class LinkReplica:
         self._is_new = False
 
     def start(self) -> None:
+        """First the events, then one dump: so nothing is missed between."""
         self._events.listen()
         self._socket = Socket()
         self._fill()
 
     def close(self) -> None:
+        """Both sockets."""
         self._events.close()
         self._socket.close()
 
@@ -161,9 +163,11 @@ class LinkReplica:
         return known
 
     def addresses(self, index: int) -> list[str]:
+        """Of the device of this index, as text."""
         return self.table.addresses(index)
 
     def everything(self) -> Iterator[LinkState]:
+        """All links, with what tunnels have of peers."""
         for state in self.table.all():
             self._know_peers(state)
             yield state

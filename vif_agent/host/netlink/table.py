@@ -127,6 +127,7 @@ class LinkTable:
     # -- what it says ------------------------------------------------------------------------
 
     def get(self, index: int) -> LinkState | None:
+        """Decoded when it is first asked for; None for no such link."""
         if (body := self._bodies.pop(index, None)) is not None:
             self._replace(index, decode.link(body))
         if (told := self._ports.pop(index, None)) is not None:
@@ -141,6 +142,7 @@ class LinkTable:
         return self._names.get(name, 0)
 
     def name_of(self, index: int) -> str:
+        """Without decoding it; "" for no such link."""
         return self._called.get(index, "")
 
     def names_of(self, index: int) -> set[str]:
@@ -160,6 +162,7 @@ class LinkTable:
         return frozenset(self._bodies)
 
     def all(self) -> Iterator[LinkState]:
+        """Each decoded, if it was not."""
         for index in list(self._called):
             if state := self.get(index):
                 yield state

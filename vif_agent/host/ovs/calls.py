@@ -52,6 +52,7 @@ class Calls:
             raise OvsdbUnavailable(DOES_NOT_ANSWER) from None
 
     def fail_if_hanging(self) -> None:
+        """OvsdbUnavailable while a call goes on for which nobody waits any more."""
         if time.monotonic() > self._hangs_from:
             raise OvsdbUnavailable("ovsdb: the server has not answered yet")
 
@@ -70,9 +71,11 @@ class Calls:
             self._hangs_from = float("inf")
 
     def wake(self) -> None:
+        """The thread looks at what it is asked; from any thread."""
         self._wake_write.send(b"!")
 
     def wait(self, poller: Any) -> None:
+        """Lets ``poller`` wake up for ``wake``."""
         poller.fd_wait(self._wake_read.fileno(), ovs.poller.POLLIN)
 
     def drain(self) -> None:
@@ -82,6 +85,7 @@ class Calls:
                 pass
 
     def close(self) -> None:
+        """When the thread has ended."""
         self._wake_read.close()
         self._wake_write.close()
 

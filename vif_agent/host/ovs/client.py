@@ -39,6 +39,7 @@ class Answer:
 
     @property
     def here(self) -> bool:
+        """Is there nothing to wait for any more?"""
         return self.lost or self.message is not None
 
 
@@ -81,6 +82,7 @@ class Client:
         return self._session.trouble
 
     def close(self) -> None:
+        """The connection; it does not come back."""
         self._session.close()
 
     def start_over(self) -> None:
@@ -89,6 +91,7 @@ class Client:
         self._session.force_reconnect()
 
     def wait(self, poller: Any) -> None:
+        """Lets ``poller`` wake up for what comes, and for the next attempt to connect."""
         self._session.wait(poller)
         self._session.recv_wait(poller)
 
@@ -119,6 +122,7 @@ class Client:
         return True
 
     def request(self, method: str, params: Sequence[Any]) -> Answer:
+        """Only sent; the answer comes with ``take_in``."""
         answer = Answer()
         message = Message.create_request(method, [*params])
         self._answers[message.id] = answer

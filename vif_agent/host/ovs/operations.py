@@ -12,14 +12,17 @@ Json = Any
 
 
 def reference(uuid: str) -> Json:
+    """To a row, as RFC 7047 writes it."""
     return ["uuid", uuid]
 
 
 def as_set(items: Collection[Json]) -> Json:
+    """As RFC 7047 writes it."""
     return ["set", [*items]]
 
 
 def as_map(pairs: Mapping[str, str]) -> Json:
+    """As RFC 7047 writes it."""
     return ["map", [[key, value] for key, value in pairs.items()]]
 
 
@@ -44,6 +47,7 @@ class Operations:
         return ["named-uuid", name]
 
     def update(self, table: str, row: Row, **columns: Json) -> None:
+        """Set these columns of the row."""
         self._add("update", table, {"where": _is(reference(row.uuid)), "row": columns})
 
     def set_keys(self, table: str, row: Row, column: str, pairs: Mapping[str, str]) -> None:
@@ -52,9 +56,11 @@ class Operations:
         self._mutate(table, row, mutations)
 
     def delete_keys(self, table: str, row: Row, column: str, keys: Collection[str]) -> None:
+        """Of a map; others' keys in it stay."""
         self._mutate(table, row, [[column, "delete", as_set(keys)]])
 
     def delete(self, table: str, row: Row) -> None:
+        """The row; ovsdb-server refuses that while a strong reference is there."""
         self._add("delete", table, {"where": _is(reference(row.uuid))})
 
     def add_member(self, table: str, where: Json, column: str, new: Json) -> None:
@@ -62,6 +68,7 @@ class Operations:
         self._members(table, where, column, "insert").append(new)
 
     def remove_member(self, table: str, row: Row, column: str, member: Row) -> None:
+        """From a set of references; others' members stay."""
         members = self._members(table, reference(row.uuid), column, "delete")
         members.append(reference(member.uuid))
 

@@ -57,10 +57,12 @@ class Ovsdb:
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
 
     def start(self) -> None:
+        """The thread connects; nothing waits for that."""
         self._started = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
+        """Returns when the thread has ended."""
         self._stopping = True
         self._calls.wake()
         self._thread.join()
@@ -68,6 +70,7 @@ class Ovsdb:
         self._calls.close()
 
     def read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
+        """Those that exist; OvsdbUnavailable while there is no connection."""
         return self._look(lambda: keys, going)
 
     def read_claimed(self) -> dict[Key, Found]:

@@ -83,18 +83,23 @@ class Replica(Tables):
         return next(iter(self.rows["Open_vSwitch"].values()), None)  # type: ignore[return-value]
 
     def bridge(self, name: str) -> Bridge | None:
+        """None for no such bridge."""
         return self._named.get(("Bridge", name))  # type: ignore[return-value]
 
     def port(self, name: str) -> Port | None:
+        """None for no such port."""
         return self._named.get(("Port", name))  # type: ignore[return-value]
 
     def interface(self, name: str) -> Interface | None:
+        """None for no such interface."""
         return self._named.get(("Interface", name))  # type: ignore[return-value]
 
     def named(self, table: str) -> Iterator[Any]:
+        """All rows of the table."""
         return iter(self.rows[table].values())
 
     def qos(self, uuid: str | None) -> Qos | None:
+        """None for no such row."""
         return self.rows["QoS"].get(uuid or "")  # type: ignore[return-value]
 
     def qos_of(self, port: str) -> Qos | None:
@@ -102,6 +107,7 @@ class Replica(Tables):
         return self._qos.get(port)
 
     def ports_with_qos(self) -> Iterable[str]:
+        """Names of ports for which there is a QoS row of ours."""
         return self._qos.keys()
 
     def users(self, row: Row) -> list[Any]:
@@ -109,6 +115,7 @@ class Replica(Tables):
         return [*self._users.get(row.uuid, ())]
 
     def referred(self, table: str, uuids: Iterable[str]) -> Iterator[Any]:
+        """Those of the rows that are there."""
         rows = self.rows[table]
         return (rows[uuid] for uuid in uuids if uuid in rows)
 

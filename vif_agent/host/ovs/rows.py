@@ -18,6 +18,7 @@ NOT_INITIALISED = "nobody has initialised the database (ovs-vsctl init)"
 
 
 def root(replica: Replica) -> OpenVSwitch:
+    """The one row that all others hang on; OvsdbUnavailable in a new database."""
     if replica.root is None:
         raise OvsdbUnavailable(f"ovsdb: {NOT_INITIALISED}")
     return replica.root

@@ -25,12 +25,16 @@ Ids = dict[str, str]
 
 @dataclass(eq=False, slots=True)
 class OpenVSwitch(Row):
+    """The database's one root: which configuration is asked for, which is reached."""
+
     next_cfg: int = 0
     cur_cfg: int = 0
 
 
 @dataclass(eq=False, slots=True)
 class Bridge(Row):
+    """Columns that are read; ``ports`` and ``controller`` are UUIDs."""
+
     references: ClassVar[tuple[str, ...]] = ("ports",)
 
     name: str = ""
@@ -43,6 +47,8 @@ class Bridge(Row):
 
 @dataclass(eq=False, slots=True)
 class Port(Row):
+    """What a bridge has; of a bond several interfaces."""
+
     references: ClassVar[tuple[str, ...]] = ("interfaces", "qos")
 
     name: str = ""
@@ -52,6 +58,8 @@ class Port(Row):
 
 @dataclass(eq=False, slots=True)
 class Interface(Row):
+    """The device; ``ofport`` is below 0 where it cannot be opened, and ``error`` says why."""
+
     name: str = ""
     type: str = ""
     external_ids: Ids = field(default_factory=dict)
@@ -63,6 +71,8 @@ class Interface(Row):
 
 @dataclass(eq=False, slots=True)
 class Qos(Row):
+    """A port refers to it; no row goes by itself when its port does."""
+
     type: str = ""
     external_ids: Ids = field(default_factory=dict)
 

@@ -41,6 +41,7 @@ class Connection(ovs.jsonrpc.Connection):  # type: ignore[misc]
         self._dry = True  # nothing more could be had at the last try
 
     def recv(self) -> tuple[int, Any]:
+        """An errno (0: a message) and the message."""
         self._dry = False
         while not self.status:
             if (message := self._message()) is not None:
@@ -51,6 +52,7 @@ class Connection(ovs.jsonrpc.Connection):  # type: ignore[misc]
         return self.status, None
 
     def recv_wait(self, poller: Any) -> None:
+        """At once where something that has come is not read yet."""
         if self.status or not self._dry:
             poller.immediate_wake()
         else:
@@ -134,6 +136,7 @@ class Session(ovs.jsonrpc.Session):  # type: ignore[misc]
             self.reconnect.set_probe_interval(0)
 
     def run(self) -> None:
+        """As python-ovs's, with our Connection in place of its own."""
         super().run()
         if self.rpc is None:
             self.left = ""
@@ -141,6 +144,7 @@ class Session(ovs.jsonrpc.Session):  # type: ignore[misc]
             self.rpc = Connection(self.rpc.stream)
 
     def leave(self, why: str) -> None:
+        """For the next server, or the same one again; ``trouble`` says why."""
         self.left = why
         self.force_reconnect()
 

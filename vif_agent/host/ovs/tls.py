@@ -96,6 +96,7 @@ class TlsStream(python_ovs.TlsStream):
         return error
 
     def connect_wait(self, poller: Any) -> None:
+        """For what TLS waits for, amid the handshake."""
         if self._wants:
             poller.fd_wait(self.socket, self._wants)
         else:
@@ -108,6 +109,7 @@ class TlsStream(python_ovs.TlsStream):
         return (error, "") if error else answer
 
     def send(self, buf: Any) -> int:
+        """How much was written, or an errno below 0."""
         error, sent = self._tried(self.write, buf)
         return -error if error else int(sent)
 

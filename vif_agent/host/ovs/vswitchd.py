@@ -25,6 +25,7 @@ class Progress:
         return self._awaited.get(name)
 
     def wrote(self, names: Collection[str], cfg: int) -> None:
+        """The configuration's number says when ovs-vswitchd has seen these ports."""
         self._awaited |= dict.fromkeys(names, cfg)
 
     def removed(self, names: Collection[str]) -> None:
@@ -51,6 +52,7 @@ class Progress:
 
 
 def unattended(found: Found) -> Found:
+    """The same, not ready, with the reason."""
     return dataclasses.replace(
         found, ready=False, unready="ovs-vswitchd, which gave it its ofport, is not there"
     )
@@ -65,6 +67,7 @@ def ask(client: Client) -> Answer:
 
 
 def is_there(answer: Answer) -> bool:
+    """From the answer to a try to take its lock."""
     if answer.message is None:
         raise OvsdbUnavailable("ovsdb: the connection was lost amid a question")
     result = answer.message.result
