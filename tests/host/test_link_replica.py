@@ -427,7 +427,7 @@ def test_full_reconcile_finds_what_no_event_has_told(
     index = links()["x"]["ifindex"]
     state = here.watch.replica.table.get(index)
     assert state
-    state.mtu = 77
+    object.__setattr__(state, "mtu", 77)  # it is frozen, so no mistake of ours can
     found = here.watch.read_all({"x"})[Key(LINK, "x")]
     assert (getattr(found.resource, "mtu", 0), here.watch.replica.wrong) == (1500, 1)
     assert "x: the kernel's events had not told {'mtu': (77, 1500)}" in caplog.messages

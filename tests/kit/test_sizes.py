@@ -17,7 +17,6 @@ _LINES, _FUNCTION, _METHODS, _ATTRIBUTES = 300, 40, 15, 12
 LARGER: set[str] = {
     "daemon/loop.py Loop",
     "helper/privileged.py",
-    "host/netlink/decode.py LinkState",
     "reconcile/record.py PortRecord",
 }
 

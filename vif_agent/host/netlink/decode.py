@@ -24,10 +24,11 @@ _PORT_SETTINGS = (
 )
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class LinkState:
     """``master`` and ``link`` are indexes (0: none); ``data`` is the kind's own part, ``port`` how
-    its linux bridge treats it."""
+    its linux bridge treats it. ``sysctls``, of which the kernel does not always tell, are read anew
+    in place."""
 
     name: str
     altnames: tuple[str, ...]
@@ -44,9 +45,7 @@ class LinkState:
     carrier: bool
     port: Mapping[str, int] | None
     data: Mapping[str, Any]
-    arp_ignore: int | None
-    arp_announce: int | None
-    disable_ipv6: int | None
+    sysctls: dict[str, int | None]
 
     def __getitem__(self, field: str) -> Any:
         return getattr(self, field)
@@ -78,7 +77,7 @@ def link(body: bytes) -> LinkState:
         carrier=bool(_number(found.get(iflink.CARRIER))),
         port=_port(info),
         data=_data(info_kind, attributes(info.get(iflink.INFO_DATA, b""))),
-        **_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
+        sysctls=_sysctls(attributes(found.get(iflink.AF_SPEC, b""))),
     )
 
 

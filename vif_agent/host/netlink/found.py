@@ -79,7 +79,7 @@ def _common(state: LinkState, table: LinkTable) -> dict[str, Any]:
         "up": state.up,
         "promisc": state.promisc,
         "master": bridge,
-        "disable_ipv6": bool(state.disable_ipv6),
+        "disable_ipv6": bool(state.sysctls["disable_ipv6"]),
         "other_mac": True if other_mac else None,
         "addressed": state.name if table.addresses(state.index) else bridge or None,
     }
@@ -93,8 +93,8 @@ def _bridge(state: LinkState, table: LinkTable) -> Link:
         ageing=data["ageing"],
         stp=bool(data["stp"]),
         mcast_snooping=bool(data["mcast_snooping"]),
-        arp_ignore=state.arp_ignore,
-        arp_announce=state.arp_announce,
+        arp_ignore=state.sysctls["arp_ignore"],
+        arp_announce=state.sysctls["arp_announce"],
     )
 
 

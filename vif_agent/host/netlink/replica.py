@@ -212,15 +212,16 @@ def _may_have_addresses(link: LinkState) -> bool:
     """Not what is made for one port."""
     owner = owner_in_alias(link.alias)
     if link.kind == "bridge":
-        return not link.disable_ipv6 or owner == SHARED
+        return not link.sysctls["disable_ipv6"] or owner == SHARED
     return link.kind == "vxlan" or not (link.kind == "tun" or owner)
 
 
 def _read_sysctls(state: LinkState) -> None:
-    state.disable_ipv6 = _sysctl("disable_ipv6", state.name, 1)
+    known = state.sysctls
+    known["disable_ipv6"] = _sysctl("disable_ipv6", state.name, 1)
     if state.kind == "bridge":
-        state.arp_ignore = _sysctl("arp_ignore", state.name, state.arp_ignore)
-        state.arp_announce = _sysctl("arp_announce", state.name, state.arp_announce)
+        for field in ("arp_ignore", "arp_announce"):
+            known[field] = _sysctl(field, state.name, known[field])
 
 
 def _sysctl(field: str, device: str, absent: int | None) -> int | None:

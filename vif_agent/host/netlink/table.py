@@ -4,6 +4,7 @@ A message about a link is only put by: most are followed by another of the same 
 asks, and most links are nobody's port.
 """
 
+import dataclasses
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -191,7 +192,8 @@ class LinkTable:
     def _note_port(self, index: int, body: bytes) -> None:
         state, told = self._states.get(index), attributes(body, 16)
         if state and state.port is not None and iflink.PROTINFO in told:
-            state.port = decode.port(told[iflink.PROTINFO])
+            port = decode.port(told[iflink.PROTINFO])
+            self._states[index] = dataclasses.replace(state, port=port)
 
     def _replace(self, index: int, state: LinkState | None) -> None:
         before = self._states.pop(index, None)
