@@ -153,8 +153,8 @@ def test_ready_by_another_request_is_no_answer_for_one_that_was_dropped(
 
 
 def test_generations_never_fall_back() -> None:
-    said = iter([100, 200, 150, 150, 300])
-    generations = Generations(lambda: next(said))
+    answer = iter([100, 200, 150, 150, 300])
+    generations = Generations(lambda: next(answer))
     assert [generations() for _ in range(5)] == [100, 200, 201, 202, 300]
 
 

@@ -108,12 +108,12 @@ def test_bad_argument_is_refused_by_its_name_and_nothing_is_done(
 
 
 @pytest.mark.parametrize(
-    "said", [PORT.upper(), PORT.replace("-", ""), f"{{{PORT}}}", f"urn:uuid:{PORT}"]
+    "text", [PORT.upper(), PORT.replace("-", ""), f"{{{PORT}}}", f"urn:uuid:{PORT}"]
 )
-def test_port_is_known_by_its_canonical_id(calls: Calls, asked: Nobody, said: str) -> None:
-    calls.repair({}, port_id=said)
-    calls.check_vif({}, port_id=said)
-    assert calls.wait_vif({}, port_id=said, timeout=0)["port_id"] == PORT
+def test_port_is_known_by_its_canonical_id(calls: Calls, asked: Nobody, text: str) -> None:
+    calls.repair({}, port_id=text)
+    calls.check_vif({}, port_id=text)
+    assert calls.wait_vif({}, port_id=text, timeout=0)["port_id"] == PORT
     assert asked.asked == [PORT, PORT]
 
 

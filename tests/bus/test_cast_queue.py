@@ -50,9 +50,9 @@ def test_queue_of_an_earlier_release_is_used_as_it_is(
     site.daemon.log_file.unlink()
     site.daemon.start()
     site.plug(payload("tap"))
-    (said,) = [line for line in site.daemon.log().splitlines() if "delivery limit" in line]
-    assert f" WARNING vif_agent.bus.declared [-] queue {QUEUE} (vhost /) " in said
-    site.rabbit.ctl(*shlex.split(said.split(": rabbitmqctl ")[1]))
+    (answer,) = [line for line in site.daemon.log().splitlines() if "delivery limit" in line]
+    assert f" WARNING vif_agent.bus.declared [-] queue {QUEUE} (vhost /) " in answer
+    site.rabbit.ctl(*shlex.split(answer.split(": rabbitmqctl ")[1]))
     test_casts_outlive_many_deliveries(site, payload)
     site.rabbit.ctl("clear_policy", QUEUE)
 

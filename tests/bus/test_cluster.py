@@ -33,8 +33,8 @@ class Cluster:
         return f"guest:guest@127.0.0.1:{node.port}"
 
     def states(self) -> dict[str, str]:
-        said = self.stays.ctl("-q", "--no-table-headers", "list_queues", "name", "state")
-        return dict(line.split("\t") for line in said.splitlines())
+        answer = self.stays.ctl("-q", "--no-table-headers", "list_queues", "name", "state")
+        return dict(line.split("\t") for line in answer.splitlines())
 
     def whole(self) -> None:
         if self.away.broker is None:

@@ -79,11 +79,11 @@ def _read(message: Message) -> Any:
     return casts.read(message["context"], message, "m1")
 
 
-@pytest.mark.parametrize(("message", "said"), list(zip(CASTS[:3], SAID, strict=True)))
-def test_cast_of_1_0_is_the_request_it_was(message: Message, said: tuple[str, str, int]) -> None:
+@pytest.mark.parametrize(("message", "text"), list(zip(CASTS[:3], SAID, strict=True)))
+def test_cast_of_1_0_is_the_request_it_was(message: Message, text: tuple[str, str, int]) -> None:
     request = _read(message)
     assert isinstance(request, PortRequest)
-    assert (request.verb, request.port_id[:8], request.generation) == said
+    assert (request.verb, request.port_id[:8], request.generation) == text
     assert request.request_id == message["context"]["request_id"]
 
 
@@ -156,10 +156,10 @@ def _say(api: VifAgentAPI, message: Message) -> None:
 @pytest.mark.parametrize("message", CASTS, ids=[c["method"] for c in CASTS])
 def test_sender_says_what_an_agent_of_1_0_reads(message: Message, site: Site, wire: Wire) -> None:
     _say(site.api, message)
-    said = wire.next()
-    assert said["method"] == message["method"]
-    assert said["version"] == "1.0"
-    assert said["args"].items() >= message["args"].items()
+    text = wire.next()
+    assert text["method"] == message["method"]
+    assert text["version"] == "1.0"
+    assert text["args"].items() >= message["args"].items()
 
 
 # calls and notifications
@@ -209,10 +209,10 @@ def test_notifications_have_what_those_of_1_0_had(
         site.plug(good)
         site.unplug(good)
         site.plug(bad, wait=None)
-        told: Sequence[Any] = [
+        reported: Sequence[Any] = [
             notices.next(lambda p: p["port_id"] in (good["id"], bad["id"])) for _ in range(3)
         ]
-    by_event = {event: (priority, news) for priority, event, news in told}
+    by_event = {event: (priority, news) for priority, event, news in reported}
     for was in recorded("notifications"):
         priority, news = by_event[was["event_type"]]
         assert priority == was["priority"]

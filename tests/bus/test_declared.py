@@ -59,12 +59,12 @@ def test_what_was_declared_otherwise_ends_the_start_with_its_remedy(
     options = {"oslo_messaging_rabbit": {option: True}}
     with contextlib.ExitStack() as stack:
         site = Site(scratch_with_bus, mode, options, f"?{option}=true")
-        said = _refused(site.daemon)
-        assert {line.split(" (vhost")[0] for line in said} >= {
+        text = _refused(site.daemon)
+        assert {line.split(" (vhost")[0] for line in text} >= {
             f"exchange {bus.EXCHANGE}", f"queue {QUEUE}", f"queue {CALLS}",
         }  # fmt: skip
-        assert all("with durable=false, and durable=true is asked for" in line for line in said)
-        for line in said:
+        assert all("with durable=false, and durable=true is asked for" in line for line in text)
+        for line in text:
             site.rabbit.ctl(*shlex.split(line.split(": rabbitmqctl ")[1]))
         stack.enter_context(site)
         if option == "amqp_durable_queues":
@@ -77,7 +77,7 @@ def _refused(daemon: Daemon) -> list[str]:
     daemon.launch()
     assert daemon.process
     assert daemon.process.wait(30) == 2, daemon.log()
-    assert "READY=1" not in daemon.told()
+    assert "READY=1" not in daemon.notified()
     assert "Traceback" not in daemon.log()
     lines = [line for line in daemon.log().splitlines() if "was declared before" in line]
     assert all(" CRITICAL vif_agent.cmd.agent [-] " in line for line in lines)
@@ -154,7 +154,7 @@ def test_login_that_is_refused_is_tried_again(
         try:
             wait_for(lambda: "Cannot join the bus yet" in site.daemon.log(), "the word of it")
             _keeps_its_request(site, vif)
-            assert "READY=1" not in site.daemon.told()
+            assert "READY=1" not in site.daemon.notified()
         finally:
             site.rabbit.ctl("change_password", "guest", "guest")
         site.daemon.wait_for_notice("READY=1", 60)
@@ -169,7 +169,7 @@ def _keeps_its_request(site: Site, vif: Vif) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("text", "line"),
     [
         (
             "Queue.declare: (406) PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue "
@@ -183,5 +183,5 @@ def _keeps_its_request(site: Site, vif: Vif) -> None:
         ("Queue.declare: (405) RESOURCE_LOCKED - cannot obtain exclusive access", ""),
     ],
 )
-def test_words_of_the_broker_become_one_line(said: str, line: str) -> None:
-    assert remedies.otherwise(said) == line
+def test_words_of_the_broker_become_one_line(text: str, line: str) -> None:
+    assert remedies.otherwise(text) == line

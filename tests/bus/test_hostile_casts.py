@@ -136,9 +136,9 @@ def test_bad_fields_are_named(
     for number, (path, value) in enumerate(BAD_FIELDS, start=1):
         vif = _changed(numbered(payload("ovs_hybrid"), 4100 + number), path, value)
         site.cast("plug_vif", instance=INSTANCE, vif=vif, generation=number)
-        level, event, told = notices.next(lambda p, n=number: p["generation"] == n)  # type: ignore[misc]
+        level, event, reported = notices.next(lambda p, n=number: p["generation"] == n)  # type: ignore[misc]
         assert (level, event) == ("error", "vif.plug.error"), (path, value)
-        assert ".".join(("vif", *path)) in told["error"]["message"], (path, value)
+        assert ".".join(("vif", *path)) in reported["error"]["message"], (path, value)
     site.unplug_all()
 
 
@@ -147,10 +147,10 @@ def test_bad_message_is_refused(site: Site, notices: Notices, unharmed: None, wh
     message, field = BAD_MESSAGES[what]
     envelope = {"oslo.version": "2.0", "oslo.message": json.dumps(message)}
     _publish(site, json.dumps(envelope).encode(), "application/json")
-    _, event, told = notices.next(lambda p: p["port_id"] is None)
+    _, event, reported = notices.next(lambda p: p["port_id"] is None)
     assert event == "vif.plug.error"
-    assert told["error"]["code"] == "invalid_request"
-    assert told["error"]["message"].startswith(field)
+    assert reported["error"]["code"] == "invalid_request"
+    assert reported["error"]["message"].startswith(field)
 
 
 def test_message_that_comes_twice_is_acknowledged_twice(
@@ -197,9 +197,9 @@ def test_bad_list_is_one_line_of_the_log(site: Site, notices: Notices, unharmed:
     logged = len(site.daemon.log())
     for _ in range(3):
         site.cast("sync_vifs", vifs=[{}] * 10_000, complete=True)
-        _, event, told = notices.next(lambda p: p["port_id"] is None)
+        _, event, reported = notices.next(lambda p: p["port_id"] is None)
         assert event == "vif.sync.error"
-        assert "10000 of 10000 VIFs are refused" in told["error"]["message"]
+        assert "10000 of 10000 VIFs are refused" in reported["error"]["message"]
     lines = site.daemon.log()[logged:].splitlines()
     assert sum("refused" in line for line in lines) == 3
     assert len(lines) < 20
@@ -246,10 +246,10 @@ def test_machines_own_interface_is_left_alone(
     with nic("lan"):
         before = site.host.links()["lan"]
         site.plug(vif, wait=None, generation=1)
-        _, event, told = notices.next(lambda p: p["port_id"] == vif["id"])
+        _, event, reported = notices.next(lambda p: p["port_id"] == vif["id"])
         assert event == "vif.plug.error"
-        assert told["error"]["code"] == "conflict"
-        assert "lan exists, is a veth and is not ours" in told["error"]["message"]
+        assert reported["error"]["code"] == "conflict"
+        assert "lan exists, is a veth and is not ours" in reported["error"]["message"]
         assert site.unplug(vif)["state"] == "unplugged"
         after = site.host.links()["lan"]
         assert {k: after.get(k) for k in STABLE} == {k: before.get(k) for k in STABLE}

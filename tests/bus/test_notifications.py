@@ -36,9 +36,9 @@ def test_what_happens_while_the_broker_is_away_is_told_later(
     wait_for(lambda: "Notifications wait" in site.daemon.log(), "the word of it")
     site.rabbit.start()
     with Notices(site.rabbit.url) as notices:
-        told = [notices.next(lambda payload: True) for _ in vifs]
-    assert [event for _, event, _ in told] == ["vif.repair.end"] * MANY
-    assert [view["port_id"] for _, _, view in told] == [vif["id"] for vif in vifs]
+        reported = [notices.next(lambda payload: True) for _ in vifs]
+    assert [event for _, event, _ in reported] == ["vif.repair.end"] * MANY
+    assert [view["port_id"] for _, _, view in reported] == [vif["id"] for vif in vifs]
     assert site.daemon.log().count("Notifications wait") == 1
     site.rejoined()
 

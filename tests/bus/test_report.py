@@ -65,8 +65,8 @@ def _port(store: Store, verb: str = PLUG, generation: int = 1, **fields: Any) ->
         generation=generation, request_id="req-1",
     )  # fmt: skip
     assert store.put([request]) == []
-    told = {"devices": ("qbrx", "qvox"), "elapsed_ms": 41.6, "done_at": 1.5}
-    return dataclasses.replace(store.ports()[A], **{**told, **fields})
+    reported = {"devices": ("qbrx", "qvox"), "elapsed_ms": 41.6, "done_at": 1.5}
+    return dataclasses.replace(store.ports()[A], **{**reported, **fields})
 
 
 def _refusal(generation: int | None = 7) -> Refusal:

@@ -162,9 +162,9 @@ def test_bad_vif_is_told_and_keeps_its_port_and_the_others_go_on(
     bad = {**vifs[0], "address": "no MAC"}
     with Notices(site.rabbit.url) as notices:
         sync(site, bad, vifs[1])
-        _, event, told = notices.next(lambda p: p["port_id"] == vifs[0]["id"] and p["error"])
-    assert (event, told["error"]["code"]) == ("vif.plug.error", "invalid_request")
-    assert "vif.address" in told["error"]["message"]
+        _, event, reported = notices.next(lambda p: p["port_id"] == vifs[0]["id"] and p["error"])
+    assert (event, reported["error"]["code"]) == ("vif.plug.error", "invalid_request")
+    assert "vif.address" in reported["error"]["message"]
     wait_for(lambda: plugged(site) == ids(*vifs[:2]), "both")
     assert site.port(vifs[0])["state"] == "ready"
 
@@ -172,9 +172,9 @@ def test_bad_vif_is_told_and_keeps_its_port_and_the_others_go_on(
 def test_set_that_is_none_is_told(site: Site) -> None:
     with Notices(site.rabbit.url) as notices:
         site.cast("sync_vifs", vifs="all of them", complete=True)
-        _, event, told = notices.next(lambda p: p["verb"] == "sync")
+        _, event, reported = notices.next(lambda p: p["verb"] == "sync")
     assert event == "vif.sync.error"
-    assert told["error"]["message"].startswith("vifs: expected a list")
+    assert reported["error"]["message"].startswith("vifs: expected a list")
 
 
 def test_complete_set_unplugs_what_belongs_to_no_request(
@@ -232,8 +232,8 @@ def test_orphans_are_listed_and_clean_up_refuses_unless_enabled(
     (orphan,) = _orphans(site)
     assert orphan["devices"] == [left]
     assert site.api.get_status(CONTEXT, HOST)["orphans"] == 1
-    said = site.api.cleanup(CONTEXT, HOST)
-    assert "[cleanup] enabled" in said["text"]
+    answer = site.api.cleanup(CONTEXT, HOST)
+    assert "[cleanup] enabled" in answer["text"]
     assert left in site.host.links()
     ip("link", "del", left)
 
@@ -252,5 +252,5 @@ def test_check_tells_what_differs(site: Site, vifs: list[Vif], stranger: str) ->
     refused = {**vifs[1], "type": "unbound"}
     site.plug(refused, wait=None)
     wait_for(lambda: site.port(refused)["state"] == "error", "the refusal")
-    said = site.api.check_vif(CONTEXT, HOST, refused["id"])
-    assert (said["ok"], said["error"]["code"]) == (False, "binding_refused")
+    answer = site.api.check_vif(CONTEXT, HOST, refused["id"])
+    assert (answer["ok"], answer["error"]["code"]) == (False, "binding_refused")

@@ -82,6 +82,6 @@ def test_each_error_names_the_options(
 
 
 def _is_told_to_operators(config: Path) -> None:
-    said = ctl(config, "list", "-f", "json")
-    assert NAMED in said.err
-    assert json.loads(said.out) == []
+    answer = ctl(config, "list", "-f", "json")
+    assert NAMED in answer.err
+    assert json.loads(answer.out) == []

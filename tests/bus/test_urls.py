@@ -74,12 +74,12 @@ def test_start_says_what_to_escape_and_nothing_of_the_password(
     secret = f"rabbit://zyxuser:{password}@zyxhost:5672/zyxvhost"
     file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n[{group}]\ntransport_url = {secret}\n")
     done = run("--config-file", str(file))
-    said = done.stdout + done.stderr
-    assert done.returncode == 2, said
-    assert f"[{group}] transport_url: expected rabbit://USER:PASSWORD@HOST" in said
-    assert "# as %23" in said
-    assert "zyx" not in said
-    assert not re.search(r"Traceback|5672", said)
+    output = done.stdout + done.stderr
+    assert done.returncode == 2, output
+    assert f"[{group}] transport_url: expected rabbit://USER:PASSWORD@HOST" in output
+    assert "# as %23" in output
+    assert "zyx" not in output
+    assert not re.search(r"Traceback|5672", output)
 
 
 def test_password_that_is_escaped_is_taken() -> None:

@@ -60,7 +60,7 @@ class Ports:
     def __init__(self, most: int = 100) -> None:
         self.states: dict[str, str] = {}
         self.looks = 0
-        self.told: list[tuple[str, str]] = []
+        self.reported: list[tuple[str, str]] = []
         self.beats = 0
         self.waiters = Waiters(most)
 
@@ -71,7 +71,7 @@ class Ports:
             return {"state": state}, state == "ready"
 
         def answer(view: View) -> None:
-            self.told.append((port_id, view["state"]))
+            self.reported.append((port_id, view["state"]))
 
         self.waiters.add(Waiter(port_id, look, answer, timeout, **beat))
 
@@ -89,38 +89,38 @@ def test_only_who_waits_for_the_port_is_woken() -> None:
         ports.wait(name)
     ports.looks = 0
     ports.ready("b")
-    assert (ports.told, ports.looks) == ([("b", "ready")] * 2, 2)
+    assert (ports.reported, ports.looks) == ([("b", "ready")] * 2, 2)
     ports.ready("b")
-    assert len(ports.told) == 2
+    assert len(ports.reported) == 2
 
 
 def test_result_that_is_none_keeps_them_waiting() -> None:
     ports = Ports()
     ports.wait("a")
     ports.waiters.settled("a")
-    assert ports.told == []
+    assert ports.reported == []
 
 
 def test_who_comes_late_or_is_too_many_or_comes_at_the_end_is_told_at_once() -> None:
     ports = Ports(most=2)
     ports.ready("a")
     ports.wait("a")
-    assert ports.told.pop() == ("a", "ready")
+    assert ports.reported.pop() == ("a", "ready")
     for _ in range(3):
         ports.wait("b")
-    assert ports.told == [("b", "pending")]
+    assert ports.reported == [("b", "pending")]
     ports.waiters.end()
-    assert ports.told == [("b", "pending")] * 3
+    assert ports.reported == [("b", "pending")] * 3
     ports.wait("c")
-    assert ports.told[-1] == ("c", "pending")
+    assert ports.reported[-1] == ("c", "pending")
 
 
 def test_each_is_told_when_its_own_time_is_over() -> None:
     ports = Ports()
     for name, seconds in (("late", 0.4), ("never", 600), ("soon", 0.1), ("now", 0.0)):
         ports.wait(name, seconds)
-    wait_for(lambda: len(ports.told) == 3, "those whose time is over")
-    assert [name for name, _ in ports.told] == ["now", "soon", "late"]
+    wait_for(lambda: len(ports.reported) == 3, "those whose time is over")
+    assert [name for name, _ in ports.reported] == ["now", "soon", "late"]
 
 
 def test_caller_that_wants_to_hear_of_us_does_until_it_is_told() -> None:

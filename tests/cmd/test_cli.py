@@ -127,8 +127,8 @@ def test_unknown_argument_is_named() -> None:
 
 
 def _refused(done: subprocess.CompletedProcess[str], words: str) -> None:
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "Eventlet" not in line]
+    output = [line for line in (done.stdout + done.stderr).splitlines() if "Eventlet" not in line]
     assert done.returncode not in (0, None)
     assert "Traceback" not in done.stdout + done.stderr
-    assert words in "\n".join(said)
-    assert len([line for line in said if words in line]) == 1, said
+    assert words in "\n".join(output)
+    assert len([line for line in output if words in line]) == 1, output

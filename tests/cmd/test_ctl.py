@@ -71,11 +71,11 @@ def run(site: Site, *arguments: str, **more: Any) -> Said:
 
 
 def test_list_as_table(site: Site, plugged: Vif, in_error: Vif) -> None:
-    said = run(site, "list")
-    assert (said.code, said.err) == (0, ""), said
+    output = run(site, "list")
+    assert (output.code, output.err) == (0, ""), output
     heading, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in said.out.splitlines()
+        for line in output.out.splitlines()
         if line.startswith("|")
     ]
     assert heading == [name.upper() for name in LIST]
@@ -136,17 +136,17 @@ def test_plan_of_a_plug(site: Site, payload: Payload, with_instance: bool) -> No
     assert "make ovs-port" in wanted["text"]
     given = {"instance": instance, "vif": vif} if with_instance else vif
     for arguments in ((), ("-",)):
-        said = run(site, "plan", "plug", *arguments, stdin=given)
-        assert (said.code, said.out, said.err) == (0, wanted["text"] + "\n", "")
+        output = run(site, "plan", "plug", *arguments, stdin=given)
+        assert (output.code, output.out, output.err) == (0, wanted["text"] + "\n", "")
     assert run(site, "plan", "plug", "--json", stdin=given).json() == wanted["steps"]
 
 
 def test_plan_from_a_file(site: Site, plugged: Vif) -> None:
     file = str(PAYLOADS / "ovs_hybrid.json")
     assert run(site, "plan", "plug", file, "--json").json()["grow"] == []
-    said = run(site, "plan", "unplug", file)
+    output = run(site, "plan", "unplug", file)
     wanted = site.api.plan(CONTEXT, HOST, "unplug_vif", {}, plugged)["text"]
-    assert said.out == wanted + "\n"
+    assert output.out == wanted + "\n"
     assert "delete: remove veth qvb5843eca1-e1" in wanted
 
 
@@ -155,26 +155,26 @@ def test_plan_of_a_set(site: Site, payload: Payload, plugged: Vif) -> None:
     for complete in (False, True):
         wanted = site.api.plan(CONTEXT, HOST, "sync_vifs", vifs=[tap], complete=complete)
         option = ("--complete",) if complete else ()
-        said = run(site, "plan", "sync", *option, stdin=[tap])
-        assert said.out == wanted["text"] + "\n"
-        assert ("remove" in said.out) == complete
+        output = run(site, "plan", "sync", *option, stdin=[tap])
+        assert output.out == wanted["text"] + "\n"
+        assert ("remove" in output.out) == complete
         assert run(site, "plan", "sync", *option, "--json", stdin=[tap]).json() == wanted["steps"]
 
 
 def test_plan_of_what_is_refused(site: Site, tmp_path: Path) -> None:
-    said = run(site, "plan", "plug", stdin={"id": "nonsense"})
-    assert (said.code, said.err) == (1, "")
-    assert said.out.startswith("refused: vif.id")
+    output = run(site, "plan", "plug", stdin={"id": "nonsense"})
+    assert (output.code, output.err) == (1, "")
+    assert output.out.startswith("refused: vif.id")
     run(site, "plan", "plug", stdin="{").refused("-: is not JSON")
     run(site, "plan", "plug", str(tmp_path / "none.json")).refused("none.json: No such file")
 
 
 def test_check(site: Site, plugged: Vif, in_error: Vif) -> None:
-    said = run(site, "check", plugged["id"])
-    assert (said.code, said.out) == (0, f"{plugged['id']} ready: as desired\n")
-    said = run(site, "check", in_error["id"])
-    assert (said.code, said.err) == (1, "")
-    assert "binding_refused" in said.out
+    output = run(site, "check", plugged["id"])
+    assert (output.code, output.out) == (0, f"{plugged['id']} ready: as desired\n")
+    output = run(site, "check", in_error["id"])
+    assert (output.code, output.err) == (1, "")
+    assert "binding_refused" in output.out
     run(site, "check", STRANGER).refused("unknown port")
     answer = run(site, "check", plugged["id"], "--json").json()
     assert answer == site.api.check_vif(CONTEXT, HOST, plugged["id"])
@@ -186,9 +186,9 @@ def test_check_warns_of_what_stops_the_frames_of_a_port_that_is_as_desired(
     inner = "qvb" + plugged["id"][:11]
     isolate = ("ip", "link", "set", inner, "type", "bridge_slave", "isolated")
     processes.run((*isolate, "on"), os.environ)
-    said = run(site, "check", plugged["id"])
+    output = run(site, "check", plugged["id"])
     lines = [f"{plugged['id']} ready: as desired", f"warning: {inner}: isolated on"]
-    assert (said.code, said.out.splitlines()) == (0, lines)
+    assert (output.code, output.out.splitlines()) == (0, lines)
     processes.run((*isolate, "off"), os.environ)
     assert "warning" not in run(site, "check", plugged["id"]).out
 
@@ -196,29 +196,29 @@ def test_check_warns_of_what_stops_the_frames_of_a_port_that_is_as_desired(
 def test_check_cannot_answer_without_ovsdb(site: Site, plugged: Vif) -> None:
     site.host.ovs.kill_ovsdb()
     try:
-        said = run(site, "check", plugged["id"])
+        output = run(site, "check", plugged["id"])
         local = run(site, "check", plugged["id"], "--local")
         run(site, "cleanup", "--dry-run").refused("the agent on scratch says: ovsdb: ")
     finally:
         site.host.ovs.start_ovsdb()
-    assert (said.code, local.code) == (2, 2), (said, local)
+    assert (output.code, local.code) == (2, 2), (output, local)
     assert "Traceback" not in site.daemon.log()
-    assert "ovsdb: not connected" in said.out
+    assert "ovsdb: not connected" in output.out
     wait_for(lambda: run(site, "check", plugged["id"]).code == 0, "a port as desired")
 
 
 def test_repair_asks_the_agent(site: Site, plugged: Vif) -> None:
-    said = run(site, "repair", "5843eca1-e1f")
-    assert (said.code, said.err) == (0, "")
-    assert f"scratch reconciles port {plugged['id']}" in said.out
+    output = run(site, "repair", "5843eca1-e1f")
+    assert (output.code, output.err) == (0, "")
+    assert f"scratch reconciles port {plugged['id']}" in output.out
     assert "reconciles all its ports" in run(site, "repair").out
     run(site, "repair", STRANGER).refused("unknown port")
 
 
 def test_orphans_and_cleanup(site: Site, orphan: str) -> None:
     listed = run(site, "orphans", "-f", "json").json()
-    told = site.api.list_orphans(CONTEXT, HOST)[0]
-    assert listed == [{"port": told.pop("port_id"), **told}]
+    reported = site.api.list_orphans(CONTEXT, HOST)[0]
+    assert listed == [{"port": reported.pop("port_id"), **reported}]
     assert (listed[0]["port"], listed[0]["devices"]) == (STRANGER, [orphan])
     assert listed[0]["sightings"] == 1
     table = run(site, "orphans").out
@@ -273,9 +273,9 @@ def _reply_queues(site: Site) -> set[str]:
 def test_help_and_version(site: Site) -> None:
     assert run(site, "--version").out == f"vif-agentctl {__version__}\n"
     for argument in ("--help", "help"):
-        said = run(site, argument)
-        assert (said.code, said.err) == (0, "")
-        assert "plan cleanup" in said.out
+        output = run(site, argument)
+        assert (output.code, output.err) == (0, "")
+        assert "plan cleanup" in output.out
     assert "--unplugged" in run(site, "list", "--help").out
     run(site, "lisst").refused("lisst")
     assert "which command?" in run(site).err
@@ -283,8 +283,8 @@ def test_help_and_version(site: Site) -> None:
 
 def test_debug_and_log_file(site: Site, tmp_path: Path) -> None:
     file = tmp_path / "log"
-    said = run(site, "--debug", "--log-file", str(file), "show", STRANGER)
-    for log in (said.err, file.read_text()):
+    output = run(site, "--debug", "--log-file", str(file), "show", STRANGER)
+    for log in (output.err, file.read_text()):
         assert "Traceback" in log
         assert "Calling RPC method get_vif" in log
     assert json.loads(run(site, "--debug", "list", "-f", "json").out) == []

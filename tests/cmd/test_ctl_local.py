@@ -104,11 +104,11 @@ def test_status_without_ovsdb_does_not_say_no_orphans(site: Site) -> None:
 def test_check_tells_of_drift_while_the_agent_hangs(site: Site, plugged: Vif) -> None:
     with frozen(site.daemon):
         ip_link("set", QVB, "mtu", "1400")
-        said = run(site, "check", plugged["id"], "--local")
-        assert (said.code, said.err) == (1, "")
-        assert f"create: change veth {QVB}: mtu 1400 -> " in said.out
+        answer = run(site, "check", plugged["id"], "--local")
+        assert (answer.code, answer.err) == (1, "")
+        assert f"create: change veth {QVB}: mtu 1400 -> " in answer.out
         fell = run(site, "check", plugged["id"], "--timeout", "1")
-        assert (fell.code, fell.out) == (1, said.out)
+        assert (fell.code, fell.out) == (1, answer.out)
         assert fell.err.count("\n") == 1
         assert "agent on scratch has not answered" in fell.err
         assert f"answering from {site.daemon.state_path} and the host" in fell.err
@@ -120,9 +120,9 @@ def test_repair_puts_right_when_no_agent_runs(site: Site, plugged: Vif) -> None:
         for port in ((), (plugged["id"][:8],)):
             ip_link("del", QVO)
             site.host.ovs.vsctl("del-port", QVO)
-            said = run(site, "repair", *port, "--local")
-            assert (said.code, said.err) == (0, "")
-            assert said.out.startswith(f"repaired {plugged['id']} ready: br-int, ")
+            answer = run(site, "repair", *port, "--local")
+            assert (answer.code, answer.err) == (0, "")
+            assert answer.out.startswith(f"repaired {plugged['id']} ready: br-int, ")
             assert {QVB, QVO} <= site.host.links().keys()
             assert QVO in site.ovs_ports()
             assert run(site, "check", plugged["id"], "--local").code == 0
@@ -134,11 +134,11 @@ def test_repair_says_and_stores_what_it_could_not(site: Site, plugged: Vif) -> N
     with stopped(site.daemon):
         site.host.ovs.kill_ovsdb()
         try:
-            said = run(site, "repair", "--local")
+            answer = run(site, "repair", "--local")
         finally:
             site.host.ovs.start_ovsdb()
-        assert (said.code, said.err) == (1, "")
-        assert f"not repaired {plugged['id']}: ovsdb_unavailable: " in said.out
+        assert (answer.code, answer.err) == (1, "")
+        assert f"not repaired {plugged['id']}: ovsdb_unavailable: " in answer.out
         stored = run(site, "show", plugged["id"], "--local", "-f", "json").json()
         assert stored["state"] == "retrying"
     wait_for(lambda: site.port(plugged)["state"] == "ready", "the port by the agent")
@@ -150,11 +150,11 @@ def test_repair_waits_for_open_vswitch(site: Site, plugged: Vif) -> None:
         try:
             ip_link("del", QVO)
             site.host.ovs.vsctl("--no-wait", "del-port", QVO)
-            said = run(site, "repair", plugged["id"], "--local")
+            answer = run(site, "repair", plugged["id"], "--local")
         finally:
             site.host.ovs.start_vswitchd()
-    assert said.code == 1, said
-    assert f"{QVO}: Open vSwitch has given it no ofport" in said.out
+    assert answer.code == 1, answer
+    assert f"{QVO}: Open vSwitch has given it no ofport" in answer.out
     wait_for(lambda: site.port(plugged)["state"] == "ready", "the port by the agent")
 
 
@@ -178,11 +178,11 @@ def test_cleanup_without_the_agent_removes_nothing(site: Site) -> None:
         listed = run(site, "orphans", "--local", "-f", "json").json()
         assert [(o["port"], o["sightings"], o["due"]) for o in listed] == [(STRANGER, 1, False)]
         for option, code in ((), 1), (("--dry-run",), 0):
-            said = run(site, "cleanup", *option, "--local")
-            assert (said.code, said.err) == (code, "")
-            assert "nothing is removed without the agent" in said.out
-            assert f"{orphan} of port {STRANGER}: seen 1 time" in said.out
-        assert run(site, "plan", "cleanup", "--local").out == said.out
+            answer = run(site, "cleanup", *option, "--local")
+            assert (answer.code, answer.err) == (code, "")
+            assert "nothing is removed without the agent" in answer.out
+            assert f"{orphan} of port {STRANGER}: seen 1 time" in answer.out
+        assert run(site, "plan", "cleanup", "--local").out == answer.out
         assert orphan in site.host.links()
         ip_link("del", orphan)
 
@@ -191,15 +191,15 @@ def test_bus_killed(site: Site, plugged: Vif) -> None:
     agents = run(site, "list", "-f", "json").json()
     site.rabbit.kill()
     try:
-        said = run(site, "list", "-f", "json")
+        answer = run(site, "list", "-f", "json")
         other = run(site, "--host", "compute-7", "list")
     finally:
         site.rabbit.start()
-    assert said.code == 0
-    assert f'"port": "{agents[0]["port"]}"' in said.out
-    assert said.err.count("\n") == 1
+    assert answer.code == 0
+    assert f'"port": "{agents[0]["port"]}"' in answer.out
+    assert answer.err.count("\n") == 1
     bus = f"the bus (127.0.0.1:{site.rabbit.port}) cannot be reached"
-    assert said.err.startswith(f"vif-agentctl: {bus}: [Errno 111]")
+    assert answer.err.startswith(f"vif-agentctl: {bus}: [Errno 111]")
     other.refused(bus)
     wait_for(lambda: run(site, "list").err == "", "the agent on the bus again", 60)
     site.rejoined()
@@ -220,9 +220,9 @@ def test_dead_and_silent_brokers_are_given_up_in_time(site: Site, tmp_path: Path
         for broker, words in brokers.items():
             there = f"host = far\nstate_path = {tmp_path}/none"  # an agent may be installed here
             file.write_text(f"[DEFAULT]\n{there}\ntransport_url = rabbit://{broker}/\n")
-            said = ctl(file, "--timeout", "2", "status")
-            said.refused(words)
-            assert said.seconds - start < 8, said  # 2, and a busy machine
+            answer = ctl(file, "--timeout", "2", "status")
+            answer.refused(words)
+            assert answer.seconds - start < 8, answer  # 2, and a busy machine
     file.write_text("[DEFAULT]\ntransport_url = nonsense://x\n")
     ctl(file, "status").refused("transport_url: ")
     file.write_text("[DEFAULT]\ntransport_url = rabbit://g:pass/word@h/\n")
@@ -235,9 +235,9 @@ def test_dead_and_silent_brokers_are_given_up_in_time(site: Site, tmp_path: Path
 def test_agent_of_the_host_is_down(site: Site, plugged: Vif) -> None:
     """Its queue is there, so the call waits its time out; it must not be carried out later."""
     with stopped(site.daemon):
-        said = run(site, "list", "--timeout", "1", "-f", "value", "-c", "state")
-        assert (said.code, said.out) == (0, "ready\n")
-        assert "has not answered" in said.err
+        answer = run(site, "list", "--timeout", "1", "-f", "value", "-c", "state")
+        assert (answer.code, answer.out) == (0, "ready\n")
+        assert "has not answered" in answer.err
 
 
 def test_no_store_no_local_answer(site: Site, tmp_path: Path) -> None:

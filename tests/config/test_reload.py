@@ -22,10 +22,10 @@ def hang_up(site: Site, *, text: str, answer: str) -> None:
     """With this file; the helper gets the signal, too, as from a terminal."""
     assert site.daemon.process
     site.daemon.config_file.write_text(text)
-    said = site.daemon.log().count(answer)
+    output = site.daemon.log().count(answer)
     for pid in (site.daemon.helper_pid(), site.daemon.process.pid):
         os.kill(pid, signal.SIGHUP)
-    wait_for(lambda: site.daemon.log().count(answer) > said, answer)
+    wait_for(lambda: site.daemon.log().count(answer) > output, answer)
 
 
 def test_hang_up_reads_the_configuration_again(site: Site, payload: Callable[[str], Vif]) -> None:

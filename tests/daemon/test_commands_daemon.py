@@ -178,14 +178,14 @@ def test_operators_repair_runs_it_again(site: Site, standins: Standins, payload:
 
 def test_dry_run_shows_the_command_line(site: Site, standins: Standins, payload: Load) -> None:
     vif = payload("midonet")
-    said = site.api.plan({}, "scratch", "plug_vif", instance={}, vif=vif)
+    text = site.api.plan({}, "scratch", "plug_vif", instance={}, vif=vif)
     bound = f"mm-ctl --bind-port {vif['id']} {vif['devname']}"
-    assert said["text"] == f"create: make tun {vif['devname']}\nwire: run {bound}"
+    assert text["text"] == f"create: make tun {vif['devname']}\nwire: run {bound}"
     site.plug(vif)
-    said = site.api.plan({}, "scratch", "unplug_vif", vif=vif)
+    text = site.api.plan({}, "scratch", "unplug_vif", vif=vif)
     unbound = f"mm-ctl --unbind-port {vif['id']}"
-    assert said["text"] == f"connect: run {unbound}\nshrink: remove tun {vif['devname']}"
-    (step,) = said["steps"]["wire"]
+    assert text["text"] == f"connect: run {unbound}\nshrink: remove tun {vif['devname']}"
+    (step,) = text["steps"]["wire"]
     assert (step["verb"], step["fields"]) == ("run", {"command": unbound.split()})
     assert site.api.check_vif({}, "scratch", vif["id"])["ok"]
     assert len(standins.ran()) == 1

@@ -94,8 +94,8 @@ def test_flat_network_on_a_nic_with_addresses(site: Site, payload: Payload, eth1
 
 
 def _addresses(device: str) -> set[str]:
-    said = processes.run(("ip", "-j", "address", "show", "dev", device), os.environ)
-    return {address["local"] for address in json.loads(said)[0]["addr_info"]}
+    answer = processes.run(("ip", "-j", "address", "show", "dev", device), os.environ)
+    return {address["local"] for address in json.loads(answer)[0]["addr_info"]}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -137,9 +137,9 @@ def test_older_generation_changes_nothing(site: Site, payload: Payload, notices:
         assert failed.value.code == "stale_generation"
 
     assert site.writes(unplug) == []
-    _, event, told = notices.next(lambda p: p["generation"] == 9)
+    _, event, reported = notices.next(lambda p: p["generation"] == 9)
     assert event == "vif.unplug.error"
-    assert told["error"]["code"] == "stale_generation"
+    assert reported["error"]["code"] == "stale_generation"
     assert site.port(vif)["state"] == "ready"
     site.unplug(vif, generation=11)
 
@@ -149,13 +149,13 @@ def test_notifications_have_every_field(site: Site, payload: Payload, notices: N
     site.plug(good, generation=1)
     site.unplug(good, generation=2)
     site.plug(bad, wait=None, generation=3)
-    told = [notices.next(lambda p: p["generation"] in (1, 2, 3)) for _ in range(3)]
-    assert [(level, event) for level, event, _ in told] == [
+    reported = [notices.next(lambda p: p["generation"] in (1, 2, 3)) for _ in range(3)]
+    assert [(level, event) for level, event, _ in reported] == [
         ("info", "vif.plug.end"),
         ("info", "vif.unplug.end"),
         ("error", "vif.plug.error"),
     ]
-    for number, (vif, (_, _, news)) in enumerate(zip((good, good, bad), told, strict=True), 1):
+    for number, (vif, (_, _, news)) in enumerate(zip((good, good, bad), reported, strict=True), 1):
         assert news["generation"] == number
         assert news["port_id"] == vif["id"]
         assert news["instance_uuid"] == INSTANCE["uuid"]
@@ -163,10 +163,10 @@ def test_notifications_have_every_field(site: Site, payload: Payload, notices: N
         assert news["vif_type"] == vif["type"]
         assert news["request_id"] == CONTEXT["request_id"]
         assert 0 < news["elapsed_ms"] < 30_000
-    assert {"br-int", "qvo" + good["id"][:11]} <= set(told[0][2]["devices"])
-    assert told[0][2]["error"] is None
-    assert told[2][2]["error"]["code"] == "binding_refused"
-    assert "not bound" in told[2][2]["error"]["message"]
+    assert {"br-int", "qvo" + good["id"][:11]} <= set(reported[0][2]["devices"])
+    assert reported[0][2]["error"] is None
+    assert reported[2][2]["error"]["code"] == "binding_refused"
+    assert "not bound" in reported[2][2]["error"]["message"]
     site.unplug(bad)
 
 

@@ -57,9 +57,9 @@ def ip_link(*arguments: str) -> None:
 def told_of_repair(notices: Notices, vif: Vif) -> dict[str, object]:
     """The notification; those of the plug before it are passed over."""
     while True:
-        _, event, told = notices.next(lambda p: p["port_id"] == vif["id"])
+        _, event, reported = notices.next(lambda p: p["port_id"] == vif["id"])
         if event == "vif.repair.end":
-            return told
+            return reported
 
 
 def drifted(site: Site, vif: Vif) -> bool:
@@ -74,9 +74,9 @@ def test_link_that_somebody_changed_is_mended(site: Site, payload: Payload, what
     site.plug(vif)
     with Notices(site.rabbit.url) as notices:
         ip_link(*arguments)
-        told = told_of_repair(notices, vif)
+        reported = told_of_repair(notices, vif)
         wait_for(lambda: not drifted(site, vif), f"repair of: {what}")
-    assert told["state"] == "ready"
+    assert reported["state"] == "ready"
     site.unplug(vif)
 
 
@@ -87,9 +87,9 @@ def test_ovs_row_that_somebody_changed_is_mended(site: Site, payload: Payload, w
     site.plug(vif)
     with Notices(site.rabbit.url) as notices:
         site.host.ovs.vsctl(*OVS_DRIFT[what])
-        told = told_of_repair(notices, vif)
+        reported = told_of_repair(notices, vif)
         wait_for(lambda: not drifted(site, vif), f"repair of: {what}")
-    assert told["state"] == "ready"
+    assert reported["state"] == "ready"
     assert site.ovs_rows("QoS") == rows + 1
     site.unplug(vif)
     assert site.ovs_rows("QoS") == rows
@@ -104,13 +104,13 @@ def test_ovs_bridge_that_somebody_deleted_is_secure_and_said_so(
         vif["details"] |= {"bridge_name": "br-drift", "datapath_type": "netdev"}
         site.plug(vif)
     site.host.ovs.vsctl("del-br", "br-drift")
-    said = wait_for(lambda: site.host.ovs.vsctl("get-fail-mode", "br-drift"), "the bridge")
-    assert said.strip() == "secure"
+    answer = wait_for(lambda: site.host.ovs.vsctl("get-fail-mode", "br-drift"), "the bridge")
+    assert answer.strip() == "secure"
     for vif in vifs:
         wait_for(lambda vif=vif: not drifted(site, vif), "the port")  # type: ignore[misc]
-        told = site.api.check_vif(CONTEXT, HOST, vif["id"])
-        assert (told["ok"], told["state"], told["error"]) == (False, "ready", None)
-        (unready,) = told["unready"]
+        reported = site.api.check_vif(CONTEXT, HOST, vif["id"])
+        assert (reported["ok"], reported["state"], reported["error"]) == (False, "ready", None)
+        (unready,) = reported["unready"]
         assert unready.startswith("br-drift: no frame passes")
     for vif in vifs:
         site.unplug(vif)

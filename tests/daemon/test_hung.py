@@ -71,9 +71,9 @@ def test_loop_that_hangs_does_not_feed_the_watchdog_and_the_status_says_so(
     with frozen(watched.daemon.helper_pid()):
         watched.plug(vif, wait=None)
         wait_for(lambda: (_hanging(watched) or 0) > 1, "a round that lasts")
-        fed = watched.daemon.told().count(FED)
+        fed = watched.daemon.notified().count(FED)
         wait_for(lambda: (_hanging(watched) or 0) > 4, "more of it")
-        assert watched.daemon.told().count(FED) == fed
+        assert watched.daemon.notified().count(FED) == fed
     wait_for(lambda: watched.port(vif)["state"] == "ready", "the port")
     wait_for(lambda: _hanging(watched) is None, "the end of the round")
     assert watched.api.get_status(CONTEXT, HOST)["last_round_at"]
@@ -121,8 +121,8 @@ def test_senders_who_wait_leave_the_agent_ears_for_others(
 
 
 def _is_fed(site: Site) -> None:
-    before = site.daemon.told().count(FED)
-    wait_for(lambda: site.daemon.told().count(FED) > before + 1, "watchdog, fed")
+    before = site.daemon.notified().count(FED)
+    wait_for(lambda: site.daemon.notified().count(FED) > before + 1, "watchdog, fed")
 
 
 def _hanging(site: Site) -> float | None:

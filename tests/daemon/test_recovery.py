@@ -84,7 +84,7 @@ def test_agent_that_starts_without_a_broker_does_its_work(site: Site, payload: P
     ip("link", "del", vif["devname"])
     site.daemon.launch()
     wait_for(lambda: vif["devname"] in site.host.links(), "the port, made again")
-    assert "READY=1" not in site.daemon.told()
+    assert "READY=1" not in site.daemon.notified()
     site.rabbit.start()
     site.daemon.wait_for_notice("READY=1", 60)
     wait_for(lambda: whole(site, vif), "the whole port")

@@ -149,8 +149,8 @@ def test_wait_for_a_request_that_was_dropped_is_not_told_that_it_is_ready(
 def test_forget_lets_the_next_cast_count(site: Site, payload: Callable[[str], Vif]) -> None:
     vif = numbered(payload("tap"), 42)
     site.plug(vif, generation=1 << 62)
-    said = ctl(site.daemon.config_file, "forget", vif["id"][:8])
-    assert said.out == f"port {vif['id']}: generation {1 << 62} is forgotten; the wish stands\n"
+    answer = ctl(site.daemon.config_file, "forget", vif["id"][:8])
+    assert answer.out == f"port {vif['id']}: generation {1 << 62} is forgotten; the wish stands\n"
     assert site.port(vif)["state"] == "ready"
     assert site.unplug(vif, generation=5)["state"] == "unplugged"
     assert ctl(site.daemon.config_file, "forget", vif["id"]).out.endswith(": forgotten\n")

@@ -39,8 +39,8 @@ def test_ready_only_when_the_broker_is_there(site: Site, payload: Callable[[str]
     with _broker_away(site):
         site.daemon.launch()
         assert READY not in site.daemon.wait_for_notice("STATUS=1 ready", 30)
-        assert any(said.startswith(MORE_TIME) for said in site.daemon.told())
-        _stays(lambda: READY not in site.daemon.told() and site.daemon.alive(), 2)
+        assert any(answer.startswith(MORE_TIME) for answer in site.daemon.notified())
+        _stays(lambda: READY not in site.daemon.notified() and site.daemon.alive(), 2)
     site.daemon.wait_for_notice(READY, 60)
 
 
@@ -103,9 +103,9 @@ def test_idle_agent_waits_for_events_and_reconciles_at_nothing(site: Site) -> No
 def test_sigterm_before_the_broker_is_there(site: Site) -> None:
     site.daemon.stop()
     with _broker_away(site):
-        said = len(site.daemon.log())
+        answer = len(site.daemon.log())
         site.daemon.launch()
-        wait_for(lambda: "refused" in site.daemon.log()[said:].lower(), "a refused connection")
+        wait_for(lambda: "refused" in site.daemon.log()[answer:].lower(), "a refused connection")
         assert site.daemon.stop(timeout=20) == 0
 
 

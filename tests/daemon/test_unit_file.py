@@ -84,8 +84,8 @@ def site(
 def test_agent_runs_as_the_unit_says(site: Site) -> None:
     assert site.daemon.process
     for pid in (site.daemon.process.pid, site.daemon.helper_pid()):
-        said = Path(f"/proc/{pid}/status").read_text()
-        status = dict(line.split(":\t", 1) for line in said.splitlines() if ":\t" in line)
+        answer = Path(f"/proc/{pid}/status").read_text()
+        status = dict(line.split(":\t", 1) for line in answer.splitlines() if ":\t" in line)
         assert (status["Seccomp"], status["NoNewPrivs"]) == ("2", "1")
         if pid == site.daemon.process.pid:  # oslo.privsep sets 0 in the helper, which makes no file
             assert status["Umask"] == "0077"

@@ -50,12 +50,12 @@ def _purge(site: Site, more: More) -> None:
 
 
 def _redeclare(site: Site, more: More) -> None:
-    said = len(site.daemon.log())
+    answer = len(site.daemon.log())
     with frozen(site.daemon), _channel(site) as channel:
         more()
         channel.queue_delete(QUEUE)
         channel.queue_declare(QUEUE, durable=False, auto_delete=False)
-    wait_for(lambda: f"queue {QUEUE} (vhost /) was" in site.daemon.log()[said:], "the word of it")
+    wait_for(lambda: f"queue {QUEUE} (vhost /) was" in site.daemon.log()[answer:], "the word of it")
     with _channel(site) as channel:
         channel.queue_delete(QUEUE)
 

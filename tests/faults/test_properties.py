@@ -329,14 +329,14 @@ class History(RuleBasedStateMachine):
         """ovs-vswitchd may need a moment for its own devices, and may undo what was done meanwhile
         (``LOST``). The kernel tells, and that event is the remedy."""
         deadline = time.monotonic() + 30
-        while (told := self._differences()) and time.monotonic() < deadline:
-            if all(LOST.search(text) for text in told):
+        while (reported := self._differences()) and time.monotonic() < deadline:
+            if all(LOST.search(text) for text in reported):
                 self.site.counts["lost to ovs-vswitchd"] += 1
                 self._round(self._awakened())
                 if not self.alive:
                     return
             time.sleep(0.02)
-        self._demand_none(told)
+        self._demand_none(reported)
 
     def _awakened(self) -> set[str]:
         """The ports that the events since the last time make the agent look at."""
@@ -360,8 +360,8 @@ def test_random_histories_end_as_desired_and_touch_nothing_of_others(
             run_state_machine_as_test(
                 type("History", (History,), {"site": site}), settings=SETTINGS
             )
-    told = ", ".join(f"{count} {what}" for what, count in site.counts.most_common())
-    figures(f"random histories: {told}; {site.bystanders.seen} events seen")
+    reported = ", ".join(f"{count} {what}" for what, count in site.counts.most_common())
+    figures(f"random histories: {reported}; {site.bystanders.seen} events seen")
 
 
 def _without(requests: dict[str, Vif], ports: Collection[str]) -> dict[str, Vif]:

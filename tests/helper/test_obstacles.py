@@ -53,7 +53,7 @@ def on(payload: Load, meta: dict[str, Any]) -> Vif:
     return {**vif, "network": network}
 
 
-def said(port: Port) -> tuple[str, str]:
+def text(port: Port) -> tuple[str, str]:
     return port.state, port.problem.message if port.problem else ""
 
 
@@ -66,7 +66,7 @@ def test_bridge_of_others_that_is_down_is_waited_for(
 ) -> None:
     ip("link", "add", BRIDGE, "type", "bridge")
     (port,) = ports.plug(on(payload, LOCAL))
-    assert said(port) == (RETRYING, f"{BRIDGE}: it is not the agent's, and is down")
+    assert text(port) == (RETRYING, f"{BRIDGE}: it is not the agent's, and is down")
     assert "UP" not in links()[BRIDGE]["flags"]
     ip("link", "set", BRIDGE, "up")
     assert look(ports, port).state == READY
@@ -81,7 +81,7 @@ def test_tunnel_of_others_that_is_down_is_waited_for(ports: Ports, payload: Load
     ip("link", "add", DEVICE, *tunnel)
     ip("link", "set", DEVICE, "master", BRIDGE)
     (port,) = ports.plug(on(payload, TUNNEL))
-    assert said(port) == (RETRYING, f"{DEVICE}: it is not the agent's, and is down")
+    assert text(port) == (RETRYING, f"{DEVICE}: it is not the agent's, and is down")
     ip("link", "set", DEVICE, "up")
     assert look(ports, port).state == READY
 
@@ -104,7 +104,7 @@ def test_tunnel_of_others_in_the_way_is_named(what: str, ports: Ports, payload: 
     ip("link", "add", "other", "type", "vxlan", *settings)
     ip("link", "set", "other", "up")
     (port,) = ports.plug(on(payload, TUNNEL))
-    state, message = said(port)
+    state, message = text(port)
     assert state == RETRYING
     assert words in message
     ip("link", "delete", "other")
@@ -115,7 +115,7 @@ def test_program_in_the_way_is_named_by_its_user(ports: Ports, payload: Load) ->
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 8472))
         (port,) = ports.plug(on(payload, TUNNEL))
-        state, message = said(port)
+        state, message = text(port)
         assert state == RETRYING
         assert "UDP port 8472 is that of a program of user 0" in message
     assert look(ports, port).state == READY
@@ -123,7 +123,7 @@ def test_program_in_the_way_is_named_by_its_user(ports: Ports, payload: Load) ->
 
 def test_mtu_that_leaves_no_room_for_the_tunnel_is_named(ports: Ports, payload: Load) -> None:
     (port,) = ports.plug(on(payload, {**TUNNEL, "mtu": 1500}))
-    state, message = said(port)
+    state, message = text(port)
     assert state == RETRYING
     assert message.startswith(
         f"{DEVICE}: MTU 1500 does not fit: {NIC} has 1500, and a tunnel takes 50 of it"
@@ -136,7 +136,7 @@ def test_mtu_that_leaves_no_room_for_the_tunnel_is_named(ports: Ports, payload: 
 def test_mtu_of_a_tunnel_that_is_there(ports: Ports, payload: Load) -> None:
     (port,) = ports.plug(on(payload, TUNNEL))
     (port,) = ports.plug(on(payload, {**TUNNEL, "mtu": 1500}))
-    assert "MTU 1500 does not fit: eth1 has 1500" in said(port)[1]
+    assert "MTU 1500 does not fit: eth1 has 1500" in text(port)[1]
 
 
 def test_full_bridge_is_told_with_its_count(ports: Ports, payload: Load) -> None:
@@ -147,7 +147,7 @@ def test_full_bridge_is_told_with_its_count(ports: Ports, payload: Load) -> None
     _batch(*many)
     _batch(*(f"link set f{n}{end} master {BRIDGE}" for n in range(512) for end in "ab"))
     (port,) = ports.plug(on(payload, LOCAL))
-    state, message = said(port)
+    state, message = text(port)
     assert state == RETRYING
     assert re.search(rf"the bridge {BRIDGE} is full: it has 1023 ports", message)
     ip("link", "delete", "group", "77")

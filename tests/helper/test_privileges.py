@@ -103,9 +103,9 @@ def test_helper_killed_with_a_call_unread_ends_the_agent_too(
 
 def _idle(site: Site) -> bool:
     """Does the channel to the helper hold nothing unread? (ss shows the receiving queue.)"""
-    said = processes.run(("ss", "-xp"), os.environ)
+    answer = processes.run(("ss", "-xp"), os.environ)
     helper = f"pid={site.daemon.helper_pid()},"
-    return not any(int(line.split()[2]) for line in said.splitlines() if helper in line)
+    return not any(int(line.split()[2]) for line in answer.splitlines() if helper in line)
 
 
 def test_agent_killed_takes_its_helper_along(site: Site) -> None:

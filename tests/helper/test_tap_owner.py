@@ -93,5 +93,5 @@ def test_account_that_does_not_exist_ends_the_start(scratch_with_bus: ScratchHos
     daemon.launch()
     assert daemon.process
     assert daemon.process.wait(60) == 2
-    said = "[vif_agent] tap_owner = nobody-of-that-name: there is no such account"
-    assert said in daemon.log().splitlines()[-1]
+    text = "[vif_agent] tap_owner = nobody-of-that-name: there is no such account"
+    assert text in daemon.log().splitlines()[-1]

@@ -40,21 +40,21 @@ class Watching:
     """A watch, and what it has told."""
 
     def __init__(self, room: int | None = None) -> None:
-        self.told: list[frozenset[Key] | None] = []
+        self.reported: list[frozenset[Key] | None] = []
         events = Events(room) if room else Events()
         self.watch = LinkEvents(self._hear, lambda card: (), events)
 
     def _hear(self, keys: frozenset[Key] | None) -> None:
-        self.told.append(keys)
+        self.reported.append(keys)
 
     def names(self) -> set[str]:
-        return {key.name for keys in self.told for key in keys or ()}
+        return {key.name for keys in self.reported for key in keys or ()}
 
     def read(self, *names: str) -> dict[str, Found]:
         return {key.name: found for key, found in self.watch.read({*names}, {*names}).items()}
 
     def count(self, key: Key) -> int:
-        return sum(key in (keys or ()) for keys in self.told)
+        return sum(key in (keys or ()) for keys in self.reported)
 
     @property
     def lost(self) -> int:
@@ -115,8 +115,8 @@ def differing(here: Watching) -> dict[str, Mapping[str, object]]:
     with Socket() as netlink:
         kernels = [decode.link(body) for body in netlink.dump()]
     assert {state.index for state in kernels} == ours.keys()
-    told = [state for state in kernels if state.up and state.kind != "tun"]
-    return {s.name: d for s in told if (d := differences(ours[s.index], s))}
+    reported = [state for state in kernels if state.up and state.kind != "tun"]
+    return {s.name: d for s in reported if (d := differences(ours[s.index], s))}
 
 
 # -- what is seen ------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_what_is_there_at_the_start_is_seen() -> None:
     ip("link", "add", "br-a", "type", "bridge")
     with watching() as here:
         assert here.read("br-a").keys() == {"br-a"}
-        assert here.told == []
+        assert here.reported == []
 
 
 def test_what_was_done_before_the_reconcile_is_seen_by_it(here: Watching) -> None:
@@ -197,7 +197,7 @@ def test_alternative_name_is_told_to_go(here: Watching) -> None:
     ip("link", "add", "x", "up", "type", "bridge")
     ip("link", "property", "add", "dev", "x", "altname", "other")
     here.read("other")
-    here.told.clear()
+    here.reported.clear()
     ip("link", "property", "del", "dev", "x", "altname", "other")
     wait_for(lambda: "other" in here.names(), "the word of it")
 
@@ -310,12 +310,12 @@ def test_only_what_no_reconcile_has_seen_is_told(here: Watching) -> None:
     ip("link", "add", "x", "up", "type", "bridge")
     wait_for(lambda: "x" in here.names(), "the word of the new link")
     here.read("x")
-    here.told.clear()
+    here.reported.clear()
     ip("link", "set", "x", "mtu", "1300")
     here.read("x")  # may come before the watching thread
     ip("link", "set", "x", "mtu", "1200")
     wait_for(lambda: "x" in here.names(), "the word of a change")
-    here.told.clear()
+    here.reported.clear()
     here.read("x")
     ip("link", "set", "x", "txqueuelen", "77")  # told by the kernel, judged by nobody
     ip("link", "add", "last", "type", "bridge")
@@ -335,12 +335,12 @@ def test_our_own_work_is_told_to_nobody_but_names_that_are_free_now(here: Watchi
     ip("link", "add", "gone", "type", "bridge")
     here.read("x", "gone")
     wait_for(lambda: "gone" in here.names(), "the word of it")
-    here.told.clear()
+    here.reported.clear()
     with here.watch.working_at({"x", "gone"}):
         ip("link", "add", "x", "up", "type", "bridge")
         ip("link", "del", "gone")
     assert here.names() == {"gone"}
-    here.told.clear()
+    here.reported.clear()
     assert here.read("x", "gone").keys() == {"x"}
     ip("link", "add", "last", "type", "bridge")
     wait_for(lambda: "last" in here.names(), "the word of what came after")
@@ -385,9 +385,9 @@ def test_nothing_is_missed_however_little_room_there_is(
         names = hybrids(ports)
         assert here.read(*names) == by_a_new_dump(*names)
         assert here.lost > 0
-        assert None in here.told  # everything is to be looked at
-        said = [record.levelname for record in caplog.records if "were lost" in record.message]
-        assert said == ["WARNING", *["INFO"] * (here.lost - 1)]
+        assert None in here.reported  # everything is to be looked at
+        output = [record.levelname for record in caplog.records if "were lost" in record.message]
+        assert output == ["WARNING", *["INFO"] * (here.lost - 1)]
 
 
 def test_room_is_forced_where_we_may() -> None:

@@ -82,11 +82,11 @@ def test_secret_of_addresses_goes_along() -> None:
     """The kernel refuses the mode of making addresses that it is for, where it is not set."""
     a_bridge()
     secret = "2001:0db8:0000:0000:0000:0000:0000:0007"
-    said = (Path("/proc/sys/net/ipv6/conf", device, "stable_secret") for device in (NIC, BRIDGE))
-    next(said).write_text(secret)
+    text = (Path("/proc/sys/net/ipv6/conf", device, "stable_secret") for device in (NIC, BRIDGE))
+    next(text).write_text(secret)
     assert sysctl("ipv6", NIC, "addr_gen_mode") == 2
     assert move(BRIDGE).errno == 0
-    assert next(said).read_text().strip() == secret
+    assert next(text).read_text().strip() == secret
     assert sysctl("ipv6", BRIDGE, "addr_gen_mode") == 2
 
 
@@ -148,8 +148,8 @@ def test_next_hop_by_another_device_stays_where_it_is() -> None:
     before = belongings(NIC), belongings("eth2")
     a_bridge()
     move(BRIDGE)
-    said = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
-    assert (said.count(f"dev {BRIDGE}"), said.count("dev eth2"), said.count(NIC)) == (2, 2, 0)
+    text = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
+    assert (text.count(f"dev {BRIDGE}"), text.count("dev eth2"), text.count(NIC)) == (2, 2, 0)
     move()
     assert (belongings(NIC), belongings("eth2")) == before
 
@@ -186,8 +186,8 @@ def test_route_by_a_nexthop_object_goes_along() -> None:
     ip("-6", "route", "add", "fd04::/64", "nhid", "9")
     a_bridge()
     assert move(BRIDGE).errno == 0
-    said = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
-    assert (said.count(f"dev {BRIDGE}"), said.count("dev eth2"), said.count(NIC)) == (2, 1, 0)
+    text = ip("route", "show", "10.4.0.0/16") + ip("-6", "route", "show", "fd04::/64")
+    assert (text.count(f"dev {BRIDGE}"), text.count("dev eth2"), text.count(NIC)) == (2, 1, 0)
 
 
 def test_bridge_that_is_down_is_not_joined() -> None:

@@ -46,8 +46,8 @@ class Server:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def say(self, method: str, *params: Any) -> None:
-        said = {"method": method, "params": [*params], "id": None}
-        self.peers[-1].sendall(json.dumps(said).encode())
+        output = {"method": method, "params": [*params], "id": None}
+        self.peers[-1].sendall(json.dumps(output).encode())
 
     def close(self) -> None:
         for peer in [self._socket, *self.peers]:
@@ -125,8 +125,10 @@ def of_release(*known: str) -> Answer:
         rows: dict[str, Any] = ROOT | INSERTS
         if method == "monitor":
             rows = {
-                table: {uuid: {"new": next(iter(change.values()))} for uuid, change in told.items()}
-                for table, told in rows.items()
+                table: {
+                    uuid: {"new": next(iter(change.values()))} for uuid, change in reported.items()
+                }
+                for table, reported in rows.items()
             }
         return [False, "1", rows] if method == "monitor_cond_since" else rows
 

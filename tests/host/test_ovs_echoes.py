@@ -27,7 +27,7 @@ def heard(client: Client) -> set[Key]:
     keys: set[Key] = set()
     while True:
         try:
-            keys |= client.told.get_nowait() or set()
+            keys |= client.reported.get_nowait() or set()
         except queue.Empty:
             return keys
 

@@ -32,7 +32,7 @@ class Database:
         for _ in range(self.random.randint(1, 4)):
             table = self.random.choice([*self.rows])
             uuid = self.random.choice([*self.rows[table], ""])
-            if any(uuid in told.get(table, {}) for told in (first, second)):
+            if any(uuid in reported.get(table, {}) for reported in (first, second)):
                 continue
             one, two, uuid = self._change(table, uuid)
             first.setdefault(table, {})[uuid] = one
@@ -173,7 +173,7 @@ def test_cleared_replica_knows_nothing() -> None:
     assert replica.bridge("Bridge1") is None
 
 
-def _told(*changes: dict[str, Any]) -> Iterator[set[Key]]:
+def _reported(*changes: dict[str, Any]) -> Iterator[set[Key]]:
     replica = Replica()
     for change in changes:
         replica.changed.clear()
@@ -183,7 +183,7 @@ def _told(*changes: dict[str, Any]) -> Iterator[set[Key]]:
 
 def test_only_what_a_port_shows_is_told() -> None:
     """A bridge's row changes with each port in it."""
-    made, joined, marked = _told(
+    made, joined, marked = _reported(
         {"Bridge": {"b": {"insert": {"name": "br"}}}, "Port": {"p": {"insert": {"name": "in"}}}},
         {"Bridge": {"b": {"modify": {"ports": ["uuid", "p"]}}}},
         {"Bridge": {"b": {"modify": {"external_ids": ["map", [["vif-agent", "shared"]]]}}}},

@@ -73,7 +73,7 @@ def test_long_message_is_not_tried_at_each_piece() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("answer", "error"),
     [
         (b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html; charset=utf-8\r\n", errno.EPROTO),
         (b'{"method": "update", "params": [1, 2' + b"oops" * 20 + b"]}", errno.EPROTO),
@@ -83,8 +83,8 @@ def test_long_message_is_not_tried_at_each_piece() -> None:
         (b"", EOF),
     ],
 )
-def test_what_is_no_message_ends_the_connection(said: bytes, error: int) -> None:
-    stream = Pieces([said])
+def test_what_is_no_message_ends_the_connection(answer: bytes, error: int) -> None:
+    stream = Pieces([answer])
     connection = Connection(stream)
     assert connection.recv() == (error, None)
     assert stream.closed

@@ -30,15 +30,15 @@ class Client:
     """An Ovsdb and what it has told."""
 
     def __init__(self, connection: str, timeout: float = 10) -> None:
-        self.told: Told = queue.Queue()
-        self.ovsdb = Ovsdb(connection, timeout, self.told.put)
+        self.reported: Told = queue.Queue()
+        self.ovsdb = Ovsdb(connection, timeout, self.reported.put)
         self.ovsdb.start()
 
     def hears(self, wanted: Callable[[frozenset[Key] | None], bool], timeout: float = 20) -> bool:
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             try:
-                if wanted(self.told.get(timeout=left)):
+                if wanted(self.reported.get(timeout=left)):
                     return True
             except queue.Empty:
                 break

@@ -46,7 +46,7 @@ def test_refusal_of_a_row_reads_the_same_at_each_try() -> None:
     """A row that is to be made has another UUID each time; a port's UUID is kept."""
     rows = [uuid.uuid4() for _ in range(2)]
     port = "5843eca1-e1fe-5bb2-a9c2-8f97bae40c4e"
-    said = [
+    text = [
         refusal(
             json.dumps(
                 {"error": "constraint violation", "details": f"{port}: row {row}, with UUID {row}."}
@@ -54,12 +54,12 @@ def test_refusal_of_a_row_reads_the_same_at_each_try() -> None:
         ).problem.message
         for row in rows
     ]
-    assert said == [f"ovsdb: constraint violation: {port}: row …, with UUID …."] * 2
+    assert text == [f"ovsdb: constraint violation: {port}: row …, with UUID …."] * 2
 
 
-@pytest.mark.parametrize("said", ["error", "null", "[]", '{"details": "no error"}'])
-def test_what_is_no_error_of_an_operation_is_tried_again(said: str) -> None:
-    assert refusal(said).problem.transient
+@pytest.mark.parametrize("text", ["error", "null", "[]", '{"details": "no error"}'])
+def test_what_is_no_error_of_an_operation_is_tried_again(text: str) -> None:
+    assert refusal(text).problem.transient
 
 
 @contextlib.contextmanager
@@ -117,8 +117,8 @@ def test_plug_and_unplug_wait_for_a_database_that_takes_nothing(
         ports = Ports(host, store)
         ports.plug(there)
         with moment(scratch.ovs):
-            told = [*ports.unplug(there), *ports.plug(new)]
-            assert [(p.state, p.problem and p.problem.code) for p in told] == [
+            reported = [*ports.unplug(there), *ports.plug(new)]
+            assert [(p.state, p.problem and p.problem.code) for p in reported] == [
                 ("retrying", "ovsdb_unavailable")
             ] * 2
         later = ports.reconcile({there["id"], new["id"]})

@@ -74,11 +74,11 @@ def test_reached_port_is_told_once(ovs: PrivateOvs, client: Client) -> None:
     client.make(internal())
     assert client.finds_ready("in0")
     client.ovsdb.read([])
-    while not client.told.empty():
-        client.told.get()
+    while not client.reported.empty():
+        client.reported.get()
     ovs.vsctl("set", "open_vswitch", ".", "external_ids:somebody=else")
     client.ovsdb.read([])
-    assert client.told.empty()
+    assert client.reported.empty()
 
 
 def test_database_that_nobody_has_initialised(ovs: PrivateOvs, client: Client) -> None:

@@ -235,8 +235,8 @@ def test_vlan_device_is_not_put_on_an_altname(real: RealHost) -> None:
     ip("link", "add", "eth9", "type", "veth", "peer", "name", "far")
     ip("link", "property", "add", "dev", "eth9", "altname", "ens3")
     plan = plan_for(real, Vlan(name="ens3.7", parent="ens3", vid=7))
-    said = "ens3 is another name of eth9, by which it is to be called"
-    assert (plan.create, plan.problems[PORT].message) == ((), said)
+    text = "ens3 is another name of eth9, by which it is to be called"
+    assert (plan.create, plan.problems[PORT].message) == ((), text)
     assert not plan_for(real, Vlan(name="eth9.7", parent="eth9", vid=7)).problems
 
 

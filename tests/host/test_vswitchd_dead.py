@@ -50,9 +50,9 @@ def test_port_plugged_again_is_not_ready_by_its_old_ofport(
     ports, vif = Ports(host, store, ready_timeout=0.3), payload("ovs_create_tap")
     assert [port.state for port in ports.plug(vif)] == [READY]
     with dead(ovs):
-        (told,) = ports.plug(vif)
+        (reported,) = ports.plug(vif)
         problem = OvsdbUnavailable(f"{vif['devname']}: {GONE}").problem
-        assert (told.state, told.problem) == (RETRYING, problem)
+        assert (reported.state, reported.problem) == (RETRYING, problem)
         assert vif["devname"] in links()
     assert [port.state for port in ports.plug(vif)] == [READY]
 

@@ -49,17 +49,17 @@ def vif() -> Vif:
 
 def _plugins(environment: Environment, site: Site) -> dict[str, Vif]:
     argv = ("vif-agentctl", "--config-file", str(site.daemon.config_file), "plugin", "list")
-    said = json.loads(environment.run(*argv, "-f", "json"))
-    return {line["vif_type"]: line for line in said}
+    answer = json.loads(environment.run(*argv, "-f", "json"))
+    return {line["vif_type"]: line for line in answer}
 
 
 def test_example_passes_its_own_tests_in_its_environment(environment: Environment) -> None:
     """The conformance suite among them, on a scratch host of its own."""
-    said = environment.run(
+    answer = environment.run(
         "python", "-m", "pytest", "-q", "-pno:cacheprovider", cwd=environment.directory / "acme-vif"
     )
-    assert " passed" in said
-    assert "skipped" not in said
+    assert " passed" in answer
+    assert "skipped" not in answer
 
 
 def test_installed_example_is_listed_and_plugs(
@@ -78,8 +78,8 @@ def test_installed_example_is_listed_and_plugs(
     payload = str(EXAMPLE / "tests" / "payloads" / "acme.json")
     conf = ("--config-file", str(site.daemon.config_file))
     for local in ((), ("--local",)):
-        said = environment.run("vif-agentctl", *conf, *local, "plan", "plug", payload)
-        assert said.splitlines()[0] == "create: make tun acm3c2a1f06-8f"
+        answer = environment.run("vif-agentctl", *conf, *local, "plan", "plug", payload)
+        assert answer.splitlines()[0] == "create: make tun acm3c2a1f06-8f"
     assert "br-sdn" not in site.host.ovs.vsctl("list-br")
 
 
@@ -101,8 +101,8 @@ def test_request_of_a_package_that_is_missing_waits_for_its_return(
         argv=(str(Path(sys.executable).parent / "vif-agent"),),
     )  # fmt: skip
     with without:
-        told = "1 ports of vif_type acme: no plugin: expected one of "
-        wait_for(lambda: told in without.log(), "a line that says so")
+        reported = "1 ports of vif_type acme: no plugin: expected one of "
+        wait_for(lambda: reported in without.log(), "a line that says so")
         site.plug(other, wait=None)
         wait_for(lambda: site.port(other)["state"] == "error", "the other's failure")
         assert site.port(other)["error"]["code"] == "no_plugin"

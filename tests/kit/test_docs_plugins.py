@@ -55,7 +55,7 @@ def test_reader_gets_from_nothing_to_a_tested_plugin(
     running, environment = site
     directory = tmp_path / "lan-vif"
     directory.mkdir()
-    said: dict[str, str] = {}
+    answer: dict[str, str] = {}
     for block in BLOCKS:
         if block.file and block.language != "ini":
             (directory / block.file).write_text(block.text)
@@ -64,14 +64,14 @@ def test_reader_gets_from_nothing_to_a_tested_plugin(
                 assert running.daemon.stop() == 0
                 running.daemon.start()
             else:
-                said[command] = environment.run(*command.split(), cwd=directory)
-    tested = said["python -m pytest"]
+                answer[command] = environment.run(*command.split(), cwd=directory)
+    tested = answer["python -m pytest"]
     assert re.search(r"\d+ passed", tested)
     assert "skipped" not in tested
-    assert "1 passed" in said["python -m pytest test_host.py"]
-    (line,) = [x for x in said["vif-agentctl plugin list"].splitlines() if "| lan " in x]
+    assert "1 passed" in answer["python -m pytest test_host.py"]
+    (line,) = [x for x in answer["vif-agentctl plugin list"].splitlines() if "| lan " in x]
     assert "lan-vif 1.0" in line
-    assert said["vif-agentctl plan plug payloads/lan.json"].splitlines() == [
+    assert answer["vif-agentctl plan plug payloads/lan.json"].splitlines() == [
         "create: make bridge lanc0ffee00-12",
         "create: make tun lan7e0c5a52-64",
     ]

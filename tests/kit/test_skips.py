@@ -26,10 +26,10 @@ def test_vf():
 
 def test_every_reason_is_told_once_with_its_count(tmp_path: Path) -> None:
     """As scripts/test does: two runs, one list."""
-    told = tmp_path / "skips"
+    reported = tmp_path / "skips"
     for module in ("test_one", "test_two"):
         (tmp_path / f"{module}.py").write_text(TESTS)
-        options = ("-q", "-rfE", "-ptests.conftest", f"{skips.OPTION}={told}")
+        options = ("-q", "-rfE", "-ptests.conftest", f"{skips.OPTION}={reported}")
         argv = (sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}")
         done = subprocess.run(
             (*argv, str(tmp_path / f"{module}.py")),
@@ -48,15 +48,15 @@ def test_every_reason_is_told_once_with_its_count(tmp_path: Path) -> None:
             "test_vlan (2): no VLANs in this kernel: Operation not supported",
         )
     ]
-    assert told.read_text().splitlines() == expected
+    assert reported.read_text().splitlines() == expected
 
 
 def test_script_prints_the_list_last(tmp_path: Path) -> None:
     script = (ROOT / "scripts" / "test").read_text()
-    said = script[script.index("tell_skips() {") : script.index("# end of tell_skips")]
+    answer = script[script.index("tell_skips() {") : script.index("# end of tell_skips")]
     for content, expected in (("b: y\na: x\n", "a: x\nb: y"), ("", "nothing")):
         (tmp_path / "skips").write_text(content)
         out = run(
-            ("bash", "-c", f'{said}\ntell_skips "{tmp_path}/skips"'), {"PATH": "/usr/bin:/bin"}
+            ("bash", "-c", f'{answer}\ntell_skips "{tmp_path}/skips"'), {"PATH": "/usr/bin:/bin"}
         )
         assert out.splitlines() == ["", "== skipped, and why", *expected.splitlines()]

@@ -68,15 +68,15 @@ def configured(tmp_path: Path) -> Callable[[str], cfg.ConfigOpts]:
 Configured = Callable[[str], cfg.ConfigOpts]
 
 
-def _segment(conf: cfg.ConfigOpts, vif: Vif, **said: Any) -> Sequence[Resource]:
+def _segment(conf: cfg.ConfigOpts, vif: Vif, **output: Any) -> Sequence[Resource]:
     network_types = loader.load(conf)
-    answer = tuple(network_types(dataclasses.replace(vif, **said), BRIDGE))
-    assert answer == tuple(network_types(dataclasses.replace(vif, **said), BRIDGE))
+    answer = tuple(network_types(dataclasses.replace(vif, **output), BRIDGE))
+    assert answer == tuple(network_types(dataclasses.replace(vif, **output), BRIDGE))
     return answer
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("output", "expected"),
     [
         ({}, ()),
         ({"physical_network": "physnet1"}, ()),
@@ -119,9 +119,9 @@ def _segment(conf: cfg.ConfigOpts, vif: Vif, **said: Any) -> Sequence[Resource]:
     ],
 )  # fmt: skip
 def test_vif_gives_these_resources(
-    configured: Configured, vif: Vif, said: dict[str, Any], expected: tuple[Resource, ...]
+    configured: Configured, vif: Vif, output: dict[str, Any], expected: tuple[Resource, ...]
 ) -> None:
-    assert _segment(configured(CONFIGURED), vif, **said) == expected
+    assert _segment(configured(CONFIGURED), vif, **output) == expected
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_vxlan_of_ipv6_has_its_addresses_in_one_form(configured: Configured, vif
 
 
 @pytest.mark.parametrize(
-    ("said", "bridge"),
+    ("output", "bridge"),
     [
         ({"network_type": "flat", "physical_network": "physnet1"}, "br-ex"),
         ({"network_type": "flat", "physical_network": "physnet2"}, None),
@@ -173,17 +173,17 @@ def test_vxlan_of_ipv6_has_its_addresses_in_one_form(configured: Configured, vif
     ],
 )
 def test_operators_bridge_is_for_a_flat_network(
-    configured: Configured, vif: Vif, said: dict[str, Any], bridge: str | None
+    configured: Configured, vif: Vif, output: dict[str, Any], bridge: str | None
 ) -> None:
     options = CONFIGURED + "bridge_mappings = physnet1:br-ex\n"
-    said_so = dataclasses.replace(vif, **said)
+    said_so = dataclasses.replace(vif, **output)
     assert loader.load(configured(options)).operators(said_so) == bridge
     without = loader.load(configured(options + "type_drivers = local,vlan"))
     assert without.operators(said_so) is None
 
 
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("output", "field"),
     [
         ({"network_type": "flat"}, "bridge_interface"),
         ({"network_type": "vlan", "segmentation_id": 7}, "bridge_interface"),
@@ -199,15 +199,15 @@ def test_operators_bridge_is_for_a_flat_network(
     ],
 )
 def test_vif_that_says_too_little_is_refused(
-    configured: Configured, vif: Vif, said: dict[str, Any], field: str
+    configured: Configured, vif: Vif, output: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        _segment(configured(CONFIGURED), vif, **said)
+        _segment(configured(CONFIGURED), vif, **output)
     assert refused.value.field == f"vif.network.meta.{field}"
 
 
 @pytest.mark.parametrize(
-    ("options", "said", "words"),
+    ("options", "output", "words"),
     [
         ("", {"network_type": "flat", "physical_network": "physnet9"}, "physnet9"),
         (
@@ -219,10 +219,10 @@ def test_vif_that_says_too_little_is_refused(
     ],
 )
 def test_port_of_what_the_operator_has_not_set_is_refused(
-    configured: Configured, vif: Vif, options: str, said: dict[str, Any], words: str
+    configured: Configured, vif: Vif, options: str, output: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(NotConfigured, match=words):
-        _segment(configured(options), vif, **said)
+        _segment(configured(options), vif, **output)
 
 
 @pytest.mark.parametrize("device", ["eth0", "eth10", "mgmt0", "eth", "br-int"])
@@ -230,12 +230,12 @@ def test_port_of_what_the_operator_has_not_set_is_refused(
 def test_cast_may_name_only_the_devices_that_the_configuration_names(
     configured: Configured, vif: Vif, device: str, kind: str
 ) -> None:
-    said = {"network_type": kind, "segmentation_id": 7, "physical_network": "physnet1"}
+    output = {"network_type": kind, "segmentation_id": 7, "physical_network": "physnet1"}
     expected = rf"bridge_interface: {device} is neither in .* nor in .network. interfaces"
     with pytest.raises(NotConfigured, match=expected):
-        _segment(configured(CONFIGURED), vif, bridge_interface=device, **said)
+        _segment(configured(CONFIGURED), vif, bridge_interface=device, **output)
     with pytest.raises(NotConfigured, match=expected):
-        _segment(configured(""), vif, bridge_interface=device, **said)
+        _segment(configured(""), vif, bridge_interface=device, **output)
 
 
 def test_network_type_that_is_not_enabled_is_refused(configured: Configured, vif: Vif) -> None:

@@ -102,6 +102,6 @@ def test_vif_without_a_field_is_another(plugin: str, name: str, profile: str) ->
 
 
 def test_instance_without_a_field_is_another() -> None:
-    told = made.instance(build(whole("InstanceInfo")))
+    reported = made.instance(build(whole("InstanceInfo")))
     for field in CLASSES["InstanceInfo"].fields:
-        assert made.instance(build(whole("InstanceInfo", "", ("InstanceInfo", field)))) != told
+        assert made.instance(build(whole("InstanceInfo", "", ("InstanceInfo", field)))) != reported

@@ -105,8 +105,8 @@ def test_nothing_is_lost_but_what_osvif_does_not_carry(payload: Payload, name: s
     assert json.loads(json.dumps(back)) == back, "only plain JSON may go to the bus"
     same = set(nova) - {"network", "details", "ovs_interfaceid"}
     assert {key: back[key] for key in same} == {key: nova[key] for key in same}
-    told = without(nova["details"], LOST_DETAILS)
-    assert {key: back["details"].get(key) for key in told} == told
+    reported = without(nova["details"], LOST_DETAILS)
+    assert {key: back["details"].get(key) for key in reported} == reported
     network, was = back["network"], nova["network"]
     assert without(network, {"meta"}) == without(was, {"meta"})
     meta = {**TOLD_ALWAYS, **without(was["meta"], LOST_META)}
@@ -253,12 +253,12 @@ def test_neutron_network_says_its_segment(payload: Payload, name: str) -> None:
     """The shipped payloads are what is made of these."""
     vif = payload(name)
     meta = vif["network"]["meta"]
-    said = ("network_type", "physical_network", "segmentation_id")
+    text = ("network_type", "physical_network", "segmentation_id")
     network = {
         "id": vif["network"]["id"],
         "name": vif["network"]["label"],
         "mtu": meta["mtu"],
-        **{f"provider:{field}": meta.get(field) for field in said},
+        **{f"provider:{field}": meta.get(field) for field in text},
     }
     port = {**neutron_port(vif), "tenant_id": meta["tenant_id"]}
     assert from_neutron_port(port, network)["network"]["meta"] == meta

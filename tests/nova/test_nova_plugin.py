@@ -131,9 +131,9 @@ def test_agents_own_words_reach_nova(site: Site, nova: NovaSide, payload: Payloa
 
 def test_host_info_tells_what_is_taken(nova: NovaSide) -> None:
     """The side has asked os-vif for the common version of each class and profile."""
-    told = nova.ask("host_info")
-    assert told.pop("vif_agent") == {}
-    assert told == {
+    reported = nova.ask("host_info")
+    assert reported.pop("vif_agent") == {}
+    assert reported == {
         plugin: {name: list(form.profiles) for name, form in forms.items()}
         for plugin, forms in FORMS.items()
     }
@@ -143,11 +143,11 @@ def test_host_info_tells_what_is_taken(nova: NovaSide) -> None:
 
 def test_takes_over_and_says_so(nova: NovaSide) -> None:
     assert nova.initialize() == dict.fromkeys((*ALL, "vif_agent"), OURS)
-    said = [line for line in nova.log().splitlines() if "takes the place" in line]
-    assert len(said) == 1
-    assert " INFO vif_agent.nova.plugin " in said[0]
-    assert "ovs (vif_plug_ovs.ovs:OvsPlugin), linux_bridge (not installed)" in said[0]
-    assert "Agent: scratch, wait: 30.0 s" in said[0]
+    output = [line for line in nova.log().splitlines() if "takes the place" in line]
+    assert len(output) == 1
+    assert " INFO vif_agent.nova.plugin " in output[0]
+    assert "ovs (vif_plug_ovs.ovs:OvsPlugin), linux_bridge (not installed)" in output[0]
+    assert "Agent: scratch, wait: 30.0 s" in output[0]
 
 
 def test_agent_killed_between_cast_and_answer(site: Site, nova: NovaSide, payload: Payload) -> None:

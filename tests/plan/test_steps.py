@@ -35,8 +35,8 @@ def _plug(*wanted: Resource) -> Plan:
     return diff(wants, {}, Actual({r.key: Found(r.restored() or r) for r in undone}))
 
 
-def _names(told: list[Step]) -> list[str]:
-    return [str(step) for step in told]
+def _names(reported: list[Step]) -> list[str]:
+    return [str(step) for step in reported]
 
 
 def test_plug_tells_when_all_is_there() -> None:

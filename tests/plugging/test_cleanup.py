@@ -89,8 +89,8 @@ def _port_row(name: str, port: str) -> OvsPort:
 
 def _dead_row(ovs: PrivateOvs, bridge: str, name: str = LEFT, iface_id: str = OTHER) -> str:
     ids = [f"external_ids:iface-id={iface_id}"] if iface_id else []
-    said = ("--", "set", "interface", name, *ids) if ids else ()
-    ovs.vsctl("--no-wait", "add-port", bridge, name, *said)
+    text = ("--", "set", "interface", name, *ids) if ids else ()
+    ovs.vsctl("--no-wait", "add-port", bridge, name, *text)
     ovs.sync()
     assert "could not open" in row(ovs, "interface", name)["error"]
     return name
@@ -123,8 +123,8 @@ def test_orphan_is_only_listed_unless_enabled(
     assert orphan in links()
     (view,) = looks.cleanup.views()
     assert (view["port_id"], view["devices"], view["sightings"]) == (OTHER, [orphan], 4)
-    told = [r for r in caplog.records if "orphan" in r.message]
-    assert len(told) == 1, "an orphan is told once, not at every look"
+    reported = [r for r in caplog.records if "orphan" in r.message]
+    assert len(reported) == 1, "an orphan is told once, not at every look"
 
 
 def test_confirmations_within_the_interval_count_once(ports: Ports, orphan: str) -> None:

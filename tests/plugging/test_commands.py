@@ -62,8 +62,8 @@ def test_failure_of_a_plug_is_no_news_to_its_unplug() -> None:
     assert getattr(commands.ask([undo])[plug.key].resource, "done", None) is False
 
 
-def _states(told: Sequence[Port]) -> list[str]:
-    return [port.state for port in told]
+def _states(reported: Sequence[Port]) -> list[str]:
+    return [port.state for port in reported]
 
 
 def _looked(ports: Ports, *ids: str) -> list[str]:
@@ -253,9 +253,9 @@ def test_unplug_of_what_never_was_plugged_ends(
 ) -> None:
     standins.fail("no such port")
     ports.plug(payload("midonet"))
-    told = [*_states(ports.unplug(payload("midonet")))]
-    told += [state for _ in range(4) for state in _looked(ports, MIDONET)]
-    assert (told[0], told[-1]) == ("retrying", "unplugged")
+    reported = [*_states(ports.unplug(payload("midonet")))]
+    reported += [state for _ in range(4) for state in _looked(ports, MIDONET)]
+    assert (reported[0], reported[-1]) == ("retrying", "unplugged")
     assert standins.ran()[1:] == RUNS["midonet"].unplug * 5
 
 

@@ -86,8 +86,8 @@ def checked(bench: Bench, ovs: PrivateOvs, method: str, **args: Any) -> dict[str
 
 def plain(steps: dict[str, Any]) -> dict[str, Any]:
     """As it comes over the bus."""
-    told: dict[str, Any] = json.loads(json.dumps(steps))
-    return told
+    reported: dict[str, Any] = json.loads(json.dumps(steps))
+    return reported
 
 
 KINDS = ["bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap"]

@@ -139,9 +139,9 @@ def test_what_a_guest_uses_stays_and_is_told(
         ip("link", "set", device, "master", names(vif)[0])
     with TapEnd(device, TUN):
         before = machine.state(ovs)
-        (told,) = ports.plug(request)
-        assert (told.state, told.problem and told.problem.code) == (RETRYING, "not_yet")
-        assert why in str(told.problem)
+        (reported,) = ports.plug(request)
+        assert (reported.state, reported.problem and reported.problem.code) == (RETRYING, "not_yet")
+        assert why in str(reported.problem)
         assert machine.state(ovs) == before
     if device == "vnet7":
         ip("link", "del", device)

@@ -163,10 +163,10 @@ def test_address_that_a_dhcp_client_puts_back_moves_again(
     family: str, address: str, ports: Ports, host: RealHost, vif: Vif, wire: Wire
 ) -> None:
     (port,) = ports.plug(vif)
-    told = threading.Event()
-    host.on_change(lambda keys: told.set() if keys and Key(LINK, NIC) in keys else None)
+    reported = threading.Event()
+    host.on_change(lambda keys: reported.set() if keys and Key(LINK, NIC) in keys else None)
     ip(family, "address", "add", address, "dev", NIC)
-    assert told.wait(30)
+    assert reported.wait(30)
     assert ports.reconcile({port.port_id})[port.port_id].repaired
     plain = address.split("/")[0]
     assert plain in {a["local"] for a in links()[bridge(vif)]["addr_info"]}

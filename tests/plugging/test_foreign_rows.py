@@ -42,9 +42,9 @@ def test_port_of_neutrons_dhcp_is_not_adopted(
     ovs.vsctl("add-port", "br-int", device, "tag=3", "--", *interface)
     ip("link", "set", device, "netns", elsewhere)
     before, there = machine.state(ovs), _device(device, elsewhere)
-    (told,) = ports.plug(vif)
-    assert (told.state, told.problem and told.problem.code) == (ERROR, "conflict")
-    assert "an OVS port of type internal" in str(told.problem)
+    (reported,) = ports.plug(vif)
+    assert (reported.state, reported.problem and reported.problem.code) == (ERROR, "conflict")
+    assert "an OVS port of type internal" in str(reported.problem)
     assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
     assert machine.state(ovs) == before
     assert _device(device, elsewhere) == there
@@ -52,22 +52,22 @@ def test_port_of_neutrons_dhcp_is_not_adopted(
 
 
 def _device(name: str, namespace: str) -> str:
-    said = subprocess.run(
+    answer = subprocess.run(
         ["ip", "-o", "-n", namespace, "link", "show", "dev", name],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return said.stdout
+    return answer.stdout
 
 
 def refused(ports: Ports, ovs: PrivateOvs, vif: Vif) -> str:
     """Why; nothing on the machine is another for the plug, nor for the unplug."""
     before = machine.state(ovs)
-    (told,) = ports.plug(vif)
-    assert (told.state, told.problem and told.problem.code) == (ERROR, "conflict")
+    (reported,) = ports.plug(vif)
+    assert (reported.state, reported.problem and reported.problem.code) == (ERROR, "conflict")
     assert machine.state(ovs) == before
     assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
     assert machine.state(ovs) == before
-    return told.problem.message if told.problem else ""
+    return reported.problem.message if reported.problem else ""
 
 
 @pytest.fixture

@@ -137,8 +137,8 @@ def test_device_made_again_in_one_reconcile_with_another_ports_row(
     scratch.ovs.vsctl("del-port", one["devname"])
     ip("link", "del", two["devname"])
     wait_for(lambda: len(list(ports.engine.dry_run(ports.stored(one, two)))) == 3, "both to do")
-    told = ports.reconcile({one["id"], two["id"]})
-    assert [port.state for port in told.values()] == [READY, READY]
+    reported = ports.reconcile({one["id"], two["id"]})
+    assert [port.state for port in reported.values()] == [READY, READY]
     with TapEnd(one["devname"], TUN) as a, TapEnd(two["devname"], TUN) as b:
         assert crosses(a, b, source_mac=one["address"])
         assert crosses(b, a, source_mac=two["address"])

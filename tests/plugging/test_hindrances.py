@@ -71,11 +71,11 @@ def test_settings_of_a_bridges_port(
 ) -> None:
     assert warnings(ports, two[0]) == []
     set_port(two[0], *settings)
-    said = f"{two[0]['devname']}: {words}"
+    text = f"{two[0]['devname']}: {words}"
     for _again in range(2):
         ports.reconcile({two[0]["id"]})
-        assert warnings(ports, two[0]) == [said]
-    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [said]
+        assert warnings(ports, two[0]) == [text]
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [text]
     assert warnings(ports, two[1]) == []
     undone = [{"on": "off", "off": "on"}.get(word, word) for word in settings]
     set_port(two[0], *undone)
@@ -153,6 +153,6 @@ def test_hosts_firewall_that_drops_what_passes_a_bridge(
     request.getfixturevalue("dropping")
     assert heard(*two) == 0
     time.sleep(2.1)  # the helper's answer is as old as that
-    (said,) = warnings(ports, two[0])
-    assert said.startswith(f"{two[0]['network']['bridge']}: frames in it go through the host's")
-    assert "and its chain ip filter FORWARD drops what no rule of it lets pass" in said
+    (text,) = warnings(ports, two[0])
+    assert text.startswith(f"{two[0]['network']['bridge']}: frames in it go through the host's")
+    assert "and its chain ip filter FORWARD drops what no rule of it lets pass" in text

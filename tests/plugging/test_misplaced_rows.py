@@ -57,8 +57,8 @@ def in_two(ports: Ports, payload: Load, ovs: PrivateOvs) -> Vif:
 def test_port_in_two_bridges_is_taken_out_of_the_wrong_one(
     in_two: Vif, ports: Ports, ovs: PrivateOvs
 ) -> None:
-    (told,) = ports.reconcile({in_two["id"]}).values()
-    assert told.state == READY
+    (reported,) = ports.reconcile({in_two["id"]}).values()
+    assert reported.state == READY
     assert ovs.vsctl("list-ports", "br-int").split() == [in_two["devname"]]
     assert ovs.vsctl("list-ports", "br-two").split() == []
 

@@ -175,12 +175,12 @@ def test_representor_that_comes_late(
 
 def test_event_of_the_card_is_one_of_its_vfs(host: RealHost, sysfs: Sysfs) -> None:
     """The kernel tells of the wire's other end first, in a message of its own."""
-    told: list[frozenset[Key] | None] = []
-    host.on_change(told.append)
+    reported: list[frozenset[Key] | None] = []
+    host.on_change(reported.append)
     ip("link", "add", "enp129s0f0", "type", "veth", "peer", "name", "wire")
 
     def changed(space: str) -> set[str]:
-        return {key.name for keys in told for key in keys or () if key.space == space}
+        return {key.name for keys in reported for key in keys or () if key.space == space}
 
     wait_for(lambda: {"enp129s0f0", "wire"} <= changed(LINK), "the kernel's events")
     assert changed(VF_SPACE) == {VF, DPDK}

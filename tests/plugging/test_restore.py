@@ -46,7 +46,7 @@ def _on(bridge: str, vif: Vif) -> Vif:
     return {**vif, "network": {**vif["network"], "bridge": bridge}}
 
 
-def _said(vif: Vif, **meta: object) -> Vif:
+def _text(vif: Vif, **meta: object) -> Vif:
     return {**vif, "meta": meta}
 
 
@@ -144,13 +144,13 @@ def test_what_a_vf_had_for_an_earlier_request_is_not_left_to_the_next(
     vif = payload("hw_veb_direct")
     rig.plug(vif)
     plain = _function(rig, vif)
-    said = _said(vif, max_tx_rate=100, port_security_enabled=False, admin_state_up=False)
-    rig.plug(said)
+    text = _text(vif, max_tx_rate=100, port_security_enabled=False, admin_state_up=False)
+    rig.plug(text)
     assert _function(rig, vif) != plain
     rig.plug(vif)
     assert _function(rig, vif) == plain
-    rig.plug(said)
+    rig.plug(text)
     other = {**_other(vif), "address": vif["address"]}
-    rig.settle(rig.request(UNPLUG, said), rig.request(PLUG, other))
+    rig.settle(rig.request(UNPLUG, text), rig.request(PLUG, other))
     assert rig.stored(other).state == "ready"
     assert _function(rig, vif) == plain

@@ -54,8 +54,8 @@ def remade(ports: Ports, ovs: PrivateOvs, tenants: tuple[Vif, Vif]) -> None:
     """Under living ports, by somebody's del-br."""
     assert [port.state for port in ports.plug(*tenants)] == [READY, READY]
     ovs.vsctl("del-br", "br-int")
-    told = ports.reconcile({vif["id"] for vif in tenants})
-    assert {port.state for port in told.values()} == {READY}
+    reported = ports.reconcile({vif["id"] for vif in tenants})
+    assert {port.state for port in reported.values()} == {READY}
 
 
 def test_remade_under_living_ports_it_shows_nobody_anothers_frames(
@@ -91,16 +91,16 @@ def test_it_is_said_until_the_owner_has_come(
     with caplog.at_level(logging.INFO):
         remade(ports, ovs, tenants)
         stored, _ = ports.stored(*tenants)
-        (said,) = unready(ports, stored)
-        assert said.startswith(UNATTENDED)
+        (answer,) = unready(ports, stored)
+        assert answer.startswith(UNATTENDED)
         ovs.vsctl(*owner)
         ovs.ofctl("add-flow", "br-int", "actions=NORMAL")
         ports.reconcile({tenants[0]["id"]})
         assert unready(ports, stored) == []
     assert frames_seen(*tenants) > 0
-    told = [r.message for r in caplog.records if r.message.startswith("Bridge br-int")]
-    assert [text.startswith(f"Bridge {UNATTENDED}") for text in told] == [True, False]
-    assert told[1] == "Bridge br-int: its owner has come"
+    reported = [r.message for r in caplog.records if r.message.startswith("Bridge br-int")]
+    assert [text.startswith(f"Bridge {UNATTENDED}") for text in reported] == [True, False]
+    assert reported[1] == "Bridge br-int: its owner has come"
 
 
 def test_made_first_by_the_agent_it_is_secure_too(

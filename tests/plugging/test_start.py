@@ -48,19 +48,19 @@ def test_host_is_seen_whole_when_it_has_started(scratch: ScratchHost) -> None:
 
     The kernel may still have something to tell of the links of the test before.
     """
-    told: list[object] = []
+    reported: list[object] = []
 
     def hear(keys: frozenset[Key] | None) -> None:
         if keys is None or any(key.space != LINK for key in keys):
-            told.append(keys)
+            reported.append(keys)
 
     host = RealHost(scratch.ovs.connection, 10)
     host.on_change(hear)
     host.start()
     try:
-        assert told == [None]
+        assert reported == [None]
         host.read([Key(OVS_PORT, "br-int")])
-        assert told == [None]
+        assert reported == [None]
     finally:
         host.stop()
 

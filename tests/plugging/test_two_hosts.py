@@ -212,8 +212,8 @@ def test_ports_of_one_vlan_hear_each_other_on_two_hosts(
             pytest.skip(f"this kernel has no VLAN devices: {error}")
         ip("link", "delete", "probe")
     start({})
-    said = {"should_create_vlan": True, "vlan": 101, "bridge_interface": NIC}
-    vifs = [of_network(payload("bridge"), number, **said) for number in (1, 2)]
+    text = {"should_create_vlan": True, "vlan": 101, "bridge_interface": NIC}
+    vifs = [of_network(payload("bridge"), number, **text) for number in (1, 2)]
     for host, vif in zip(hosts, vifs, strict=True):
         host.plug(vif)
     with guests(*zip(hosts, vifs, strict=True)) as (a, b):

@@ -74,8 +74,8 @@ def _ports(host: RealHost, store: Store) -> Ports:
     return Ports(host, store, {**all_plugins(), **others})
 
 
-def _states(told: Sequence[Port]) -> list[str]:
-    return [port.state for port in told]
+def _states(reported: Sequence[Port]) -> list[str]:
+    return [port.state for port in reported]
 
 
 def _looked(ports: Ports, *ids: str) -> list[str]:

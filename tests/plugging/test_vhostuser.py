@@ -62,7 +62,7 @@ def test_rows_of_the_port(
     ovs: PrivateOvs,
 ) -> None:
     vif = payload(name)
-    assert [told.state for told in ports.plug(vif)] == [READY]
+    assert [reported.state for reported in ports.plug(vif)] == [READY]
     interface = row(ovs, "interface", port)
     assert (interface["type"], interface["options"]) == (kind, options)
     assert interface["mtu_request"] == 1450
@@ -90,9 +90,9 @@ def test_bridge_that_is_not_there_is_made_in_user_space(
 ) -> None:
     before = everything(ovs)
     vif = with_details(vif, bridge_name="br-user", datapath_type=None)
-    assert [told.state for told in ports.plug(vif)] == [READY]
+    assert [reported.state for reported in ports.plug(vif)] == [READY]
     assert row(ovs, "bridge", "br-user")["datapath_type"] == "netdev"
-    assert [told.state for told in ports.unplug(vif)] == [UNPLUGGED]
+    assert [reported.state for reported in ports.unplug(vif)] == [UNPLUGGED]
     assert everything_done(ovs) == before
 
 
@@ -112,13 +112,13 @@ def test_row_of_os_vif_is_taken_over_where_it_is(ports: Ports, vif: Vif, ovs: Pr
     empty = everything(ovs)
     os_vif_vhostuser(ovs, vif)
     before, tag = row(ovs, "interface", VHU), row(ovs, "port", VHU)["tag"]
-    assert [told.state for told in ports.plug(vif)] == [READY]
+    assert [reported.state for reported in ports.plug(vif)] == [READY]
     after = row(ovs, "interface", VHU)
     assert after["external_ids"] == {**before["external_ids"], "vif-agent": vif["id"]}
     same = ("_uuid", "type", "options", "mtu_request")
     assert {column: after[column] for column in same} == {c: before[c] for c in same}
     assert row(ovs, "port", VHU)["tag"] == tag == 7
-    assert [told.state for told in ports.unplug(vif)] == [UNPLUGGED]
+    assert [reported.state for reported in ports.unplug(vif)] == [UNPLUGGED]
     assert everything(ovs) == empty
 
 
@@ -141,8 +141,8 @@ def test_port_that_open_vswitch_refuses_is_ready_and_told_once(
         (port,) = ports.plug(vif)
         ports.reconcile({vif["id"]})
     assert (port.state, port.problem) == (READY, None)
-    (said,) = [text for text in caplog.messages if "refuses" in text]
-    assert said.startswith(WARNED)
+    (answer,) = [text for text in caplog.messages if "refuses" in text]
+    assert answer.startswith(WARNED)
     plan, unready = ports.engine.check(port)
     assert not plan
     assert list(unready) == [Key(OVS_PORT, VHU)]
@@ -159,7 +159,7 @@ def test_plug_waits_for_the_answer_of_open_vswitch(ports: Ports, vif: Vif, ovs: 
         assert (outcome.finished, list(outcome.waiting)) == ((), [port_id])
     finally:
         ovs.start_vswitchd()
-    assert [told.state for told in ports.reconcile({port_id}).values()] == [READY]
+    assert [reported.state for reported in ports.reconcile({port_id}).values()] == [READY]
 
 
 @pytest.fixture
@@ -181,8 +181,8 @@ def test_what_open_vswitch_says_later_is_told_too(
     rig.settle(vif["id"])
     rig.host.hold_back(VHU, error="no DPDK")
     rig.settle(vif["id"])
-    said = [text.rpartition(": ")[2] for text in caplog.messages if "refuses" in text]
-    assert said == ["no DPDK", "no memory", "no DPDK"]
+    answer = [text.rpartition(": ")[2] for text in caplog.messages if "refuses" in text]
+    assert answer == ["no DPDK", "no memory", "no DPDK"]
     assert rig.stored(vif).state == READY
 
 

@@ -63,8 +63,8 @@ def start(wire: Wire, host: RealHost, store: Store) -> Start:
 @pytest.fixture
 def vif(payload: Load) -> Vif:
     vif = payload("bridge")
-    said = {"network_type": "vxlan", "segmentation_id": 70007, "mtu": 1430}
-    return {**vif, "network": {**vif["network"], "meta": {**vif["network"]["meta"], **said}}}
+    text = {"network_type": "vxlan", "segmentation_id": 70007, "mtu": 1430}
+    return {**vif, "network": {**vif["network"], "meta": {**vif["network"]["meta"], **text}}}
 
 
 def bridge(vif: Vif) -> str:
@@ -138,12 +138,12 @@ def test_change_of_the_peers_wakes_the_port(
 ) -> None:
     ports = start(**BY_PEERS)
     ports.plug(vif)
-    told = threading.Event()
+    reported = threading.Event()
     host.on_change(
-        lambda keys: told.set() if keys and ports.engine.records.ports_of(keys) else None
+        lambda keys: reported.set() if keys and ports.engine.records.ports_of(keys) else None
     )
     bridge_fdb(act, FLOOD, "dev", DEVICE, "dst", PEERS[0] if act == "delete" else "192.0.2.9")
-    assert told.wait(5)
+    assert reported.wait(5)
 
 
 def test_what_is_learned_wakes_nobody(
@@ -153,9 +153,9 @@ def test_what_is_learned_wakes_nobody(
     start(**BY_PEERS).plug(vif)
     with WriteWatch(ovs) as watch:
         watch.settle(quiet=1.1)
-    told: list[frozenset[Key] | None] = []
+    reported: list[frozenset[Key] | None] = []
     ended = threading.Event()
-    host.on_change(told.append)
+    host.on_change(reported.append)
     host.on_change(lambda keys: ended.set() if keys and Key(LINK, "the-last") in keys else None)
     for number in range(20):
         mac = f"02:00:00:00:00:{number:02x}"
@@ -164,7 +164,7 @@ def test_what_is_learned_wakes_nobody(
         ip("neighbour", "add", f"192.0.2.{number + 100}", "lladdr", mac, "dev", NIC)
     ip("link", "add", "the-last", "type", "bridge")
     assert ended.wait(5)
-    keys = frozenset().union(*(keys for keys in told if keys))
+    keys = frozenset().union(*(keys for keys in reported if keys))
     assert keys == {Key(LINK, "the-last")}
 
 
@@ -217,12 +217,12 @@ def test_group_follows_the_address_into_a_flat_bridge_and_back(
 def test_change_of_the_device_wakes_its_port(start: Start, host: RealHost, vif: Vif) -> None:
     ports = start(**GROUP)
     (port,) = ports.plug(vif)
-    told = threading.Event()
+    reported = threading.Event()
     host.on_change(
-        lambda keys: told.set() if keys and ports.engine.records.ports_of(keys) else None
+        lambda keys: reported.set() if keys and ports.engine.records.ports_of(keys) else None
     )
     ip("link", "set", DEVICE, "down")
-    assert told.wait(30)
+    assert reported.wait(30)
     assert ports.reconcile({port.port_id})[port.port_id].repaired
 
 

@@ -82,12 +82,14 @@ def test_tap_that_comes_after_the_cast_is_wired_when_it_comes(site: Site, vif: V
     with Notices(site.rabbit.url) as notices:
         cast(site, vif)
         wait_for(lambda: BRQ in links(), "the network's bridge")
-        told = notices.next(lambda told: told["port_id"] == vif["id"] and told["error"])[2]
-        assert told["error"]["code"] == "not_yet"
+        reported = notices.next(
+            lambda reported: reported["port_id"] == vif["id"] and reported["error"]
+        )[2]
+        assert reported["error"]["code"] == "not_yet"
         waits = f"{vif['devname']}: others make it, and it is not there yet"
-        assert told["error"]["message"] == waits
+        assert reported["error"]["message"] == waits
         nova_plugs(vif)
-        assert notices.next(lambda told: told["state"] == "ready")[1] == "vif.plug.end"
+        assert notices.next(lambda reported: reported["state"] == "ready")[1] == "vif.plug.end"
     assert wired(vif)
     assert "ifalias" not in links()[vif["devname"]]
 
@@ -241,8 +243,8 @@ def test_bad_item_is_refused_and_the_others_are_plugged(
     wait_for(lambda: known(site.api) == {other["id"]}, "the first port")
     with Notices(site.rabbit.url) as notices:
         write(ports_file, vif, bad)
-        told = notices.next(lambda told: told["port_id"] == bad["id"])[2]
-    assert told["error"]["message"].startswith("vif.address: expected a MAC address")
+        reported = notices.next(lambda reported: reported["port_id"] == bad["id"])[2]
+    assert reported["error"]["message"].startswith("vif.address: expected a MAC address")
     wait_for(lambda: known(site.api) == {vif["id"]}, "the good port, and the other gone")
     complains(site, "an item names no port", lambda: write(ports_file, {"type": "tap"}))
     assert known(site.api) == {vif["id"]}

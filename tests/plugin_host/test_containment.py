@@ -338,8 +338,8 @@ def test_plugin_that_does_not_load_any_more_says_why(
 def test_dry_run_asks_the_process_too(site: Site, port: Callable[..., Vif]) -> None:
     for vif_type, words in (("good", "create: make tun tap"), ("raises", "raised KeyError")):
         vif = port(vif_type, 600)
-        told = site.api.plan(CONTEXT, HOST, "plug_vif", instance=INSTANCE, vif=vif)
-        assert words in told["text"]
+        reported = site.api.plan(CONTEXT, HOST, "plug_vif", instance=INSTANCE, vif=vif)
+        assert words in reported["text"]
 
 
 def test_process_of_a_plugin_holds_nothing_of_the_agents(site: Site) -> None:

@@ -177,8 +177,8 @@ def _load(others: Path, *override: str) -> subprocess.CompletedProcess[str]:
 
 def test_load_contains_broken_plugins_of_another_package(others: Path) -> None:
     done = _load(others)
-    said, imported = done.stdout.splitlines()
-    lines = json.loads(said)
+    output, imported = done.stdout.splitlines()
+    lines = json.loads(output)
     assert imported == "False"
     assert {*SHIPPED, *PLUGINS, "twice", "former", "lost"} <= lines.keys()
     good = {"plugin": "good", "package": "other-plugin 1.0", "contract": "1.0", "error": None}
@@ -187,22 +187,22 @@ def test_load_contains_broken_plugins_of_another_package(others: Path) -> None:
     assert lines["lost"]["error"] == "not installed, and ports need it"
     for name, reason in REASONS.items():
         assert reason in lines[name]["error"], name
-        told = [line for line in done.stderr.splitlines() if f"Plugin {name} " in line]
-        assert len(told) == 1, done.stderr
-        assert reason in told[0]
+        reported = [line for line in done.stderr.splitlines() if f"Plugin {name} " in line]
+        assert len(reported) == 1, done.stderr
+        assert reason in reported[0]
 
 
 def test_own_plugin_is_not_replaced_by_one_of_its_name(others: Path) -> None:
     done = _load(others)
     assert json.loads(done.stdout.splitlines()[0])["tap"]["package"].startswith("vif-agent ")
-    (told,) = [line for line in done.stderr.splitlines() if "Plugin tap " in line]
-    assert "other-plugin 1.0 and vif-agent " in told
-    assert "[plugins] override" in told
+    (reported,) = [line for line in done.stderr.splitlines() if "Plugin tap " in line]
+    assert "other-plugin 1.0 and vif-agent " in reported
+    assert "[plugins] override" in reported
 
 
 def test_former_name_warns_once_of_the_new_one_and_the_release(others: Path) -> None:
-    (told,) = [line for line in _load(others).stderr.splitlines() if "renamed" in line]
-    assert told == (
+    (reported,) = [line for line in _load(others).stderr.splitlines() if "renamed" in line]
+    assert reported == (
         "WARNING Plugin good (other-plugin 1.0) was renamed: its former name former is "
         "deprecated and goes in release 3.0 of its package"
     )
@@ -216,7 +216,7 @@ def test_override_is_honoured(others: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "output"),
     [
         (["ovs:gone"], "expected an installed plugin (802.1qbg, 802.1qbh, agilio_ovs, bad_aliases"),
         (["ovz:good"], "expected a vif_type that is known (802.1qbg, "),
@@ -229,12 +229,12 @@ def test_override_is_honoured(others: Path, name: str) -> None:
     ],
 )
 def test_override_that_cannot_be_honoured_is_refused(
-    others: Path, override: list[str], said: str
+    others: Path, override: list[str], output: str
 ) -> None:
     done = _load(others, *override)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith("[plugins] override: expected ")
-    assert said in done.stderr.splitlines()[-1]
+    assert output in done.stderr.splitlines()[-1]
 
 
 def _raise(error: Exception) -> Any:
@@ -242,7 +242,7 @@ def _raise(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "output"),
     [
         (lambda: _raise(ZeroDivisionError("oops")), "ZeroDivisionError('oops')"),
         (lambda: _raise(RecursionError()), "RecursionError"),
@@ -255,12 +255,12 @@ def _raise(error: Exception) -> Any:
     ],
 )
 def test_plugin_that_raises_or_answers_nonsense_has_failed(
-    payload: Payload, answer: Callable[[], Any], said: str
+    payload: Payload, answer: Callable[[], Any], output: str
 ) -> None:
     plugins = PluginRegistry({"tap": Answering(answer)})
     with pytest.raises(PluginFailed, match=r"^plugin tap ") as failed:
         plugins.resources(parse(INSTANCE, payload("tap")))
-    assert said in str(failed.value)
+    assert output in str(failed.value)
 
 
 def test_former_name_of_two_plugins_is_neithers(payload: Payload) -> None:

@@ -90,5 +90,5 @@ def test_former_name_of_a_plugin_that_loads_late_is_waited_for(
         timeout=60,
         check=False,
     )
-    said = ["waits", "told of {id}", "{devname}", "no_plugin"]
-    assert done.stdout.splitlines() == [line.format(**payload("tap")) for line in said]
+    answer = ["waits", "told of {id}", "{devname}", "no_plugin"]
+    assert done.stdout.splitlines() == [line.format(**payload("tap")) for line in answer]

@@ -143,7 +143,7 @@ def test_breach_of_the_contract_fails_the_suite(failed: dict[str, set[str]], nam
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "answer"),
     [
         (json.dumps(BARE), "5 passed"),
         (json.dumps({**BARE, "network": None, "details": None}), "5 passed"),
@@ -151,10 +151,10 @@ def test_breach_of_the_contract_fails_the_suite(failed: dict[str, set[str]], nam
         ('{"id": 7', "vif.json: Expecting ',' delimiter"),
     ],
 )
-def test_payload_says_little_or_is_none(tmp_path: Path, payload: str, said: str) -> None:
+def test_payload_says_little_or_is_none(tmp_path: Path, payload: str, answer: str) -> None:
     foreign.package(tmp_path, "good-plugin", SOURCE, {"good": "Good"})
     (tmp_path / "test_good.py").write_text(SUITE.format(name="good"))
     (tmp_path / "vif.json").write_text(payload)
     done = _run(tmp_path)
-    assert said in done.stdout
+    assert answer in done.stdout
     assert "Traceback" not in done.stdout

@@ -111,8 +111,8 @@ def test_vrouter_is_told_of_the_port(
 ) -> None:
     (command,) = _answer(VrouterPlugin(**settings), payload("vrouter"), **fields)
     assert isinstance(command, Command)
-    said = dict(word[2:].split("=", 1) for word in command.plug[1:])
-    assert arguments.items() <= said.items()
+    text = dict(word[2:].split("=", 1) for word in command.plug[1:])
+    assert arguments.items() <= text.items()
 
 
 @pytest.mark.parametrize("multi_queue", [False, True])

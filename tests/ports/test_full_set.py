@@ -123,8 +123,8 @@ def test_oldest_generation_counts_for_an_unknown_port_only(store: Store) -> None
 def test_preview_tells_what_would_change_and_stores_nothing(store: Store) -> None:
     store.put([_plug(A), _plug(B)])
     before = store.ports()
-    told = store.preview([_set(_plug(B), _plug(C), message_id="m1")])
-    assert {(port.port_id, port.verb) for port in told} == {(A, UNPLUG), (C, PLUG)}
+    reported = store.preview([_set(_plug(B), _plug(C), message_id="m1")])
+    assert {(port.port_id, port.verb) for port in reported} == {(A, UNPLUG), (C, PLUG)}
     assert store.ports() == before
     store.put([_set(_plug(B), _plug(C), message_id="m1")])
     assert _verbs(store) == {A: UNPLUG, B: PLUG, C: PLUG}

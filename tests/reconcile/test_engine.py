@@ -261,11 +261,11 @@ def test_drift_is_repaired_and_told_as_repair(rig: Rig, payload: Payload) -> Non
     good = rig.host.snapshot()
     inner = Key(LINK, "qvb" + vif["id"][:11])
     rig.host.change(inner, mtu=9000, master=None)
-    rig.told.clear()
+    rig.reported.clear()
     rig.settle(vif["id"])
     assert rig.host.snapshot() == good
-    (told,) = rig.told
-    assert (told.state, "mtu 9000 -> " in told.repaired) == ("ready", True)
+    (reported,) = rig.reported
+    assert (reported.state, "mtu 9000 -> " in reported.repaired) == ("ready", True)
 
 
 def test_request_while_the_reconcile_runs_is_taken_in_by_the_next(

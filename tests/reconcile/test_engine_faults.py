@@ -94,7 +94,7 @@ def test_permanent_failure_is_told_once_and_kept(rig: Rig, payload: Payload) -> 
     port = rig.request(PLUG, vif)
     for _ in range(3):
         assert rig.settle(port) == set()
-    assert [(p.state, p.problem) for p in rig.told] == [("error", problem)]
+    assert [(p.state, p.problem) for p in rig.reported] == [("error", problem)]
     assert rig.stored(vif).problem == problem
 
 
@@ -190,9 +190,9 @@ def test_port_without_ofport_for_too_long_is_a_transient_problem(
 def test_broken_reconcile_is_given_up_with_the_ports_result(rig: Rig, payload: Payload) -> None:
     vif = payload("tap")
     rig.plug(vif)
-    told = rig.engine.give_up(vif["id"], NotYet("internal").problem)
-    assert told is not None
-    assert told.state == "retrying"
+    reported = rig.engine.give_up(vif["id"], NotYet("internal").problem)
+    assert reported is not None
+    assert reported.state == "retrying"
     assert rig.engine.give_up("unknown", NotYet("internal").problem) is None
 
 

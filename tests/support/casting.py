@@ -122,8 +122,8 @@ class Site:
         return set(self.host.ovs.vsctl("list-ports", "br-int").split())
 
     def ovs_rows(self, table: str) -> int:
-        said = self.host.ovs.vsctl("--bare", "--columns=_uuid", "list", table)
-        return len(said.split())
+        text = self.host.ovs.vsctl("--bare", "--columns=_uuid", "list", table)
+        return len(text.split())
 
     def watch(self) -> WriteWatch:
         return WriteWatch(self.host.ovs)

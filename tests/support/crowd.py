@@ -44,8 +44,8 @@ class Crowd:
     def listen(self, count: int, seconds: float = 60) -> None:
         """Until there are so many answers in all."""
         while len(self.answers) < count:
-            said = self._queue.get(timeout=seconds)
-            answer = json.loads(said.payload["oslo.message"])
+            text = self._queue.get(timeout=seconds)
+            answer = json.loads(text.payload["oslo.message"])
             assert answer["failure"] is None, answer["failure"]
             self.answers[self._numbers[answer["_msg_id"]]] = answer["result"]
 

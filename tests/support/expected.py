@@ -173,16 +173,16 @@ def differences(
 ) -> list[str]:
     """How the host is not just as wanted, ``others`` apart; ``tolerated`` may be there or not."""
     passed = {*others, *tolerated}
-    told: list[str] = []
+    reported: list[str] = []
     for space in ("links", "ports", "bridges"):
         want: dict[str, Facts] = getattr(wanted, space)
         have: dict[str, Facts] = getattr(found, space)
-        told += [f"{space}: no {name}" for name in want.keys() - have.keys()]
-        told += [f"{space}: {name} too many" for name in have.keys() - want.keys() - passed]
-        told += [
+        reported += [f"{space}: no {name}" for name in want.keys() - have.keys()]
+        reported += [f"{space}: {name} too many" for name in have.keys() - want.keys() - passed]
+        reported += [
             f"{space}: {name}: {fact} is {have[name].get(fact)!r}, not {value!r}"
             for name in want.keys() & have.keys()
             for fact, value in want[name].items()
             if have[name].get(fact) != value
         ]
-    return sorted(told)
+    return sorted(reported)

@@ -114,10 +114,10 @@ class NovaSide:
         assert self._process.stdout
         line = self._process.stdout.readline()
         assert line, f"it ended with {self._process.wait()}:\n{self.log()[-4000:]}"
-        said = json.loads(line)
-        if "error" in said:
-            raise OsVifError(*said["error"])
-        return said["result"]
+        output = json.loads(line)
+        if "error" in output:
+            raise OsVifError(*output["error"])
+        return output["result"]
 
     def _send(self, op: str, **arguments: Any) -> None:
         print(json.dumps({"op": op, **arguments}), file=self._process.stdin, flush=True)

@@ -63,8 +63,8 @@ def bridge_fdb(*args: str) -> str:
 
 def links() -> dict[str, dict[str, Any]]:
     """Every link as `ip` shows it, with its addresses."""
-    said = json.loads(ip("-j", "-d", "addr", "show"))
-    return {link["ifname"]: link for link in said}
+    output = json.loads(ip("-j", "-d", "addr", "show"))
+    return {link["ifname"]: link for link in output}
 
 
 def sysctl(family: str, device: str, name: str) -> int:

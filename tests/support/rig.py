@@ -99,7 +99,7 @@ class Rig:
             _add_vf(self.host, address, number)
         self.clean = self.host.snapshot()
         self.store = Store(path / "store.sqlite")
-        self.told: list[Port] = []
+        self.reported: list[Port] = []
         self.restart()
 
     def restart(self) -> set[str]:
@@ -124,7 +124,7 @@ class Rig:
         retry = frozenset[str]()
         for _ in range(10):
             outcome = self.engine.reconcile(again, everywhere=everywhere)
-            self.told += outcome.finished
+            self.reported += outcome.finished
             assert self.engine.save(outcome.finished)
             retry |= outcome.retry
             again, everywhere = outcome.again, False

@@ -44,10 +44,10 @@ def _calls(word: str) -> Iterator[str]:
     if not word.startswith("@"):
         yield word
         return
-    said = subprocess.run(
+    answer = subprocess.run(
         ("systemd-analyze", "syscall-filter", word), capture_output=True, text=True, check=True
     )
-    for line in said.stdout.splitlines()[1:]:
+    for line in answer.stdout.splitlines()[1:]:
         if (inner := line.strip()) and not inner.startswith("#"):
             yield from _calls(inner)
 

@@ -24,6 +24,6 @@ def append(reports: Iterable[pytest.TestReport], path: Path) -> None:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    said = report.longrepr
-    text = str(said[2]) if isinstance(said, tuple) else str(said)
+    answer = report.longrepr
+    text = str(answer[2]) if isinstance(answer, tuple) else str(answer)
     return text.removeprefix("Skipped: ")

@@ -25,7 +25,7 @@ class Standins:
 
     def __init__(self, directory: Path, *names: str) -> None:
         self.directory = directory
-        self._told = 0
+        self._reported = 0
         self.allowed = {name: str(self._install(name)) for name in names}
 
     def limits(self, timeout: float = 30, at_once: int = 8, check_lasts: float = 60) -> Limits:
@@ -40,9 +40,9 @@ class Standins:
         The record stays: one may be writing to it at this moment.
         """
         record = self.directory / "ran"
-        said = record.read_text() if record.exists() else ""
-        whole = said[: said.rfind("\n") + 1].splitlines()
-        lines, self._told = whole[self._told :], len(whole)
+        text = record.read_text() if record.exists() else ""
+        whole = text[: text.rfind("\n") + 1].splitlines()
+        lines, self._reported = whole[self._reported :], len(whole)
         return lines
 
     def fail(self, words: str) -> None:
@@ -57,8 +57,8 @@ class Standins:
     def children(self) -> set[int]:
         """What those that hang have started, and lives."""
         record = self.directory / "children"
-        said = record.read_text().split() if record.exists() else []
-        return {int(pid) for pid in said if _lives(Path("/proc", pid, "stat"))}
+        text = record.read_text().split() if record.exists() else []
+        return {int(pid) for pid in text if _lives(Path("/proc", pid, "stat"))}
 
     def be_well(self) -> None:
         for name in ("words", "hang", "script"):

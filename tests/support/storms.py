@@ -90,7 +90,7 @@ class Storm:
         assert site.states() == {"ready"}
         assert look(site) == self._expected()
         checks = {i: site.api.check_vif(CONTEXT, HOST, i) for i in plugged}
-        assert {i: said["text"] for i, said in checks.items() if not said["ok"]} == {}
+        assert {i: text["text"] for i, text in checks.items() if not text["ok"]} == {}
 
     def _plugged(self) -> list[tuple[str, Vif]]:
         return [self._ports[port] for port, request in self._last.items() if request.plug]

@@ -50,8 +50,8 @@ class Flow:
     def wrong(self) -> list[str]:
         lost = [n for n in range(self.sent) if n not in self.arrived]
         twice = [n for n, times in self.arrived.items() if times > 1]
-        told = [f"{len(lost)} of {self.sent} lost: {_some(lost)}"] if lost else []
-        return told + ([f"{len(twice)} came more than once: {_some(twice)}"] if twice else [])
+        reported = [f"{len(lost)} of {self.sent} lost: {_some(lost)}"] if lost else []
+        return reported + ([f"{len(twice)} came more than once: {_some(twice)}"] if twice else [])
 
     def _send(self) -> None:
         while self._sending.is_set():

@@ -46,7 +46,7 @@ class Daemon:
         self.config_file = self.directory / "vif-agent.conf"
         self.process: subprocess.Popen[bytes] | None = None
         self._argv = argv or (str(Path(sys.executable).parent / "vif-agent"),)
-        self._told: list[str] = []
+        self._reported: list[str] = []
         self.directory.mkdir(exist_ok=True)
         self.state_path.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(_config(host, url, self.state_path, options or {}))
@@ -70,7 +70,7 @@ class Daemon:
         supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         supervisor.bind(str(notify))
         notify.chmod(0o666)
-        self._told = []
+        self._reported = []
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._argv, "--config-file", str(self.config_file)],
@@ -79,23 +79,23 @@ class Daemon:
                 env={**os.environ, "NOTIFY_SOCKET": str(notify)},
             )
         guard.watch(self.process)
-        arguments = (supervisor, self.process, self._told)
+        arguments = (supervisor, self.process, self._reported)
         self._listener = threading.Thread(target=_listen, args=arguments, daemon=True)
         self._listener.start()
 
     def wait_for_notice(self, wanted: str, timeout: float = 30) -> list[str]:
         """The lines told to systemd since the start, with the wanted one among them."""
         deadline = time.monotonic() + timeout
-        while wanted not in (told := self.told()):
+        while wanted not in (reported := self.notified()):
             over = time.monotonic() > deadline or not self._listener.is_alive()
-            if over and wanted not in self.told():
+            if over and wanted not in self.notified():
                 raise TimeoutError(f"no {wanted} from vif-agent; its log:\n{self.log()[-4000:]}")
             time.sleep(0.01)
-        return told
+        return reported
 
-    def told(self) -> list[str]:
+    def notified(self) -> list[str]:
         """The lines told to systemd since the start."""
-        return list(self._told)
+        return list(self._reported)
 
     def alive(self) -> bool:
         """Has it been started, and not ended yet?"""
@@ -129,7 +129,9 @@ class Daemon:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
 
-def _listen(supervisor: socket.socket, process: subprocess.Popen[bytes], told: list[str]) -> None:
+def _listen(
+    supervisor: socket.socket, process: subprocess.Popen[bytes], reported: list[str]
+) -> None:
     """As systemd does, at once and always: a dozen datagrams unread would block the agent.
 
     When it has ended, what it said last may be unread yet.
@@ -141,7 +143,7 @@ def _listen(supervisor: socket.socket, process: subprocess.Popen[bytes], told: l
             ended = process.poll() is not None
             with contextlib.suppress(TimeoutError):
                 while True:
-                    told += supervisor.recv(4096).decode().splitlines()
+                    reported += supervisor.recv(4096).decode().splitlines()
 
 
 def sender(url: str) -> VifAgentAPI:
