@@ -67,4 +67,5 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--crowd", type=int, default=2000, help="ports of `growth` (default 2000)")
     add("--full-set", type=int, default=10000, help="ports of `memory` (default 10000)")
     add("--unplugged", type=int, default=17000, help="ports of `status` (default 17000)")
+    add("--profile-on", type=int, default=0, help="ports there before the profiled burst (0)")
     add("--waiters", type=int, default=1000, help="senders of `waiters` (default 1000)")

@@ -63,29 +63,30 @@ VIEWS: dict[str, View] = {
 def profiles(here: Place, trees: Sequence[Tree], args: argparse.Namespace) -> str:
     """For each case of ports what every tree's agent spends, in one table each way of counting."""
     cases = [case for name, case in CASES.items() if name in args.cases]
-    return "\n\n".join(_case(here, trees, case, args.ports, args.repeat) for case in cases)
+    return "\n\n".join(_case(here, trees, case, args) for case in cases)
 
 
-def _case(here: Place, trees: Sequence[Tree], case: Case, count: int, repeat: int) -> str:
+def _case(here: Place, trees: Sequence[Tree], case: Case, args: argparse.Namespace) -> str:
+    count, repeat, crowd = args.ports, args.repeat, args.profile_on
     sums: dict[str, Sums] = {tree.label: defaultdict(float) for tree in trees}
     for tree in [*trees] * repeat:
         print(f"  profile, {case.name}: {tree.label}", file=sys.stderr, flush=True)
-        for sample, spent in _burst(here, tree, case, count).items():
+        for sample, spent in _burst(here, tree, case, count, crowd).items():
             sums[tree.label][sample] += spent
-    head = f"{case.title}: {repeat} bursts of {count}, ms of CPU a port and share"
+    head = f"{case.title}: {repeat} bursts of {count} on {crowd} ports, ms of CPU a port and share"
     tables = [_table(title, sums, view, count * repeat) for title, view in VIEWS.items()]
     return "\n\n".join([head, *tables, noted(NOTE)])
 
 
-def _burst(here: Place, tree: Tree, case: Case, count: int) -> Sums:
+def _burst(here: Place, tree: Tree, case: Case, count: int, crowd: int) -> Sums:
     out = here.scratch / f"profile-{time.monotonic_ns()}"
-    vifs, host = case.vifs(count + 1), Host(here.db)
+    vifs, host = case.vifs(crowd + 1 + count), Host(here.db)
     ours = Agent(here, tree, command=[str(tree.python), str(SAMPLER), str(out)])
     try:
-        ours.plug(vifs[:1])
+        ours.plug(vifs[: crowd + 1])
         time.sleep(FLUSHED)
         before = _read(out)
-        ours.plug(vifs[1:])
+        ours.plug(vifs[crowd + 1 :])
         host.settle(case, vifs)
         time.sleep(FLUSHED)
         used = _read(out)
