@@ -18,14 +18,15 @@ from bench.sender import Sender
 from vif_agent import config
 from vif_agent.bus import transport
 from vif_agent.daemon.agent import Agent
-from vif_agent.helper import privileged
+from vif_agent.helper import process
+from vif_agent.helper.allowed import Allowed
 
 
 def start(file: str) -> Sender:
     config.register(cfg.CONF)
     transport.set_defaults(cfg.CONF)
     cfg.CONF(["--config-file", file], project="vif-agent")
-    privileged.start(cfg.CONF.vif_agent.tun_device)
+    process.start(Allowed.from_conf(cfg.CONF))
     threading.Thread(target=Agent(cfg.CONF).run, daemon=True).start()
     return Sender(cfg.CONF.transport_url, cfg.CONF)
 

@@ -21,7 +21,8 @@ from vif_agent.bus import transport
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.daemon import signals
 from vif_agent.daemon.agent import Agent
-from vif_agent.helper import privileged
+from vif_agent.helper import process
+from vif_agent.helper.allowed import Allowed
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     transport.set_defaults(cfg.CONF)
     cfg.CONF(arguments, project="vif-agent")
     log.setup(cfg.CONF, "vif-agent")
-    privileged.start(cfg.CONF.vif_agent.tun_device)
+    process.start(Allowed.from_conf(cfg.CONF))
     agent = Agent(cfg.CONF)
     signals.listen({signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop})
     orders = Listener(path)

@@ -16,7 +16,7 @@ from tests.support.casting import CONTEXT, MODES, Site, Vif, numbered, wait_for
 from tests.support.operating import frozen
 from vif_agent import bus
 from vif_agent.errors import HelperGone
-from vif_agent.helper.calls import Helper
+from vif_agent.helper.client import Helper
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from tests.support.real_host import PORT, TUN, bridge_fdb, ip, links, set_sysctl, sysctl
-from vif_agent.helper import privileged
+from vif_agent.helper.create import create
+from vif_agent.helper.orders import CreateTap
+from vif_agent.helper.process import context
 from vif_agent.host.netlink import links as host_links
 from vif_agent.host.netlink.events import LinkEvents
+from vif_agent.host.netlink.rtnetlink import Socket
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import REMAKE, REMOVE, Step
 from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, Vxlan
@@ -26,10 +29,10 @@ pytestmark = pytest.mark.usefixtures("in_process", "namespace")
 
 @pytest.fixture
 def in_process() -> Iterator[None]:
-    client_mode = privileged.context.client_mode
-    privileged.context.set_client_mode(False)
+    client_mode = context.client_mode
+    context.set_client_mode(False)
     yield
-    privileged.context.set_client_mode(client_mode)
+    context.set_client_mode(client_mode)
 
 
 def read(names: set[str], members_of: Collection[str] = ()) -> dict[Key, Found]:
@@ -297,10 +300,9 @@ def test_altname_of_a_link_is_seen_as_that_link() -> None:
 
 
 def test_tap_that_cannot_be_tagged_does_not_stay() -> None:
-    """Nor if the helper is killed before the owner tag: the tap is made to last after it."""
-    order = {"verb": "make", "kind": "tun", "name": "tap-a", "index": 0, "alias": "x" * 300,
-             "fields": {"up": True}}  # fmt: skip
-    failures = privileged.create([order])
+    """Nor if the helper is killed before that: the tap is made to last after it."""
+    with Socket() as netlink:
+        failures = create(netlink, [CreateTap(name="tap-a", owner="x" * 300, up=True)])
     assert failures.keys() == {"tap-a"}
     assert "tap-a" not in links()
 

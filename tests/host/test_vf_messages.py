@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
+from vif_agent.helper.orders import SetVf
 from vif_agent.host.netlink import vf_messages
 from vif_agent.resources import LINK_STATES, NO_MAC
 
@@ -69,7 +71,8 @@ def _attributes(number: int, vf: dict[str, Any]) -> list[list[Any]]:
 
 @given(st.integers(1, 1 << 20), st.integers(0, 255), vfs)
 def test_each_setting_is_what_pyroute2_reads(index: int, number: int, vf: dict[str, Any]) -> None:
-    for words, request in vf_messages.settings(index, number, vf):
+    order = SetVf(name="0000:03:10.1", index=index, number=number, **vf)
+    for words, request in vf_messages.settings(order):
         field = words.split()[-1]
         attribute, name, theirs = THEIRS[field]
         ((told, value),) = _decoded(request.encode(1))
@@ -111,8 +114,7 @@ def test_setting_that_the_driver_does_not_tell(field: str) -> None:
 
 
 def test_mac_comes_first_when_taken_and_last_when_restored() -> None:
-    taken = {"trust": True, "vlan": 5, "mac": MAC}
-    assert [field for field, _ in vf_messages.settings(7, 0, taken)] == ["mac", "vlan", "trust"]
-    restored = {**taken, "mac": NO_MAC}
-    order = [field for field, _ in vf_messages.settings(7, 0, restored)]
-    assert order == ["vlan", "trust", "mac"]
+    taken = SetVf(name="0000:03:10.1", index=7, number=0, trust=True, vlan=5, mac=MAC)
+    assert [field for field, _ in vf_messages.settings(taken)] == ["mac", "vlan", "trust"]
+    restored = dataclasses.replace(taken, mac=NO_MAC)
+    assert [field for field, _ in vf_messages.settings(restored)] == ["vlan", "trust", "mac"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.real_host import ip, links
 from tests.support.sysfs import CARD, Sysfs
-from vif_agent.helper import privileged
+from vif_agent.helper.process import context
 from vif_agent.host import vfs
 from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
@@ -24,10 +24,10 @@ ADDRESS, OTHER = "0000:03:10.1", "0000:03:10.3"
 
 @pytest.fixture
 def in_process() -> Iterator[None]:
-    client_mode = privileged.context.client_mode
-    privileged.context.set_client_mode(False)
+    client_mode = context.client_mode
+    context.set_client_mode(False)
     yield
-    privileged.context.set_client_mode(client_mode)
+    context.set_client_mode(client_mode)
 
 
 @pytest.fixture

@@ -119,13 +119,13 @@ def _start(lock: "Lock") -> int:
     from vif_agent.bus import transport
     from vif_agent.daemon.agent import Agent
     from vif_agent.errors import VifAgentError
-    from vif_agent.helper import privileged
+    from vif_agent.helper import process
+    from vif_agent.helper.allowed import Allowed
     from vif_agent.host.netlink.event_socket import Events
 
-    options = cfg.CONF.vif_agent
-    owner = checks.tap_owner(cfg.CONF)
+    allowed = Allowed.from_conf(cfg.CONF, checks.tap_owner(cfg.CONF))
     events = Events()  # while we have the capability
-    privileged.start(options.tun_device, owner, options.helper_timeout)
+    process.start(allowed, cfg.CONF.vif_agent.helper_timeout)
     try:
         transport.check_url(cfg.CONF)
         agent = Agent(cfg.CONF, events)

@@ -45,7 +45,8 @@ NETWORK: list[cfg.Opt] = [
         metavar="DEVICE",
         help="Devices of this host, e.g. eth4,bond*, that a cast may name itself, in the network's "
         "meta.bridge_interface or in vif_details:physical_interface (macvtap), besides those of "
-        "physical_interface_mappings. No other device is touched.",
+        "physical_interface_mappings. No other device is touched. And linux bridges that others "
+        "have made and a port may join, besides those of bridge_mappings and those called brq...",
     ),
     cfg.Opt(
         "bridge_mappings",

@@ -63,6 +63,7 @@ def host_and_engine(
     timeout = conf.ovs.ovsdb_timeout
     limits, cards = _limits(conf.commands), conf.sriov.cards
     host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards, events=events)
+    host.remember(store.links())
     return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
 
 

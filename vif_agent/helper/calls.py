@@ -1,84 +1,60 @@
-"""Calls to the privileged process: what becomes of them when it dies, or hangs.
+"""What the helper does upon a call: the entry points of its channel.
 
-Only a restart of the agent brings a helper back, and that is safe at any line: so one that hangs
-(in the kernel's lock for links, in a driver) is killed, and the agent ends as if it had died.
+Each takes orders as plain data (``codec.to_plain``), and answers with what failed and why.
 """
 
-import contextlib
-import itertools
-import logging
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from vif_agent.errors import HelperGone
-from vif_agent.private_names import oslo_privsep as private
-
-LOG = logging.getLogger(__name__)
-
-#: seconds: of one call by default, and more for each link in it (an old bridge takes 0.02)
-LIMIT_SECONDS = 60.0
-_LINK_SECONDS = 0.1
-_DYING_SECONDS = 5.0
+from vif_agent.helper import create as creating
+from vif_agent.helper import delete as deleting
+from vif_agent.helper import functions
+from vif_agent.helper.codec import Plain, from_plain
+from vif_agent.helper.known import KNOWN
+from vif_agent.helper.looked import Looks
+from vif_agent.helper.orders import DeleteLink, Failures, LinkOrder, SetVf
+from vif_agent.helper.process import context
+from vif_agent.host.netlink import firewall
+from vif_agent.host.netlink.rtnetlink import Socket
+from vif_agent.host.nic_migration import migrate
+from vif_agent.host.nic_migration.network_state import End
+from vif_agent.ownership import SHARED
 
 
-class Helper:
-    """Around every call to an entry point of ``context``: ``with helper(): ...``."""
+@context.entrypoint
+def create(orders: Sequence[Plain]) -> Failures:
+    """Make and change links."""
+    with Socket() as netlink:
+        return creating.create(netlink, from_plain(orders, LinkOrder))
 
-    def __init__(self, context: Any) -> None:
-        self._context = context
-        self._limit = LIMIT_SECONDS
-        self._numbers = itertools.count()
-        self._until: dict[int, float] = {}
-        self._on_death: Callable[[], None] = lambda: None
 
-    @contextlib.contextmanager
-    def __call__(self, links: int = 0) -> Iterator[None]:
-        """privsep would start a dead helper anew by sudo, which we do not have."""
-        if private.runs_here(self._context):
-            yield
-            return
-        if not private.lives(self._context):
-            raise HelperGone("the privileged helper is not running")
-        number = next(self._numbers)
-        self._until[number] = time.monotonic() + self._limit + links * _LINK_SECONDS
-        try:
-            yield
-        except OSError as error:
-            # a call that is being sent meets the end of the channel before its reader does
-            if isinstance(error, ConnectionError) or not private.lives(self._context):
-                raise HelperGone("the privileged helper has died") from error
-            raise
-        finally:
-            del self._until[number]
+@context.entrypoint
+def delete(orders: Sequence[Plain]) -> Failures:
+    with Socket() as netlink:
+        return deleting.delete(netlink, from_plain(orders, DeleteLink))
 
-    def on_death(self, call: Callable[[], None]) -> None:
-        """It is called on a thread of ours, and must only take note."""
-        self._on_death = call
 
-    def watch(self, pid: int, limit: float) -> None:
-        self._limit = limit
-        for work, arguments in ((self._fail_calls_of_the_dead, ()), (self._end_if_late, (pid,))):
-            threading.Thread(target=work, args=arguments, name="helper-watch", daemon=True).start()
+@context.entrypoint
+def set_vfs(orders: Sequence[Plain]) -> Failures:
+    with Socket() as netlink:
+        return functions.set_vfs(netlink, from_plain(orders, SetVf))
 
-    def _fail_calls_of_the_dead(self) -> None:
-        """Nobody may wait for a helper that has gone."""
-        private.wait_for_end(self._context)
-        private.fail_calls(self._context, OSError("the privileged helper has gone"))
-        self._on_death()
 
-    def _end_if_late(self, pid: int) -> None:
-        while not self._is_late():
-            time.sleep(self._limit / 4)
-        LOG.critical("The privileged helper has not answered for %g s: killing it", self._limit)
-        os.kill(pid, signal.SIGKILL)
-        time.sleep(_DYING_SECONDS)
-        if self._is_late():  # in the kernel, where no signal reaches it
-            LOG.critical("The privileged helper does not even die: ending")
-            os._exit(1)
+@context.entrypoint
+def remember_bridges(indexes: Sequence[int]) -> None:
+    """Those of ours among these: what belongs to them, in case somebody deletes them."""
+    with Socket() as netlink:
+        for link in Looks(netlink, indexes, ()).by_index.values():
+            if link.kind == "bridge" and link.owner == SHARED:
+                migrate.remember(netlink, End(link.index, link.name))
 
-    def _is_late(self) -> bool:
-        return any(until < time.monotonic() for until in list(self._until.values()))
+
+@context.entrypoint
+def dropping_chains(families: Sequence[int]) -> list[str]:
+    """The firewall's base chains at FORWARD that drop what no rule of theirs lets pass."""
+    return firewall.dropping(families)
+
+
+@context.entrypoint
+def remember(links: Mapping[int, tuple[str, str]]) -> None:
+    """Kind and owner, by index, of what had our tag in this boot; heard once, at the start."""
+    KNOWN.be_told(links)

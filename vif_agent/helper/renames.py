@@ -3,22 +3,21 @@
 import errno
 from collections.abc import Sequence
 
-from vif_agent.helper.orders import Failures, Order, raise_link
-from vif_agent.helper.policy import checked
+from vif_agent.helper.messages import raise_link
+from vif_agent.helper.orders import ChangeLink, Failures, LinkOrder
 from vif_agent.host.netlink import iflink
 from vif_agent.host.netlink.rtnetlink import SET, LinkRequest, Socket, text
 
 
-def rename(netlink: Socket, orders: Sequence[Order], failures: Failures) -> None:
+def rename(netlink: Socket, orders: Sequence[LinkOrder], failures: Failures) -> None:
     """Those of the orders whose device is ``called`` otherwise now."""
     for order in orders:
-        if order["verb"] != "change" or not order["called"]:
+        if not isinstance(order, ChangeLink) or not order.called:
             continue
-        index, name = order["index"], checked(order["name"])
-        named = LinkRequest(SET, text(iflink.IFNAME, name), index)
+        named = LinkRequest(SET, text(iflink.IFNAME, order.name), order.index)
         (answer,) = netlink.ask([named])
         if answer.errno == errno.EBUSY:  # Linux before 6.2, for what is up
-            lowered = LinkRequest(SET, index=index, change=iflink.UP)
-            _, answer, _ = netlink.ask([lowered, named, raise_link(index)])
+            lowered = LinkRequest(SET, index=order.index, change=iflink.UP)
+            _, answer, _ = netlink.ask([lowered, named, raise_link(order.index)])
         if answer.errno:
-            failures[name] = (answer.errno, f"rename of {order['called']}: {answer.text}")
+            failures[order.name] = (answer.errno, f"rename of {order.called}: {answer.text}")

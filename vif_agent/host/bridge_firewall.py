@@ -6,7 +6,8 @@ import time
 from collections.abc import Collection, Mapping
 
 from vif_agent.errors import HelperGone
-from vif_agent.helper import privileged
+from vif_agent.helper import calls
+from vif_agent.helper.process import helper
 from vif_agent.host.netlink import firewall
 from vif_agent.ownership import SHARED, Found
 from vif_agent.resources import Bridge, Key
@@ -48,6 +49,6 @@ def _with(found: Found, words: str) -> Found:
 def _dropping(families: Collection[int]) -> list[str]:
     """The kernel shows chains to CAP_NET_ADMIN only."""
     chains: list[str] = []
-    with contextlib.suppress(HelperGone), privileged.helper():
-        chains = privileged.dropping_chains(families)
+    with contextlib.suppress(HelperGone), helper():
+        chains = calls.dropping_chains(families)
     return chains

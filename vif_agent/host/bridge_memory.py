@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from vif_agent.errors import HelperGone
-from vif_agent.helper import privileged
+from vif_agent.helper import calls
+from vif_agent.helper.process import helper
 from vif_agent.ownership import SHARED, Found
 from vif_agent.resources import Bridge, Key
 
@@ -23,8 +24,8 @@ class BridgeMemory:
     def note(self, found: Mapping[Key, Found], everything: bool = False) -> None:
         """Tell the helper, where one of these bridges is not as it was last told."""
         if stale := dict.fromkeys(self._stale(found.values(), everything)):
-            with contextlib.suppress(HelperGone), privileged.helper(len(stale)):
-                privileged.remember_bridges([*stale])
+            with contextlib.suppress(HelperGone), helper(len(stale)):
+                calls.remember_bridges([*stale])
 
     def _stale(self, found: Collection[Found], everything: bool) -> Iterator[int]:
         for bridge in found:

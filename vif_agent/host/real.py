@@ -1,11 +1,12 @@
 """The host as the engine sees it: read it, and apply a plan to it."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vif_agent.errors import NotYet, Problem, VifAgentError
-from vif_agent.helper import privileged
+from vif_agent.helper import calls
+from vif_agent.helper.process import helper
 from vif_agent.host import vfs
 from vif_agent.host.bridge_firewall import BridgeFirewall
 from vif_agent.host.bridge_memory import BridgeMemory
@@ -47,6 +48,12 @@ class RealHost:
         self._firewall = BridgeFirewall()
         self.commands = Commands(limits or Limits(), self._changed)
 
+    def remember(self, links: Mapping[str, tuple[int, str, str]]) -> None:
+        """Of an earlier process, by name: index, kind and owner of links that were ours. It must
+        come before anybody is heard on the bus: the helper believes it once."""
+        with helper():
+            calls.remember({index: (kind, owner) for index, kind, owner in links.values()})
+
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
         self._watch.start()
@@ -72,7 +79,7 @@ class RealHost:
     def on_death(self, call: Callable[[], None]) -> None:
         """When nothing can be changed any more; reading goes on. It is called on a thread of ours,
         and must only take note."""
-        privileged.helper.on_death(call)
+        helper.on_death(call)
 
     @property
     def events_lost(self) -> int:

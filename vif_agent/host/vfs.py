@@ -5,8 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from vif_agent.errors import NotYet, Problem
-from vif_agent.helper import privileged
-from vif_agent.helper.orders import Order
+from vif_agent.helper import calls
+from vif_agent.helper.codec import to_plain
+from vif_agent.helper.orders import SetVf
+from vif_agent.helper.process import helper
 from vif_agent.host.netlink import iflink, vf_messages
 from vif_agent.host.netlink.links import problem
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number, text
@@ -38,8 +40,8 @@ def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
     orders = [_order(s, numbers[s.key.name][1]) for s in steps if s.key.name in numbers]
     if not orders:
         return {}
-    with privileged.helper():
-        failures = privileged.change_vfs(orders)
+    with helper():
+        failures = calls.set_vfs([to_plain(order) for order in orders])
     return {Key(VF, address): problem(address, *failure) for address, failure in failures.items()}
 
 
@@ -67,12 +69,11 @@ def _found(address: str, index: int, fields: Mapping[str, Any], pci: Pci) -> Fou
     return Found(vf, index=index, others=frozenset({"mac"} if guests else ()))
 
 
-def _order(step: Step, number: int) -> Order:
+def _order(step: Step, number: int) -> SetVf:
     """Only what differs; but both rates, which are set as one."""
     assert step.found
-    fields = {d.field: d.wanted for d in step.differences}
+    fields: dict[str, Any] = {d.field: d.wanted for d in step.differences}
     if fields.keys() & set(_RATES):
         living = dataclasses.asdict(step.found.resource)
         fields = {**{rate: living[rate] or 0 for rate in _RATES}, **fields}
-    name, index = step.key.name, step.found.index
-    return {"name": name, "index": index, "number": number, "fields": fields}
+    return SetVf(name=step.key.name, index=step.found.index, number=number, **fields)

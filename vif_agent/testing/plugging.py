@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vif_agent.helper import privileged
-from vif_agent.helper.policy import TAPS
+from vif_agent.helper.allowed import Allowed, allowing
+from vif_agent.helper.process import context
 from vif_agent.host.commands import Limits
 from vif_agent.host.real import RealHost
 from vif_agent.ports.port import PLUG, UNPLUG, Port, PortRequest
@@ -104,25 +104,21 @@ def real_host(
 ) -> Iterator[RealHost]:
     """The scratch host as the engine sees it; afterwards it is as it was."""
     host = RealHost(scratch.ovs.connection, 10, sysfs, limits, cards)
-    before, TAPS.device = TAPS.device, tun
-    try:
-        with running(host, scratch):
-            yield host
-    finally:
-        TAPS.device = before
+    with allowing(Allowed(tun_device=tun)), running(host, scratch):
+        yield host
 
 
 @contextlib.contextmanager
 def running(host: RealHost, scratch: ScratchHost) -> Iterator[None]:
     """With its helper in this process; afterwards the scratch host is as it was."""
-    client_mode = privileged.context.client_mode
-    privileged.context.set_client_mode(False)
+    client_mode = context.client_mode
+    context.set_client_mode(False)
     host.start()
     try:
         yield
     finally:
         host.stop()
-        privileged.context.set_client_mode(client_mode)
+        context.set_client_mode(client_mode)
         sweep(scratch)
 
 

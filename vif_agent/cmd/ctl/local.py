@@ -20,8 +20,8 @@ from vif_agent.config import checks
 from vif_agent.daemon import agent, systemd
 from vif_agent.daemon.operations import Operations
 from vif_agent.errors import OvsdbUnavailable, VifAgentError
-from vif_agent.helper import privileged
-from vif_agent.helper.policy import TAPS
+from vif_agent.helper.allowed import Allowed, allow
+from vif_agent.helper.process import context
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host import loader
 from vif_agent.ports.port import Port
@@ -44,8 +44,8 @@ class Local:
         self._conf = conf
         self._state = Path(conf.state_path)
         _must_exist(agent.store_path(conf))
-        privileged.context.set_client_mode(False)  # reading takes no capability
-        TAPS.device, TAPS.owner = conf.vif_agent.tun_device, checks.tap_owner(conf)
+        context.set_client_mode(False)  # reading takes no capability
+        allow(Allowed.from_conf(conf, checks.tap_owner(conf)))
         try:
             self._store = Store(agent.store_path(conf))
             plugins = loader.load(conf)

@@ -1,15 +1,30 @@
 """Links on the unprivileged side: steps become orders to the helper."""
 
+import dataclasses
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vif_agent import ownership
 from vif_agent.errors import HostRefused, NotYet, Problem
-from vif_agent.helper import privileged
-from vif_agent.helper.orders import IPV6_MTU, Order
-from vif_agent.plan.steps import MAKE, Step
-from vif_agent.resources import LINK, Key, Link
+from vif_agent.helper import calls
+from vif_agent.helper.codec import to_plain
+from vif_agent.helper.ipv6 import IPV6_MTU
+from vif_agent.helper.orders import (
+    ChangeExternal,
+    ChangeLink,
+    CreateBridge,
+    CreateLink,
+    CreateTap,
+    CreateVeth,
+    CreateVlan,
+    CreateVxlan,
+    DeleteLink,
+    LinkOrder,
+    MoveNic,
+)
+from vif_agent.helper.process import helper
+from vif_agent.plan.steps import MAKE, REMAKE, Step
+from vif_agent.resources import LINK, Key, Link, Nic
 
 #: gone or come under our hands, short of memory, upon a device that is down, or with another one
 #: in the way, full or too small: look again and it may be well
@@ -24,19 +39,19 @@ def create(steps: Sequence[Step]) -> dict[Key, Problem]:
     """Make and change links; what failed, by key."""
     if not steps:
         return {}
-    with privileged.helper(len(steps)):
-        failures = privileged.create([_order(step) for step in steps])
+    with helper(len(steps)):
+        failures = calls.create([to_plain(_order(step)) for step in steps])
     return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
 
 
 def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
     """Remove links; what stays, by key."""
-    keys = {step.found.index: step.key for step in steps if step.found}
-    if not keys:
+    orders = [DeleteLink(name=s.key.name, index=s.found.index) for s in steps if s.found]
+    if not orders:
         return {}
-    with privileged.helper(len(keys)):
-        failures = privileged.delete(list(keys))
-    return {keys[index]: problem(keys[index].name, *told) for index, told in failures.items()}
+    with helper(len(orders)):
+        failures = calls.delete([to_plain(order) for order in orders])
+    return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
 
 
 def problem(name: str, code: int, text: str) -> Problem:
@@ -44,23 +59,53 @@ def problem(name: str, code: int, text: str) -> Problem:
     return kind(f"{name}: {text} [{errno.errorcode.get(code, code)}]").problem
 
 
-def _order(step: Step) -> Order:
+#: the order that creates each kind
+_CREATING: Mapping[str, type[CreateLink]] = {
+    "bridge": CreateBridge,
+    "tun": CreateTap,
+    "veth": CreateVeth,
+    "vlan": CreateVlan,
+    "vxlan": CreateVxlan,
+}
+
+
+def _order(step: Step) -> LinkOrder:
     """All wanted fields of a new device, only the differing ones of a living one."""
-    fields = step.resource.specified()
-    if step.verb != MAKE and step.verb != "remake":
-        differing = {d.field for d in step.differences}
-        fields = {k: v for k, v in fields.items() if k in differing} | _ipv6_stays_off(step)
-        if "other_mac" in fields:  # which the move does
-            fields["master"] = step.resource.specified()["master"]
-    return {
-        "verb": step.verb,
-        "kind": step.resource.kind,
-        "name": step.resource.name,
-        "called": step.found.called if step.found else "",
-        "index": step.found.index if step.found else 0,
-        "alias": "" if step.resource.external else ownership.alias(step.owner),
-        "fields": fields,
-    }
+    index = step.found.index if step.found else 0
+    if step.verb in (MAKE, REMAKE):
+        kind = _CREATING[step.resource.kind]
+        fields = _fields_of(kind, step.resource.specified())
+        return kind(name=step.resource.name, owner=step.owner, replaces=index, **fields)
+    fields = _changes(step)
+    if isinstance(step.resource, Nic):
+        bridge = fields.pop("master", fields.get("addressed"))
+        fields = _fields_of(MoveNic, {**fields, "bridge": bridge})
+        return MoveNic(name=step.resource.name, index=index, port=step.owner, **fields)
+    if step.resource.external:
+        fields = _fields_of(ChangeExternal, fields)
+        return ChangeExternal(name=step.resource.name, index=index, port=step.owner, **fields)
+    return ChangeLink(
+        name=step.resource.name,
+        owner=step.owner,
+        index=index,
+        called=step.found.called if step.found else "",
+        **_fields_of(ChangeLink, fields),
+    )
+
+
+def _changes(step: Step) -> dict[str, Any]:
+    differing = {d.field for d in step.differences}
+    wanted = step.resource.specified()
+    fields = {k: v for k, v in wanted.items() if k in differing} | _ipv6_stays_off(step)
+    if "other_mac" in fields:  # which the move does
+        fields["master"] = wanted["master"]
+    return fields
+
+
+def _fields_of(kind: type[LinkOrder], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without those that are no field of this order, for they only tell."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    return {k: v for k, v in fields.items() if k in known}
 
 
 def _ipv6_stays_off(step: Step) -> dict[str, Any]:

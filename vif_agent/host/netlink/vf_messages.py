@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vif_agent.helper.orders import SetVf
 from vif_agent.host.netlink import iflink
 from vif_agent.host.netlink.rtnetlink import SET, LinkRequest, attributes, each_attribute, raw
 from vif_agent.resources import LINK_STATES, NO_MAC
@@ -49,34 +50,44 @@ def _second(info: Mapping[int, bytes], attribute: int) -> int | None:
     return None if value == _NOT_TOLD else value
 
 
-def settings(
-    index: int, number: int, fields: Mapping[str, Any]
-) -> Iterator[tuple[str, LinkRequest]]:
+def settings(order: SetVf) -> Iterator[tuple[str, LinkRequest]]:
     """A message for each thing, so that an error says which it was.
 
     The MAC says whose the VF is: it comes first when a port takes the VF, so that a crash in
     between leaves what can be restored; and last when it is restored.
     """
-    first = [] if fields.get("mac") == NO_MAC else ["mac"]
-    last = ["mac"] if fields.get("mac") == NO_MAC else []
+    first = [] if order.mac == NO_MAC else ["mac"]
+    last = ["mac"] if order.mac == NO_MAC else []
     for field in (*first, "vlan", "spoof_check", "trust", "link_state", "max_tx_rate", *last):
-        if field in fields:
-            attribute = _packed(field, number, fields)
-            listed = raw(iflink.VFINFO_LIST, raw(iflink.VF_INFO, attribute))
-            yield _WORDS.get(field, field), LinkRequest(SET, listed, index)
+        if getattr(order, field) is not None:
+            yield _WORDS.get(field, field), _request(order, _packed(field, order))
 
 
-def _packed(field: str, number: int, fields: Mapping[str, Any]) -> bytes:
-    value = fields[field]
+def other_no_mac(order: SetVf) -> LinkRequest:
+    """For a driver that refuses a MAC of zeros."""
+    return _request(order, _packed_mac(order.number, OTHER_NO_MAC))
+
+
+def _request(order: SetVf, attribute: bytes) -> LinkRequest:
+    listed = raw(iflink.VFINFO_LIST, raw(iflink.VF_INFO, attribute))
+    return LinkRequest(SET, listed, order.index)
+
+
+def _packed(field: str, order: SetVf) -> bytes:
+    value, number = getattr(order, field), order.number
     if field == "mac":
-        mac = bytes.fromhex(value.replace(":", ""))
-        return raw(iflink.VF_MAC, struct.pack("=I32s", number, mac))
+        return _packed_mac(number, value)
     if field == "vlan":
         return raw(iflink.VF_VLAN, struct.pack("=III", number, value, 0))
     if field == "link_state":
         state = LINK_STATES.index(value)
         return raw(iflink.VF_LINK_STATE, struct.pack("=II", number, state))
     if field == "max_tx_rate":
-        rates = (fields["min_tx_rate"], value)
+        rates = (order.min_tx_rate or 0, value)
         return raw(iflink.VF_RATE, struct.pack("=III", number, *rates))
     return raw(_SWITCHES[field], struct.pack("=II", number, value))
+
+
+def _packed_mac(number: int, mac: str) -> bytes:
+    packed = bytes.fromhex(mac.replace(":", ""))
+    return raw(iflink.VF_MAC, struct.pack("=I32s", number, packed))

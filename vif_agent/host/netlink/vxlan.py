@@ -24,17 +24,19 @@ _GROUP = {4: iflink.VXLAN_GROUP, 6: iflink.VXLAN_GROUP6}
 _LOCAL = {4: iflink.VXLAN_LOCAL, 6: iflink.VXLAN_LOCAL6}
 
 
-def creation(fields: Mapping[str, Any]) -> bytes:
+def creation(
+    vni: int, local: str | None, group: str | None, below: int, ttl: int | None, port: int | None
+) -> bytes:
     """``below``: the index of the device that hears the group."""
-    data = number(iflink.VXLAN_ID, fields["vni"])
-    if fields.get("local"):
-        data += _address(_LOCAL, fields["local"])
-    if fields.get("group"):
-        data += _address(_GROUP, fields["group"]) + number(iflink.VXLAN_LINK, fields["below"])
-    if "ttl" in fields:
-        data += number(iflink.VXLAN_TTL, fields["ttl"], 1)
-    if "port" in fields:
-        data += raw(iflink.VXLAN_PORT, struct.pack("!H", fields["port"]))
+    data = number(iflink.VXLAN_ID, vni)
+    if local:
+        data += _address(_LOCAL, local)
+    if group:
+        data += _address(_GROUP, group) + number(iflink.VXLAN_LINK, below)
+    if ttl is not None:
+        data += number(iflink.VXLAN_TTL, ttl, 1)
+    if port is not None:
+        data += raw(iflink.VXLAN_PORT, struct.pack("!H", port))
     return data
 
 
