@@ -180,11 +180,11 @@ def test_dry_run_shows_the_command_line(site: Site, standins: Standins, payload:
     vif = payload("midonet")
     text = site.api.plan({}, "scratch", "plug_vif", instance={}, vif=vif)
     bound = f"mm-ctl --bind-port {vif['id']} {vif['devname']}"
-    assert text["text"] == f"create: make tun {vif['devname']}\nwire: run {bound}"
+    assert text["text"] == f"create: make tun {vif['devname']}\nconnect: run {bound}"
     site.plug(vif)
     text = site.api.plan({}, "scratch", "unplug_vif", vif=vif)
     unbound = f"mm-ctl --unbind-port {vif['id']}"
-    assert text["text"] == f"connect: run {unbound}\nshrink: remove tun {vif['devname']}"
+    assert text["text"] == f"connect: run {unbound}\ndelete: remove tun {vif['devname']}"
     (step,) = text["steps"]["wire"]
     assert (step["verb"], step["fields"]) == ("run", {"command": unbound.split()})
     assert site.api.check_vif({}, "scratch", vif["id"])["ok"]

@@ -183,7 +183,7 @@ def test_device_is_kept_until_its_command_is_undone(host: Any) -> None:
     make(host, TAP_ALONE)
     host.commands.assume_done([COMMAND.key])
     plan = _undoing(host, to_delete={TAP_ALONE.key: {PORT}})
-    assert plan.render() == "connect: run true unplug\nshrink: remove tun tap-a"
+    assert plan.render() == "connect: run true unplug\ndelete: remove tun tap-a"
     assert host.apply(plan) == {}
     assert TAP_ALONE.key in host.read([TAP_ALONE.key]).found
     wait_for(lambda: _asked(host, COMMAND).ready, "the end of the command")
@@ -195,7 +195,7 @@ def test_command_runs_anew_for_a_new_device(host: Any) -> None:
     host.commands.assume_done([COMMAND.key])
     plan = plan_for(host, TAP_ALONE, COMMAND)
     assert plan.render() == (
-        "create: make tun tap-a\nwire: run true plug: device gone -> made anew"
+        "create: make tun tap-a\nconnect: run true plug: device gone -> made anew"
     )
 
 
