@@ -108,8 +108,8 @@ def _message(size: int) -> Any:
 def test_no_more_is_gathered_than_is_allowed() -> None:
     gathered = Gathered(most=1000)
     messages = [_message(600) for _ in range(3)]
-    for message in messages[:2]:  # what is too much by itself is let in all the same
-        gathered.put(message)
+    # what is too much by itself is let in all the same; who takes must be called for the first only
+    assert [gathered.put(message) for message in messages[:2]] == [True, False]
     third = threading.Thread(target=gathered.put, args=(messages[2],))
     third.start()
     third.join(0.2)

@@ -23,13 +23,14 @@ class Gathered:
         self._changed = threading.Condition()
         self._closed = False
 
-    def put(self, message: Any) -> None:
-        """Waits while there are too many, unless closed."""
+    def put(self, message: Any) -> bool:
+        """Is it the first since ``take``? Waits while there are too many, unless closed."""
         with self._changed:
             while self._bytes >= self._most and not self._closed:
                 self._changed.wait(_TICK_SECONDS)
             self._bytes += body_size(message)
             self._messages.append(message)
+            return len(self._messages) == 1
 
     def take(self) -> list[Any]:
         """All that are there, in their order; none is a good answer."""

@@ -82,12 +82,12 @@ class Intake(private.CastServer):
     def _listener(self, name: str) -> Any:
         return cast_queue.listener(self.transport, bus.EXCHANGE, name)
 
-    def came(self, message: Any) -> None:
+    def came(self, message: Any) -> bool:
         """Waits while too many bytes wait here: the rest stays on the wire."""
-        self._gathered.put(message)
+        return self._gathered.put(message)
 
     def process(self) -> None:
-        """All casts that have gathered, in their order; a later call may find none."""
+        """All casts that have gathered, in their order."""
         messages = self._gathered.take()
         try:
             self._take_in(messages)

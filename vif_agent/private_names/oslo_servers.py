@@ -170,21 +170,21 @@ class CastServer(MessageHandlingServer):  # type: ignore[misc]
         """What ``polled`` answers."""
         raise NotImplementedError
 
-    def came(self, message: Any) -> None:
-        """On the thread that reads; it reads on when this returns."""
+    def came(self, message: Any) -> bool:
+        """Is ``process`` to be called? On the thread that reads; it reads on when this returns."""
         raise NotImplementedError
 
     def process(self) -> None:
-        """On a thread of the pool, once for each message that came."""
+        """On a thread of the pool."""
         raise NotImplementedError
 
     def _create_listener(self) -> Any:
         return self.listen()
 
     def _on_incoming(self, incoming: Any) -> None:
-        for message in incoming:
-            self.came(message)
-        super()._on_incoming(incoming)
+        asked = [self.came(message) for message in incoming]
+        if any(asked):
+            super()._on_incoming(incoming)
 
     def _process_incoming(self, incoming: Any) -> None:
         self.process()
