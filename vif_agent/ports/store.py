@@ -17,6 +17,7 @@ from pathlib import Path
 
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.accepted import Accepted
+from vif_agent.ports.memory import Memory
 from vif_agent.ports.port import (
     UNPLUGGED,
     FullSet,
@@ -24,6 +25,7 @@ from vif_agent.ports.port import (
     PortRequest,
 )
 from vif_agent.ports.store_file import StoreFile, told
+from vif_agent.ports.store_reader import Reader
 from vif_agent.ports.store_writer import Writer
 from vif_agent.ports.stored import Stored
 
@@ -43,37 +45,40 @@ class Store(Stored):
         self, path: Path, boot: str | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         boot = _BOOT_ID.read_text().strip() if boot is None else boot
-        super().__init__(StoreFile(path), boot)
+        self._file = StoreFile(path)
+        self._reader = Reader(self._file, boot)
+        self._memory = Memory(self._reader)
+        super().__init__(self._memory, self._reader)
         with told():
             self._writer = Writer(self._file, boot, self._reader.age(), clock)
-        self._durable = self._seq
+        self._durable = self._memory.seq
         self.notice = self._older_copy()
 
     def _older_copy(self) -> str | None:
         """Somebody may have put back a backup: what was asked since is not in it."""
         noted = self._file.noted()
-        if noted <= self._seq:
+        if noted <= self._memory.seq:
             return None
         return (
-            f"the store is an older copy: it ends at wish {self._seq}, and {noted} were "
+            f"the store is an older copy: it ends at wish {self._memory.seq}, and {noted} were "
             "stored; cast the full set of ports, or restart nova-compute"
         )
 
     def close(self) -> None:
         """Once, at the end; what is unsaved is lost, and seen again by looking."""
-        with self._lock:
+        with self._memory.lock:
             self._file.close()
 
     def leave(self) -> None:
         """At the end of the process: all in one file, so that a copy of that is a whole one."""
         self.guard()
-        with self._lock, contextlib.suppress(StoreUnavailable), told():
+        with self._memory.lock, contextlib.suppress(StoreUnavailable), told():
             self._file.checkpoint()
 
     def guard(self) -> None:
         """Put the file back if somebody has taken it away; also where nothing is to be written."""
         try:
-            with self._lock, told():
+            with self._memory.lock, told():
                 self._file.hold()
         except StoreUnavailable as error:
             if self.notice != str(error):
@@ -98,8 +103,8 @@ class Store(Stored):
             accepted = self._accepted(filter(self._writer.first_time, items))
             self._writer.requests(accepted)
             after.update(accepted.ports)
-        with self._lock:
-            self._file.note(self._seq)
+        with self._memory.lock:
+            self._file.note(self._memory.seq)
         for text in accepted.outrun:
             LOG.warning("%s", text)
         return accepted.stale
@@ -111,18 +116,18 @@ class Store(Stored):
         """
         if seq is not None and seq <= self._durable:
             return
-        committed = self._seq
+        committed = self._memory.seq
         try:
             with told():
                 self._file.sync()
         except StoreUnavailable:
-            with self._lock, told():
+            with self._memory.lock, told():
                 self._file.renew()
         self._durable = max(self._durable, committed)
 
     def preview(self, items: Sequence[PortRequest | FullSet]) -> list[Port]:
         """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
-        with self._lock, told():
+        with self._memory.lock, told():
             accepted = self._accepted(items)
         return [port for i, port in accepted.ports.items() if i not in accepted.renewed]
 
@@ -131,14 +136,14 @@ class Store(Stored):
 
         Killed before, the next process finds it out by looking.
         """
-        with self._lock:
-            for port in self._with_results(ports):
-                self._live[port.port_id] = self._unsaved[port.port_id] = port
+        with self._memory.lock:
+            for port in self._memory.with_results(ports):
+                self._memory.live[port.port_id] = self._memory.unsaved[port.port_id] = port
 
     @property
     def unsaved(self) -> bool:
         """Are there results that no commit has taken along yet?"""
-        return bool(self._unsaved)
+        return bool(self._memory.unsaved)
 
     def save(
         self,
@@ -150,7 +155,7 @@ class Store(Stored):
         ``links``: as ``links`` is to answer from now on; None: as before.
         """
         with self._transaction() as after:
-            results = self._with_results(ports)
+            results = self._memory.with_results(ports)
             self._writer.results(results)
             after.update({port.port_id: port for port in results})
             if links is not None:
@@ -161,7 +166,7 @@ class Store(Stored):
         with self._transaction() as after:
             for port in ports:
                 self._writer.made(port)
-                if known := self._live.get(port.port_id):
+                if known := self._memory.live.get(port.port_id):
                     after[port.port_id] = known.with_made(port.made)
         self.sync()
 
@@ -178,7 +183,7 @@ class Store(Stored):
         return done
 
     def _forget_port(self, port_id: str, after: dict[str, Port]) -> str:
-        port = self._stored(port_id)
+        port = self._memory.port(port_id)
         if port and port.state != UNPLUGGED:
             self._writer.generation(port_id, 0)
             after[port_id] = dataclasses.replace(port, generation=0)
@@ -193,33 +198,20 @@ class Store(Stored):
     def _transaction(self) -> Iterator[dict[str, Port]]:
         """What is put into the dict, others see when it is committed."""
         after: dict[str, Port] = {}
-        with self._lock, told(), self._file.transaction():
-            unsaved = dict(self._unsaved)
+        with self._memory.lock, told(), self._file.transaction():
+            unsaved = dict(self._memory.unsaved)
             self._writer.results(unsaved.values())
             yield after
             self._file.commit()
-            self._take_over({**unsaved, **after})
-
-    def _take_over(self, stored: Mapping[str, Port]) -> None:
-        self._unsaved.clear()
-        self._live.update(stored)
-        for port_id, port in stored.items():
-            self._reader.unreadable.pop(port_id, None)
-            if port.state == UNPLUGGED:
-                del self._live[port_id]
-            self._seq = max(self._seq, port.seq)
+            self._memory.take_over({**unsaved, **after})
 
     def _accepted(self, items: Iterable[PortRequest | FullSet]) -> Accepted:
-        accepted = Accepted(self._stored, self._seq)
+        accepted = Accepted(self._memory.port, self._memory.seq)
         for item in items:
             if isinstance(item, FullSet):
                 accepted.take_set(
-                    item, self._live.values(), self._reader.unreadable_plugs(item.source)
+                    item, self._memory.live.values(), self._reader.unreadable_plugs(item.source)
                 )
             else:
                 accepted.take(item)
         return accepted
-
-    def _with_results(self, ports: Iterable[Port]) -> list[Port]:
-        known = ((self._stored(port.port_id), port) for port in ports)
-        return [stored.with_result(port) for stored, port in known if stored]
