@@ -5,16 +5,14 @@ Its thread alone changes the host. All others only add to the queue, and wake it
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection
 from typing import Any
 
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd
-from vif_agent.daemon.chores import NEVER
 from vif_agent.daemon.operations import unplugs_of
+from vif_agent.daemon.results import Results
 from vif_agent.errors import StoreUnavailable
-from vif_agent.ports.port import Port
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.bisecting import BisectingReconciler
 from vif_agent.reconcile.cleanup import Cleanup
@@ -22,12 +20,9 @@ from vif_agent.reconcile.engine import Engine
 from vif_agent.reconcile.outcome import Outcome
 from vif_agent.reconcile.repair_backoff import RepairBackoff
 from vif_agent.reconcile.work_queue import Reason, WorkQueue
-from vif_agent.resources import COMMAND, Key
+from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
-
-_SAVE_SECONDS = 0.02  # mostly a cast comes sooner, and they are saved with that
-_AGAIN_SECONDS = 0.5  # after the disk has refused
 
 
 class Loop:
@@ -49,19 +44,17 @@ class Loop:
         self._reconciler = BisectingReconciler(engine, lock)
         self._store = store
         self._queue = queue
-        self._report = report
+        self._results = Results(engine, store, report)
         self._cleanup = cleanup
         self._options = options
         self._feed = feed
         self._repair_backoff = RepairBackoff()
-        self._save_at = NEVER
-        self._untold: list[Port] = []
         self._status = ""
 
     @property
     def next_due(self) -> float:
         """When there is something to do that nobody wakes it for (time.monotonic)."""
-        return min(self._save_at, time.monotonic() + _AGAIN_SECONDS if self._untold else NEVER)
+        return self._results.next_due
 
     def concerns(self, key: Key) -> bool:
         """May a change of this be a reason to reconcile a port? Safe on any thread."""
@@ -91,9 +84,8 @@ class Loop:
             self._reconcile(ports, work.everywhere, requested)
         if work.everywhere:
             self._tidy(work.complete)
-        self._tell()
-        if time.monotonic() >= self._save_at:
-            self.save()
+        self._results.tell()
+        self._results.save_if_due()
         self._tell_status()
 
     def sweep(self) -> None:
@@ -103,8 +95,7 @@ class Loop:
 
     def save(self) -> None:
         """What became of ports, as far as it is not saved yet."""
-        saved = self._engine.save()
-        self._save_at = NEVER if saved else time.monotonic() + _AGAIN_SECONDS
+        self._results.save()
 
     def _put_off(self, changed: Collection[Key], ports: set[str]) -> None:
         """Events gather for a moment, and longer where somebody undoes what we do; ``ports`` are
@@ -149,24 +140,7 @@ class Loop:
         for port in outcome.finished:
             if port.problem is None:
                 self._queue.forget(port.port_id)
-        self._untold += outcome.finished
-        self._tell()
-
-    def _tell(self) -> None:
-        """Of results, once their requests are on disk: whoever hears of one may forget it."""
-        if not self._untold:
-            return
-        try:
-            self._store.sync(max(port.seq for port in self._untold))
-            self._store.note(self._untold)
-        except StoreUnavailable as error:
-            LOG.warning("What became of %d ports is told later: %s", len(self._untold), error)
-            return
-        self._save_at = min(self._save_at, time.monotonic() + _SAVE_SECONDS)
-        if any(key.space == COMMAND for port in self._untold for key in port.made):
-            self.save()  # of that there is nothing to see on the host
-        told, self._untold = self._untold, []
-        self._report.finished(told)
+        self._results.add(outcome.finished)
 
     def _tidy(self, complete: bool) -> None:
         """After a look at everything that could be seen: what belongs to no request."""

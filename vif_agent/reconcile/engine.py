@@ -233,20 +233,20 @@ class Engine:
         self, record: PortRecord, state: str, problem: Problem | None, actual: Actual
     ) -> Port | None:
         """The port as it stands now; None when there is nothing new to tell of it."""
-        before, record.reconciles_in_a_row = record.port, 0
+        before, record.progress.reconciles_in_a_row = record.port, 0
         if problem is None:
             unclaimed = (k for k in record.footprint if not self.records.claims.claimed(k))
             self._host.commands.forget(unclaimed)
             record.held = frozenset(r.key for r in record.wanted) & actual.found.keys()
             record.created_since_ready, record.restores, record.uncertain = frozenset(), (), False
-            record.waiting_since = None
+            record.progress.waiting_since = None
         made = surely_made(record, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)
         port = None
-        if not same or (problem is None and record.began is not None):
+        if not same or (problem is None and record.progress.began is not None):
             self.records.tell(port := result_of(record, state, problem, made))
         if problem is None:
-            record.began, record.undone = None, ""
+            record.progress.began, record.progress.undone = None, ""
         if state == UNPLUGGED:
             self.records.forget(before.port_id)
         return port

@@ -61,15 +61,15 @@ def of_problem(problem: Problem | None) -> Observation:
 
 
 def _note_work(record: PortRecord, steps: Iterable[Step]) -> None:
-    record.began = record.began or time.monotonic()
-    record.undone = record.undone or "; ".join(map(str, steps))
+    record.progress.began = record.progress.began or time.monotonic()
+    record.progress.undone = record.progress.undone or "; ".join(map(str, steps))
     record.held |= frozenset(r.key for r in record.wanted)
 
 
 def _changed(record: PortRecord, steps: Iterable[Step]) -> Seen:
     """Something was done for it. Time after time: the host does not keep it."""
-    record.reconciles_in_a_row += 1
-    if record.reconciles_in_a_row < _RECONCILES_IN_A_ROW:
+    record.progress.reconciles_in_a_row += 1
+    if record.progress.reconciles_in_a_row < _RECONCILES_IN_A_ROW:
         return Seen(Observation.CHANGED)
     undone = "; ".join(map(str, steps))
     return Seen(
@@ -82,8 +82,8 @@ def _waits(record: PortRecord, unready: Mapping[Key, str], timeout: float) -> Se
     awaits, now = frozenset(unready), time.monotonic()
     late = [(key, why) for key, why in unready.items() if key.space != COMMAND]
     if late:
-        record.waiting_since = record.waiting_since or now
-    if not late or now - (record.waiting_since or now) < timeout:
+        record.progress.waiting_since = record.progress.waiting_since or now
+    if not late or now - (record.progress.waiting_since or now) < timeout:
         return Seen(Observation.WAITS, awaits=awaits)
     key, why = late[0]
     kind = OvsdbUnavailable if key.space in OVS_SPACES else NotYet

@@ -54,7 +54,7 @@ def result_of(
     """A port that was ready before, under this same wish, was repaired: timed from the finding."""
     before, now, clock = record.port, time.time(), time.monotonic()
     repaired = before.ready_at is not None
-    start = (record.began or clock) if repaired else record.received
+    start = (record.progress.began or clock) if repaired else record.progress.received
     return dataclasses.replace(
         before,
         previous_specs=before.previous_specs if problem else (),
@@ -66,7 +66,7 @@ def result_of(
         done_at=now,
         ready_at=before.ready_at or (now if state == READY else None),
         elapsed_ms=(clock - start) * 1000,
-        repaired=record.undone or "it had to wait for others" if repaired else "",
+        repaired=record.progress.undone or "it had to wait for others" if repaired else "",
     )
 
 

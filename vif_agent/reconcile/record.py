@@ -1,5 +1,6 @@
 """One port as the engine knows it."""
 
+import copy
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -29,25 +30,38 @@ class Answer(NamedTuple):
 
 
 @dataclasses.dataclass(slots=True)
+class Progress:
+    """How far the port is on the way to being settled. Times are by a clock that nobody sets."""
+
+    received: float = dataclasses.field(default_factory=time.monotonic)  # its request
+    reconciles_in_a_row: int = 0  # that had something to do for it
+    began: float | None = None  # when the first of them did
+    undone: str = ""  # what it had to do
+    waiting_since: float | None = None  # when others had to do something for it
+
+
+@dataclasses.dataclass(slots=True)
 class PortRecord:
     """One port as the engine knows it."""
 
     port: Port
+    progress: Progress = dataclasses.field(default_factory=Progress)
     wanted: tuple[Resource, ...] = ()
     refused: Problem | None = None
     unanswered: bool = False  # nor refused: its plugin has not said yet
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
-    reconciles_in_a_row: int = 0  # rounds in a row that had something to do for it
-    began: float | None = None  # when the first of them did; as the next by a clock nobody sets
-    undone: str = ""  # what it had to do
-    waiting_since: float | None = None  # when others had to do something for it
-    received: float = dataclasses.field(default_factory=time.monotonic)
     created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
     restores: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
     needs_lookup: bool = False  # some of its names are the host's to say, at each look
     uncertain: bool = False  # a process before this one may have died amid its commands
     answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
+
+    def copy(self) -> "PortRecord":
+        """To try something out in."""
+        other = copy.copy(self)
+        other.progress = copy.copy(self.progress)
+        return other
 
     @property
     def claims(self) -> frozenset[Key]:

@@ -45,7 +45,7 @@ class PortRecords:
     def copy(self) -> "PortRecords":
         """To try something out in."""
         other = copy.copy(self)
-        other._by_port = {i: copy.copy(record) for i, record in self._by_port.items()}
+        other._by_port = {i: record.copy() for i, record in self._by_port.items()}
         other.claims, other._states = self.claims.copy(), self._states.copy()
         other._standing = {key: set(above) for key, above in self._standing.items()}
         other.pending_deletes = set(self.pending_deletes)
@@ -61,7 +61,9 @@ class PortRecords:
         record.held |= frozenset(r.key for r in (known.wanted if known else ()))
         record.uncertain = known.uncertain if known else stored
         waited = time.time() - port.received_at
-        record.received -= waited if 0 < waited < _A_DAY else 0  # else the clock was set meanwhile
+        record.progress.received -= (
+            waited if 0 < waited < _A_DAY else 0
+        )  # else the clock was set meanwhile
         self._desired.ask(record)
         self._replace(port.port_id, record)
 
@@ -131,7 +133,7 @@ class PortRecords:
 
     def waiting(self) -> int:
         """How many ports wait for others: Open vSwitch, the kernel."""
-        return sum(record.waiting_since is not None for record in self)
+        return sum(record.progress.waiting_since is not None for record in self)
 
     def _replace(self, port_id: str, record: PortRecord | None) -> None:
         before = self._by_port.pop(port_id, None)

@@ -1,0 +1,69 @@
+"""What became of ports: told at once, and saved a moment later.
+
+A port's result needs no disk, for the next start finds it by looking; but its request must be there
+first.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+
+from vif_agent.bus.report import Report
+from vif_agent.daemon.chores import NEVER
+from vif_agent.errors import StoreUnavailable
+from vif_agent.ports.port import Port
+from vif_agent.ports.store import Store
+from vif_agent.reconcile.engine import Engine
+from vif_agent.resources import COMMAND
+
+LOG = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 0.02  # mostly a cast comes sooner, and they are saved with that
+_AGAIN_SECONDS = 0.5  # after the disk has refused
+
+
+class Results:
+    """Used by the loop's thread alone."""
+
+    def __init__(self, engine: Engine, store: Store, report: Report) -> None:
+        self._engine = engine
+        self._store = store
+        self._report = report
+        self._save_at = NEVER
+        self._untold: list[Port] = []
+
+    @property
+    def next_due(self) -> float:
+        """When to come again (time.monotonic)."""
+        return min(self._save_at, time.monotonic() + _AGAIN_SECONDS if self._untold else NEVER)
+
+    def add(self, ports: Iterable[Port]) -> None:
+        """Tell of these, and of those that could not be told of yet."""
+        self._untold += ports
+        self.tell()
+
+    def tell(self) -> None:
+        """Of results, once their requests are on disk: whoever hears of one may forget it."""
+        if not self._untold:
+            return
+        try:
+            self._store.sync(max(port.seq for port in self._untold))
+            self._store.note(self._untold)
+        except StoreUnavailable as error:
+            LOG.warning("What became of %d ports is told later: %s", len(self._untold), error)
+            return
+        self._save_at = min(self._save_at, time.monotonic() + _SAVE_SECONDS)
+        if any(key.space == COMMAND for port in self._untold for key in port.made):
+            self.save()  # of that there is nothing to see on the host
+        told, self._untold = self._untold, []
+        self._report.finished(told)
+
+    def save_if_due(self) -> None:
+        """What no cast has taken along to the disk meanwhile."""
+        if time.monotonic() >= self._save_at:
+            self.save()
+
+    def save(self) -> None:
+        """Now, all that is not saved yet."""
+        saved = self._engine.save()
+        self._save_at = NEVER if saved else time.monotonic() + _AGAIN_SECONDS
