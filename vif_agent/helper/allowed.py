@@ -24,6 +24,7 @@ class Allowed:
 
     @classmethod
     def from_conf(cls, conf: Any, tap_owner: int | None = None) -> "Allowed":
+        """The options that name what is not a port's own; ``tap_owner`` is a uid."""
         network = conf.network
         devices = (*network.physical_interface_mappings.values(), *network.interfaces)
         return cls(
@@ -39,6 +40,7 @@ _given = Allowed()
 
 
 def allowed() -> Allowed:
+    """In the helper what was given at the fork; else what ``allow`` was given last."""
     return _given
 
 
@@ -50,6 +52,7 @@ def allow(what: Allowed) -> None:
 
 @contextlib.contextmanager
 def allowing(what: Allowed) -> Iterator[None]:
+    """For as long as the ``with``, in this process."""
     before = _given
     allow(what)
     try:
@@ -59,4 +62,5 @@ def allowing(what: Allowed) -> Iterator[None]:
 
 
 def names(patterns: Collection[str], words: Collection[str]) -> bool:
+    """Does any pattern fit any of the words?"""
     return any(fnmatchcase(word, pattern) for pattern in patterns for word in words)

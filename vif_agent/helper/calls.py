@@ -29,12 +29,14 @@ def create(orders: Sequence[Plain]) -> Failures:
 
 @context.entrypoint
 def delete(orders: Sequence[Plain]) -> Failures:
+    """By index, what carries the agent's tag; those that stay, and why."""
     with Socket() as netlink:
         return deleting.delete(netlink, from_plain(orders, DeleteLink))
 
 
 @context.entrypoint
 def set_vfs(orders: Sequence[Plain]) -> Failures:
+    """Of cards that the configuration names; those that failed, and why."""
     with Socket() as netlink:
         return functions.set_vfs(netlink, from_plain(orders, SetVf))
 

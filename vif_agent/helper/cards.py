@@ -28,6 +28,7 @@ def is_of_card(device: str, cards: tuple[str, ...]) -> bool:
 
 
 def is_card(device: str, cards: tuple[str, ...]) -> bool:
+    """By its name or PCI address, is it among ``cards``?"""
     address = _target(_NETS / device / "device")
     return names(cards, [device, address] if address else [device])
 

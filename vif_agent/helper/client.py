@@ -60,6 +60,7 @@ class Helper:
         self._on_death = call
 
     def watch(self, pid: int, limit: float) -> None:
+        """From two threads: does it live, and does it answer within ``limit`` seconds?"""
         self._limit = limit
         for work, arguments in ((self._fail_calls_of_the_dead, ()), (self._end_if_late, (pid,))):
             threading.Thread(target=work, args=arguments, name="helper-watch", daemon=True).start()

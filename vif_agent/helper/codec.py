@@ -43,6 +43,7 @@ def from_plain(data: Iterable[object], *kinds: type[_OrderT]) -> list[_OrderT]:
 
 
 def is_device_name(name: object) -> bool:
+    """Never "all" or "default", which are no devices to sysctl."""
     return isinstance(name, str) and bool(DEVICE_NAME.match(name)) and name not in _NO_DEVICES
 
 

@@ -40,6 +40,7 @@ from vif_agent.host.nic_migration import migrate
 
 
 def create(netlink: Socket, orders: Sequence[LinkOrder]) -> Failures:
+    """First the policy, for all; what it lets pass is made and changed. Who failed, and why."""
     KNOWN.see(netlink)
     looks = Looks(netlink, *links_to_see(orders, KNOWN))
     policy = Policy(allowed(), KNOWN, looks, orders)

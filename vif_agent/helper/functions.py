@@ -14,6 +14,7 @@ from vif_agent.resources import NO_MAC
 
 
 def set_vfs(netlink: Socket, orders: Sequence[SetVf]) -> Failures:
+    """Each by itself; the first refusal of one ends that one."""
     failures: Failures = {}
     policy = Policy(allowed(), KNOWN, Looks(netlink, {order.index for order in orders}, ()))
     for order in orders:

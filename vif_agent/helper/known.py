@@ -38,18 +38,22 @@ class KnownLinks:
             self._links = {**links, **self._links}
 
     def note_tagged(self, links: Iterable[Looked]) -> None:
+        """What was seen with a tag of the agent's."""
         for link in links:
             if link.owner is not None:
                 self.note(link.index, link.kind, link.owner)
 
     def note(self, index: int, kind: str, owner: str) -> None:
+        """The link of this index is that owner's."""
         self._links[index] = kind, owner
 
     def forget(self, indexes: Iterable[int]) -> None:
+        """They are gone."""
         for index in indexes:
             self._links.pop(index, None)
 
     def owner_of(self, index: int) -> str | None:
+        """A port's id or "shared"; None for what has not been seen as ours."""
         return self._links.get(index, ("", None))[1]
 
     def was(self, link: Looked, owner: str) -> bool:

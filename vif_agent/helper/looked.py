@@ -34,10 +34,12 @@ class Looked:
 
     @property
     def name(self) -> str:
+        """The first; the others are alternative names."""
         return self.names[0]
 
 
 def looked(body: bytes) -> Looked:
+    """From an RTM_NEWLINK, without its header: no more than the policy asks for."""
     (index,) = struct.unpack_from("=i", body, 4)
     name, kind, alias, master = "", "", "", 0
     others: list[str] = []

@@ -51,6 +51,7 @@ def chosen_indexes(orders: Sequence[LinkOrder]) -> dict[str, int]:
 
 
 def index_of(name: str, indexes: Indexes) -> int:
+    """0 for no name; NO_DEVICE for one that is not there."""
     return indexes.get(name, NO_DEVICE) if name else 0
 
 
@@ -112,10 +113,12 @@ def _peer_end(order: CreateVeth, indexes: Indexes) -> bytes:
 
 
 def raise_link(index: int) -> LinkRequest:
+    """Up, and nothing else."""
     return LinkRequest(SET, index=index, flags=iflink.UP, change=iflink.UP)
 
 
 def tagging(order: OwnLink, index: int) -> LinkRequest:
+    """The owner's tag, and nothing else."""
     return LinkRequest(SET, text(iflink.IFALIAS, alias(order.owner)), index)
 
 

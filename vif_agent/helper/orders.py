@@ -56,6 +56,8 @@ class CreateBridge(CreateLink):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTap(CreateLink):
+    """By ioctl on the tun device that was named at the fork."""
+
     kind: ClassVar[str] = "tun"
 
     multi_queue: bool | None = None
@@ -72,6 +74,8 @@ class CreateVeth(CreateLink):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CreateVlan(CreateLink):
+    """The policy asks of ``parent`` too whether it may be touched."""
+
     kind: ClassVar[str] = "vlan"
 
     parent: str
@@ -125,6 +129,8 @@ class MoveNic(ChangeExternal):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteLink:
+    """``name`` is for the failure's text; the index counts."""
+
     name: str
     index: int
 

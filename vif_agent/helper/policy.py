@@ -52,6 +52,7 @@ class Policy:
         self._orders = {order.name: order for order in orders}
 
     def refusal(self, order: LinkOrder) -> Refusal | None:
+        """An errno and the reason; None where the order may be carried out."""
         return (
             self._of_link(order)
             or self._of_bridge(order, order.master)
@@ -161,6 +162,7 @@ class Policy:
         return _NO_TAG if link.owner is None else None
 
     def refusal_of_vf(self, order: SetVf) -> Refusal | None:
+        """As ``refusal``."""
         card = self._looks.by_index.get(order.index)
         if card is None:
             return _GONE

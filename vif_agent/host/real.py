@@ -64,6 +64,7 @@ class RealHost:
             LOG.info("%s", error)  # no more than that: a host may have no Open vSwitch
 
     def stop(self) -> None:
+        """Returns when its threads have ended."""
         self.commands.stop()
         self._ovsdb.stop()
         self._watch.stop()
@@ -98,6 +99,7 @@ class RealHost:
         indexes: Collection[int] = (),
         going: Collection[Key] = (),
     ) -> Actual:
+        """See Host."""
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
         found = self._seen(self._watch.read(names, bridges, indexes)) if names else {}
@@ -109,6 +111,7 @@ class RealHost:
             return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
 
     def read_all(self, keys: Collection[Key]) -> Actual:
+        """See Host."""
         unknown: dict[str, Problem] = {}
         try:
             rows = self._ovsdb.read_claimed()
@@ -125,6 +128,7 @@ class RealHost:
         return self._firewall.told_of(links)
 
     def look_up(self, what: str, address: str) -> str:
+        """See Host."""
         return self._pci.look_up(what, address)
 
     def _read_vfs(self, keys: Collection[Key]) -> dict[Key, Found]:

@@ -55,6 +55,7 @@ def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
 
 
 def problem(name: str, code: int, text: str) -> Problem:
+    """As errors.py has it, from an errno and the kernel's words; transient or not."""
     kind = NotYet if code in _TRANSIENT else HostRefused
     return kind(f"{name}: {text} [{errno.errorcode.get(code, code)}]").problem
 

@@ -33,6 +33,7 @@ _ATTRIBUTE = struct.Struct("=HH").unpack_from
 
 
 def text(kind: int, value: str) -> bytes:
+    """An attribute that ends with a NUL."""
     return raw(kind, value.encode() + b"\0")
 
 
@@ -77,6 +78,7 @@ class Message:
     body: bytes
 
     def encode(self, sequence: int, quiet: bool = False) -> bytes:
+        """``quiet``: the kernel answers only if it fails."""
         kind, flags = self.kind
         flags = flags & ~NLM_F_ACK if quiet else flags
         return struct.pack("=IHHII", 16 + len(self.body), kind, flags, sequence, 0) + self.body
@@ -111,6 +113,7 @@ class Socket:
         self._sequence = 0
 
     def close(self) -> None:
+        """What has not been read is lost."""
         self._socket.close()
 
     def __enter__(self) -> "Socket":
@@ -194,6 +197,7 @@ def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
 
 
 def each_attribute(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Type and payload, in their order; what is cut off ends it."""
     while start + 4 <= len(data):
         length, kind = struct.unpack_from("=HH", data, start)
         yield kind & 0x3FFF, data[start + 4 : start + length]
