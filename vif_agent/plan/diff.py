@@ -27,11 +27,7 @@ def diff(
     wants: half a port is worth nothing. What it wants no longer goes all the same: it may be that
     which is in the way.
     """
-    found = actual.found
-    cases = [
-        (kind_of(want.resource), Case(want, found.get(key), wanted, actual))
-        for key, want in wanted.items()
-    ]
+    cases = [_case(want, wanted, actual) for want in wanted.values()]
     problems = _problems(cases, actual)
     doubles = duplicates.find(wanted, actual)
     to_delete = {k: v for k, v in to_delete.items() if not any(k in t.keys for t in doubles)}
@@ -57,6 +53,12 @@ def keys_to_read(wanted: Iterable[Want], to_delete: Iterable[Key]) -> set[Key]:
         if device := kind.device(want.resource):
             keys.add(device)
     return keys
+
+
+def _case(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> tuple[Kind, Case]:
+    kind = kind_of(want.resource)
+    found, device = actual.found.get(want.resource.key), kind.device(want.resource)
+    return kind, Case(want, found, device, wanted, actual)
 
 
 def _being_undone(cases: Cases) -> set[str]:
@@ -88,9 +90,8 @@ def _steps(cases: Cases, actual: Actual, problems: Mapping[str, Problem]) -> Ite
         refused = not want.restore and all(port in problems for port in want.ports)
         if refused or kind.waits(case):
             continue
-        device = kind.device(want.resource)
-        missing = device not in actual.found and kind.makes_its_device(want.resource)
-        step = kind.step(case, new_device=device in made or missing)
+        missing = kind.makes_its_device(want.resource) and case.device not in actual.found
+        step = kind.step(case, new_device=case.device in made or missing)
         if step and step.verb in (MAKE, REMAKE):
             made.add(step.key)
         if step:

@@ -43,9 +43,13 @@ def surely_made(record: PortRecord, actual: Actual) -> frozenset[Key]:
 
     Of one that nobody has asked about, for its port is refused, it stands what was stored.
     """
-    done = {key for key, found in actual.found.items() if getattr(found.resource, "done", False)}
-    done |= record.port.made - actual.found.keys()
-    return frozenset(key for key in record.held if key.space != COMMAND or key in done)
+    return frozenset(k for k in record.held if k.space != COMMAND or _is_done(k, record, actual))
+
+
+def _is_done(command: Key, record: PortRecord, actual: Actual) -> bool:
+    if found := actual.found.get(command):
+        return bool(getattr(found.resource, "done", False))
+    return command in record.port.made
 
 
 def result_of(

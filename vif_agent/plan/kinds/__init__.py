@@ -3,7 +3,9 @@
 A new kind has its class in a module here, and its line in the table.
 """
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 from vif_agent.plan.kinds.base import Case, Kind
 from vif_agent.plan.kinds.commands import CommandKind
@@ -39,6 +41,9 @@ _KINDS: Mapping[type, Kind] = {
 
 def kind_of(resource: Resource) -> Kind:
     """The rules of the nearest class that is in the table."""
-    return _KINDS.get(type(resource)) or next(
-        _KINDS[kind] for kind in type(resource).__mro__ if kind in _KINDS
-    )
+    return _rules(type(resource))  # type: ignore[arg-type] # mypy: a class with __eq__
+
+
+@functools.cache
+def _rules(kind: Any) -> Kind:
+    return next(_KINDS[nearest] for nearest in kind.__mro__ if nearest in _KINDS)

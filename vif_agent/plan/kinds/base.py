@@ -1,7 +1,7 @@
 """What holds for a resource of any kind. Pure."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from vif_agent.errors import Conflict, Problem
 from vif_agent.ownership import Found, Verdict, is_of_another_kind, verdict
@@ -11,12 +11,12 @@ from vif_agent.plan.steps import CHANGE, MAKE, OWNER_TAG, REMAKE, Actual, Differ
 from vif_agent.resources import Key, Resource
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Case:
-    """A want, what is there of it, and all else that is wanted and there."""
+class Case(NamedTuple):
+    """A want, what is there of it, its device, and all else that is wanted and there."""
 
     want: Want
     found: Found | None
+    device: Key | None
     wanted: Mapping[Key, Want]
     actual: Actual
 

@@ -37,7 +37,7 @@ class OvsBridgeKind(Kind):
         reason = super()._reason(case) or misnamed(bridge)
         if not reason and case.found is None:
             reason = _taken(bridge.name, case.actual)
-        return reason or _takes_no_device(case, self.device(bridge), self._may_take)
+        return reason or _takes_no_device(case, self._may_take)
 
     def _may_take(self, case: Case, device: Found) -> bool:
         """A bridge that is there has its device; one just removed may leave it for a moment, and
@@ -66,9 +66,8 @@ class OvsPortKind(Kind):
 
     def waits(self, case: Case) -> bool:
         """It is made only when the device is there that others make for it."""
-        key = self.device(case.want.resource)
-        device = case.wanted.get(key) if key else None
-        return device is not None and device.resource.external and key not in case.actual.found
+        device = case.wanted.get(case.device) if case.device else None
+        return bool(device and device.resource.external) and case.device not in case.actual.found
 
     def _reason(self, case: Case) -> str:
         port = case.want.resource
@@ -80,7 +79,7 @@ class OvsPortKind(Kind):
             _bonded(port.name, case.found)
             or _other_type(port, case.found)
             or _other_datapath(case, port)
-            or _takes_no_device(case, self.device(port), self._may_take)
+            or _takes_no_device(case, self._may_take)
         )
 
     def _may_take(self, case: Case, device: Found) -> bool:
@@ -90,8 +89,9 @@ class OvsPortKind(Kind):
         return (Difference("device", "gone", "made anew"),)
 
 
-def _takes_no_device(case: Case, key: Key | None, may_take: Callable[[Case, Found], bool]) -> str:
+def _takes_no_device(case: Case, may_take: Callable[[Case, Found], bool]) -> str:
     """It takes its own device or an external one that its port changes, never any NIC."""
+    key = case.device
     device = case.actual.found.get(key) if key else None
     if key is None or device is None or may_take(case, device):
         return ""
