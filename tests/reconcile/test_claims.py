@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +77,17 @@ def test_bad_cast_for_an_old_port_takes_nothing_from_one_that_is_ready() -> None
     for one in (old, good, dataclasses.replace(good, port_id="new", since=3, ready_at=None)):
         claims.put(one.port_id, claim(one, frozenset({BRIDGE}), failed_permanently=False))
     assert [*claims.claimants(BRIDGE)] == ["good", "new", "old"]
+
+
+def test_what_stays_claimed_is_claimed_all_the_while() -> None:
+    """Another thread asks meanwhile whether a change concerns anybody."""
+    claims, seen = Claims(), list[bool]()
+
+    class Watched(frozenset[Key]):
+        def __iter__(self) -> Iterator[Key]:
+            seen.append(claims.claimed(BRIDGE))
+            return super().__iter__()
+
+    for state in (PENDING, READY):
+        claims.put("a", claim(port("a", state=state), Watched({BRIDGE}), failed_permanently=False))
+    assert seen == [False, True, True]

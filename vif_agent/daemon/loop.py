@@ -40,7 +40,6 @@ class Loop:
         feed: Callable[[], None],
     ) -> None:
         self._engine = engine
-        self._lock = lock
         self._reconciler = BisectingReconciler(engine, lock)
         self._store = store
         self._queue = queue
@@ -155,7 +154,7 @@ class Loop:
             except StoreUnavailable as error:
                 LOG.warning("Cannot store what a complete set of ports leaves out: %s", error)
         elif there is not None:
-            with self._lock:
+            with self._reconciler.lock:
                 self._cleanup.after_reconcile()
 
     def _tell_status(self) -> None:

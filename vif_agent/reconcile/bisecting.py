@@ -36,14 +36,14 @@ class BisectingReconciler:
 
     def __init__(self, engine: Reconciler, lock: threading.Lock) -> None:
         self._engine = engine
-        self._lock = lock
+        self.lock = lock
 
     def reconcile(
         self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
     ) -> Outcome:
         """Raises HelperGone only."""
         try:
-            with self._lock:
+            with self.lock:
                 return self._engine.reconcile(ports, everywhere=everywhere, anew=anew)
         except HelperGone:
             raise
@@ -58,7 +58,7 @@ class BisectingReconciler:
 
     def without_ovsdb(self, ports: Collection[str]) -> set[str]:
         """Those that need not wait for it; none, where that cannot be found out."""
-        with contextlib.suppress(Exception), self._lock:  # the reconcile reports it
+        with contextlib.suppress(Exception), self.lock:  # the reconcile reports it
             return self._engine.without_ovsdb(ports)
         return set()
 

@@ -50,19 +50,26 @@ class Claims:
         before = self._claims.get(port_id)
         if claim == before:
             return
-        if before:
-            del self._claims[port_id]
-            for key in before.keys:
-                self._by_right.discard(key, before.precedence)
-                self._by_turn.discard(key, before.turn)
-                self._refused.discard(key, before.precedence)
+        self._claims.pop(port_id, None)
         if claim:
             self._claims[port_id] = claim
-            for key in claim.keys:
-                self._by_right.add(key, claim.precedence)
-                self._by_turn.add(key, claim.turn)
-                if claim.may_retry:
-                    self._refused.add(key, claim.precedence)
+            self._add(claim)
+        if before:  # last, for what stays is to be claimed all the while
+            self._discard(before)
+
+    def _add(self, claim: Claim) -> None:
+        for key in claim.keys:
+            self._by_right.add(key, claim.precedence)
+            self._by_turn.add(key, claim.turn)
+            if claim.may_retry:
+                self._refused.add(key, claim.precedence)
+
+    def _discard(self, claim: Claim) -> None:
+        for key in claim.keys:
+            self._by_right.discard(key, claim.precedence)
+            self._by_turn.discard(key, claim.turn)
+            if claim.may_retry:
+                self._refused.discard(key, claim.precedence)
 
     def of(self, port_id: str) -> frozenset[Key]:
         """All keys that the port claims, also those that another has."""

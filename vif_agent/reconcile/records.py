@@ -12,7 +12,7 @@ from vif_agent.ports.port import Port
 from vif_agent.reconcile.claims import Claims, claim
 from vif_agent.reconcile.desired import Desired, PluginSource
 from vif_agent.reconcile.record import PortRecord
-from vif_agent.resources import LINK, OVS_SPACES, Key, Resource
+from vif_agent.resources import LINK, OVS_SPACES, Key
 
 _A_DAY = 24 * 3600.0
 
@@ -136,26 +136,32 @@ class PortRecords:
         return sum(record.progress.waiting_since is not None for record in self)
 
     def _replace(self, port_id: str, record: PortRecord | None) -> None:
+        """What stays claimed is claimed all the while: ``concerns`` is asked meanwhile."""
         before = self._by_port.pop(port_id, None)
         if before:
             self._states[before.port.state] -= 1
+        if record:
+            self._by_port[port_id] = record
+            self._states[record.port.state] += 1
+            self.claims.put(port_id, claim(record.port, record.claims, record.failed_permanently))
+        else:
             self.claims.put(port_id, None)
-            self._forget_standing(before.wanted)
-        if record is None:
-            return
-        self._by_port[port_id] = record
-        self._states[record.port.state] += 1
-        self.claims.put(port_id, claim(record.port, record.claims, record.failed_permanently))
-        for resource in record.wanted:
-            for below in resource.stands_on:
-                self._standing.setdefault(below, set()).add(resource.key)
+        stands = _standing(record)
+        for below, key in stands:
+            self._standing.setdefault(below, set()).add(key)
+        for below, key in _standing(before) - stands:
+            if all(claimant == port_id for claimant in self.claims.claimants(key)):
+                self._forget_standing(below, key)
 
-    def _forget_standing(self, resources: Iterable[Resource]) -> None:
-        for resource in resources:
-            for below in resource.stands_on if not self.claims.claimed(resource.key) else ():
-                self._standing.get(below, set()).discard(resource.key)
-                if not self._standing.get(below):
-                    self._standing.pop(below, None)
+    def _forget_standing(self, below: Key, key: Key) -> None:
+        self._standing.get(below, set()).discard(key)
+        if not self._standing.get(below):
+            self._standing.pop(below, None)
+
+
+def _standing(record: PortRecord | None) -> set[tuple[Key, Key]]:
+    """What each of its resources stands on."""
+    return {(below, r.key) for r in (record.wanted if record else ()) for below in r.stands_on}
 
 
 def _namesakes(keys: Iterable[Key]) -> set[Key]:
