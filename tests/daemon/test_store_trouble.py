@@ -97,7 +97,9 @@ def test_older_copy_of_the_store_is_told(site: Site, payload: Callable[[str], Vi
     site.daemon.stop()
     copy.replace(_file(site))
     site.daemon.start()
-    assert "the store is an older copy: it ends at wish 1, and 3 were stored" in site.daemon.log()
+    assert (
+        "the store is an older copy: it ends at request 1, and 3 were stored" in site.daemon.log()
+    )
     assert "older copy" in _status(site)["store"]
     for vif in vifs[1:]:
         site.plug(vif)
@@ -150,7 +152,9 @@ def test_forget_lets_the_next_cast_count(site: Site, payload: Callable[[str], Vi
     vif = numbered(payload("tap"), 42)
     site.plug(vif, generation=1 << 62)
     answer = ctl(site.daemon.config_file, "forget", vif["id"][:8])
-    assert answer.out == f"port {vif['id']}: generation {1 << 62} is forgotten; the wish stands\n"
+    assert (
+        answer.out == f"port {vif['id']}: generation {1 << 62} is forgotten; the request stands\n"
+    )
     assert site.port(vif)["state"] == "ready"
     assert site.unplug(vif, generation=5)["state"] == "unplugged"
     assert ctl(site.daemon.config_file, "forget", vif["id"]).out.endswith(": forgotten\n")

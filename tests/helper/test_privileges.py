@@ -91,7 +91,7 @@ def test_helper_killed_with_a_call_unread_ends_the_agent_too(
     helper, vif = site.daemon.helper_pid(), payload("bridge")
     os.kill(helper, signal.SIGSTOP)
     site.plug(vif, wait=None)
-    wait_for(lambda: site.port(vif)["state"] == "pending", "the wish on disk")
+    wait_for(lambda: site.port(vif)["state"] == "pending", "the request on disk")
     wait_for(lambda: not _idle(site), "a call in the channel")
     os.kill(helper, signal.SIGKILL)
     assert site.daemon.process

@@ -178,7 +178,7 @@ def test_older_copy_is_noticed_at_the_start(path: Path, tmp_path: Path) -> None:
             store.put([request(B), request(C)])
     shutil.copy(copy, path)
     with contextlib.closing(Store(path)) as store:
-        assert "older copy: it ends at wish 1, and 5 were stored" in (store.notice or "")
+        assert "older copy: it ends at request 1, and 5 were stored" in (store.notice or "")
         store.put([request(B)])
     with contextlib.closing(Store(path)) as store:
         assert store.notice is None
@@ -328,7 +328,7 @@ def test_generation_from_the_future_is_told_when_it_gives_way(
 def test_forget_lets_the_next_request_count(store: Store) -> None:
     store.put([request(A, 100), request(B, 100)])
     store.save([dataclasses.replace(p, state=READY) for p in store.ports([A]).values()])
-    assert store.forget_port(A) == "generation 100 is forgotten; the wish stands"
+    assert store.forget_port(A) == "generation 100 is forgotten; the request stands"
     assert store.ports()[A].verb == PLUG
     assert store.put([request(A, 1), request(B, 1)]) == [request(B, 1)]
     store.save([dataclasses.replace(p, state=UNPLUGGED) for p in store.ports([B]).values()])

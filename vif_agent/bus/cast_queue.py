@@ -45,4 +45,4 @@ class _WithRoom(alone.Watches, private.CastListener):
 
 
 class Reader(joining.Rejoins, _WithRoom):
-    """Of casts: gives back when there is no room, rejoins, and logs who else takes them."""
+    """Of casts: gives them back when there is no room, rejoins, and logs who else takes them."""

@@ -1,4 +1,4 @@
-"""A cast as it comes in: the RPC envelope becomes a Wish or a Sync, or is refused."""
+"""A cast as it comes in: the RPC envelope becomes a PortRequest or a Sync, or is refused."""
 
 import dataclasses
 import json

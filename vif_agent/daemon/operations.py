@@ -63,7 +63,7 @@ class Operations:
                 return _shown(self._plan_of_set(item))
             ports = self._store.preview([item])
             if not ports:
-                return {"text": "refused: generation: a newer wish is stored", "steps": None}
+                return {"text": "refused: generation: a newer request is stored", "steps": None}
             return _shown(self._engine.dry_run(ports))
 
     def check(self, port_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Wishes from a file, where no sender casts them (``[vif_agent] ports_file``).
+"""Requests from a file, where no sender casts them (``[vif_agent] ports_file``).
 
 The file is the whole of its own ports: what it lists is plugged, what it lists no longer is
 unplugged. What else the bus asks for is not its business. A file that cannot be read whole

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from vif_agent.ports.port import UNPLUGGED, Port
-from vif_agent.ports.store_file import told
+from vif_agent.ports.store_file import sqlite_errors
 from vif_agent.ports.store_reader import Reader
 
 
@@ -23,19 +23,19 @@ class Memory:
         self.unsaved: dict[str, Port] = {}
         self.seq = 0
         self._reader = reader
-        with told():
+        with sqlite_errors():
             self._read()
 
     def port(self, port_id: str) -> Port | None:
         """Without the lock where it is in memory: to look at a port waits for no disk."""
         if port := self.live.get(port_id):
             return port
-        with self.lock, told():
+        with self.lock, sqlite_errors():
             return self._reader.port(port_id)
 
     def unplugged(self) -> list[Port]:
         """Those of the last seven days, from the file."""
-        with self.lock, told():
+        with self.lock, sqlite_errors():
             self.notice_others()
             return [port for port in self._reader.unplugged() if port.port_id not in self.live]
 

@@ -1,4 +1,4 @@
-"""A port's wish, and what became of it: values that the store keeps and everybody reads."""
+"""A port's request, and what became of it: values that the store keeps and everybody reads."""
 
 import dataclasses
 import time
@@ -11,7 +11,7 @@ PLUG, UNPLUG = "plug", "unplug"
 
 PENDING, READY, RETRYING, ERROR, UNPLUGGED = "pending", "ready", "retrying", "error", "unplugged"
 
-#: a generation older than any sender's: such a wish counts only for a port that is not known
+#: a generation older than any sender's: such a request counts only for a port that is not known
 OLDEST = -1
 
 
@@ -60,11 +60,11 @@ class FullSet:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """A port's wish as stored, and what became of it.
+    """A port's request as stored, and what became of it.
 
     ``previous_specs``: its earlier plugs, (instance, vif), that are not undone yet, oldest first;
-    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told
-    to operators; ``ready_at``: when it first was, under this wish; ``elapsed_ms``: from receipt to
+    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told to
+    operators; ``ready_at``: when it first was, under this request; ``elapsed_ms``: from receipt to
     done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
     ``made`` was stored; ``recent_generations``: the generations of its last requests; ``parsed``:
     the VIF, as the bus has read it, until there is a result (not stored).
@@ -118,7 +118,7 @@ class Port:
 
 
 def counts(new: int, stored: int, now: float) -> bool:
-    """Is a wish of generation ``new`` none of before the stored one? ``now``: this host's clock.
+    """Is a request of generation ``new`` none of before the stored one? ``now``: this host's clock.
 
     Generations are mostly a sender's clock in nanoseconds. One that was far ahead must not lock the
     port until the time that it told.

@@ -24,7 +24,7 @@ from vif_agent.ports.port import (
     Port,
     PortRequest,
 )
-from vif_agent.ports.store_file import StoreFile, told
+from vif_agent.ports.store_file import StoreFile, sqlite_errors
 from vif_agent.ports.store_reader import Reader
 from vif_agent.ports.store_writer import Writer
 from vif_agent.ports.stored import Stored
@@ -49,7 +49,7 @@ class Store(Stored):
         self._reader = Reader(self._file, boot)
         self._memory = Memory(self._reader)
         super().__init__(self._memory, self._reader)
-        with told():
+        with sqlite_errors():
             self._writer = Writer(self._file, boot, self._reader.age(), clock)
         self._durable = self._memory.seq
         self.notice = self._older_copy()
@@ -60,7 +60,7 @@ class Store(Stored):
         if noted <= self._memory.seq:
             return None
         return (
-            f"the store is an older copy: it ends at wish {self._memory.seq}, and {noted} were "
+            f"the store is an older copy: it ends at request {self._memory.seq}, and {noted} were "
             "stored; cast the full set of ports, or restart nova-compute"
         )
 
@@ -72,13 +72,13 @@ class Store(Stored):
     def leave(self) -> None:
         """At the end of the process: all in one file, so that a copy of that is a whole one."""
         self.guard()
-        with self._memory.lock, contextlib.suppress(StoreUnavailable), told():
+        with self._memory.lock, contextlib.suppress(StoreUnavailable), sqlite_errors():
             self._file.checkpoint()
 
     def guard(self) -> None:
         """Put the file back if somebody has taken it away; also where nothing is to be written."""
         try:
-            with self._memory.lock, told():
+            with self._memory.lock, sqlite_errors():
                 self._file.hold()
         except StoreUnavailable as error:
             if self.notice != str(error):
@@ -88,7 +88,7 @@ class Store(Stored):
     # -- what is to be stored ------------------------------------------------------------------
 
     def put(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
-        """Store the wishes in order, and on disk; answer those that are stale."""
+        """Store the requests in order, and on disk; answer those that are stale."""
         stale = self.commit(items)
         self.sync()
         return stale
@@ -96,7 +96,7 @@ class Store(Stored):
     def commit(self, items: Sequence[PortRequest | FullSet]) -> list[PortRequest]:
         """``put`` without the wait for the disk: it is to be followed by ``sync``.
 
-        A wish with a lower generation than the stored one is stale and dropped. A message seen
+        A request with a lower generation than the stored one is stale and dropped. A message seen
         before (redelivered after a crash between commit and acknowledgement) is passed over.
         """
         with self._transaction() as after:
@@ -118,16 +118,16 @@ class Store(Stored):
             return
         committed = self._memory.seq
         try:
-            with told():
+            with sqlite_errors():
                 self._file.sync()
         except StoreUnavailable:
-            with self._memory.lock, told():
+            with self._memory.lock, sqlite_errors():
                 self._file.renew()
         self._durable = max(self._durable, committed)
 
     def preview(self, items: Sequence[PortRequest | FullSet]) -> list[Port]:
-        """The ports whose wishes ``put`` would change, as they would be; nothing is stored."""
-        with self._memory.lock, told():
+        """The ports whose requests ``put`` would change, as they would be; nothing is stored."""
+        with self._memory.lock, sqlite_errors():
             accepted = self._accepted(items)
         return [port for i, port in accepted.ports.items() if i not in accepted.renewed]
 
@@ -150,7 +150,7 @@ class Store(Stored):
         ports: Iterable[Port] = (),
         links: Mapping[str, tuple[int, str, str]] | None = None,
     ) -> None:
-        """Store what became of the ports; a port whose wish has changed since only its ``made``.
+        """Store what became of the ports; a port whose request has changed since only its ``made``.
 
         ``links``: as ``links`` is to answer from now on; None: as before.
         """
@@ -187,7 +187,7 @@ class Store(Stored):
         if port and port.state != UNPLUGGED:
             self._writer.generation(port_id, 0)
             after[port_id] = dataclasses.replace(port, generation=0)
-            return f"generation {port.generation} is forgotten; the wish stands"
+            return f"generation {port.generation} is forgotten; the request stands"
         gone = self._writer.forget(port_id)
         self._reader.unreadable.pop(port_id, None)
         return "forgotten" if gone else "unknown port"
@@ -198,7 +198,7 @@ class Store(Stored):
     def _transaction(self) -> Iterator[dict[str, Port]]:
         """What is put into the dict, others see when it is committed."""
         after: dict[str, Port] = {}
-        with self._memory.lock, told(), self._file.transaction():
+        with self._memory.lock, sqlite_errors(), self._file.transaction():
             unsaved = dict(self._memory.unsaved)
             self._writer.results(unsaved.values())
             yield after

@@ -135,7 +135,7 @@ class StoreFile:
     def _put_back(self) -> None:
         """Killed at any line, ``recover`` goes on from there."""
         saving = _beside(self._path, _SAVING)
-        with told():
+        with sqlite_errors():
             saving.unlink(missing_ok=True)
             with contextlib.closing(sqlite3.connect(saving)) as copy:
                 self.db.backup(copy)
@@ -149,7 +149,7 @@ class StoreFile:
         self._open_again()
 
     def _open_again(self) -> None:
-        with told():
+        with sqlite_errors():
             recover(self._path)
         self.db = store_schema.opened(self._path)
         self._seen = _look(self._names)
@@ -161,7 +161,7 @@ class StoreFile:
     # -- how far it goes, beside it ------------------------------------------------------------
 
     def note(self, seq: int) -> None:
-        """The last wish that is stored. Needs not be durable: too low a number does no harm."""
+        """The last request that is stored. Needs not be durable: too low a number does no harm."""
         with contextlib.suppress(OSError):
             if self._count is None:
                 path = _beside(self._path, _COUNT)
@@ -186,7 +186,7 @@ def recover(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def sqlite_errors() -> Iterator[None]:
     """What SQLite or the disk says becomes StoreUnavailable; a bug of ours stays what it is."""
     try:
         yield

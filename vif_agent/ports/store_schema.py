@@ -11,7 +11,7 @@ _VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ports (
     port_id TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL,           -- order of the wishes as they came in
+    seq INTEGER NOT NULL,           -- order of the requests as they came in
     since INTEGER NOT NULL,         -- seq of the plug: the older of two with one name keeps it
     verb TEXT NOT NULL,
     generation INTEGER NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS ports (
     formers TEXT NOT NULL DEFAULT '[]',
     source TEXT NOT NULL DEFAULT '',
     boot TEXT NOT NULL DEFAULT '',   -- of the host, when made was stored
-    taken TEXT NOT NULL DEFAULT '[]',  -- generations of its last wishes
+    taken TEXT NOT NULL DEFAULT '[]',  -- generations of its last requests
     left_at REAL                     -- age of the store when it was found unplugged
 );
 CREATE INDEX IF NOT EXISTS ports_by_seq ON ports (seq);

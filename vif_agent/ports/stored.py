@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from vif_agent.ports.memory import Memory
 from vif_agent.ports.port import UNPLUGGED, Port
-from vif_agent.ports.store_file import told
+from vif_agent.ports.store_file import sqlite_errors
 from vif_agent.ports.store_reader import Reader
 
 
@@ -18,7 +18,7 @@ class Stored:
 
     def live(self) -> dict[str, Port]:
         """The ports that are not unplugged, the oldest first."""
-        with self._memory.lock, told():
+        with self._memory.lock, sqlite_errors():
             self._memory.notice_others()
             return _in_order(p for p in self._memory.live.values() if p.state != UNPLUGGED)
 
@@ -37,7 +37,7 @@ class Stored:
 
     def states(self) -> Counter[str]:
         """How many ports are in which state."""
-        with self._memory.lock, told():
+        with self._memory.lock, sqlite_errors():
             states = Counter(port.state for port in self._memory.live.values())
             if count := self._reader.unplugged_count():
                 states[UNPLUGGED] += count
@@ -45,17 +45,18 @@ class Stored:
 
     def known(self, port_ids: Iterable[str]) -> set[str]:
         """Those that have a row, be it unreadable: what is theirs on the host is no orphan's."""
-        with self._memory.lock, told():
+        with self._memory.lock, sqlite_errors():
             return {i for i in port_ids if i in self._memory.live or self._reader.has(i)}
 
     @property
     def unreadable(self) -> Mapping[str, str]:
-        """{port: what is wrong with its row}. It is left as it is, until a new wish comes."""
+        """{port: what is wrong with its row}. It is left as it is, until a new request comes."""
         return self._reader.unreadable
 
     def links(self) -> Mapping[str, tuple[int, str, str]]:
-        """Index, kind and stamp of shared links, by name, as far as they were made in this boot."""
-        with self._memory.lock, told():
+        """Index, kind and owner tag of shared links, by name, as far as they were made in this
+        boot."""
+        with self._memory.lock, sqlite_errors():
             return self._reader.links()
 
 

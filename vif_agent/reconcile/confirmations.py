@@ -25,7 +25,7 @@ class Confirmations:
         self._seen = {thing: self._counted(thing, now) for thing in there}
 
     def count(self, thing: Hashable) -> int:
-        """How often it was seen, in sightings that count."""
+        """How often it was seen, in confirmations that count."""
         return self._seen.get(thing, (0, 0.0))[0]
 
     def confirmed(self, thing: Hashable) -> bool:

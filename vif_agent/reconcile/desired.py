@@ -34,7 +34,7 @@ class Desired:
         self._look_up = look_up
 
     def ask(self, record: PortRecord) -> None:
-        """Note what is wanted for the port and what is to be given back, or why that is unknown."""
+        """Note what is wanted for the port and what is to be restored, or why that is unknown."""
         port, answers = record.port, list[Answer]()
         try:
             if port.verb == PLUG:
@@ -77,10 +77,10 @@ class Desired:
             except VifAgentError as error:
                 if error.transient:
                     raise
-                LOG.warning("Port %s: what an earlier wish has borrowed is not given back: %s",
+                LOG.warning("Port %s: what an earlier request has changed is not restored: %s",
                             record.port.port_id, error)  # fmt: skip
                 continue
             answers.append(answer)
             for back in (r.restored() for r in answer.resources if r.external):
-                with contextlib.suppress(NotYet):  # what is not there cannot be given back
+                with contextlib.suppress(NotYet):  # what is not there cannot be restored
                     yield from self._resolved(answer, (back,) if back else ())

@@ -54,7 +54,7 @@ class Ports:
         return self._request(UNPLUG, vifs)
 
     def reconcile(self, ids: set[str], everywhere: bool = False) -> dict[str, Port]:
-        """Rounds until the engine waits for nothing but a retry."""
+        """Reconciles until the engine waits for nothing but a retry."""
         results: dict[str, Port] = {}
         while ids or everywhere:
             self._spoken.clear()

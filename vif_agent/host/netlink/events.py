@@ -75,7 +75,7 @@ class LinkEvents:
             return answer
 
     def read_all(self, wanted: Set[str]) -> dict[Key, Found]:
-        """Those of these names, and all with our stamp, read anew from the kernel."""
+        """Those of these names, and all with our owner tag, read anew from the kernel."""
         with self._lock:
             news = self._news(self.replica.compare())
             self._seen = dict.fromkeys(wanted)
