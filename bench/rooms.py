@@ -21,7 +21,7 @@ from bench.tree import Tree
 
 SAMPLER = Path(__file__).with_name("sampler.py")
 FLUSHED = 1.0  # seconds until what was sampled is written
-LEAST = 0.005  # share of what has a row of its own
+LEAST = 0.01  # share of what has a row of its own
 NOTE = (
     "Room: the folder of the innermost frame of ours, whatever library it calls; the helper's are "
     "marked. Package: of the innermost frame of all. Shares are sampled, the sums are those of the "
@@ -33,6 +33,7 @@ class Sample(NamedTuple):
     process: str
     thread: str
     room: str
+    function: str
     package: str
 
 
@@ -57,6 +58,7 @@ VIEWS: dict[str, View] = {
     "room": _room,
     "thread": lambda sample: f"{sample.process}: {sample.thread}",
     "package": lambda sample: sample.package,
+    "function of ours": lambda sample: sample.function or f"({sample.package})",
 }
 
 
@@ -118,12 +120,12 @@ def _table(title: str, sums: dict[str, Sums], view: View, count: int) -> str:
     """The largest of the first agent's come first."""
     by_name = {who: _summed(some, view) for who, some in sums.items()}
     whole = {who: sum(some.values()) for who, some in by_name.items()}
-    lines = [title.ljust(36) + "".join(who.rjust(20) for who in by_name)]
+    lines = [title.ljust(52) + "".join(who.rjust(20) for who in by_name)]
     for row in _rows(by_name.values(), whole.values()):
         cells = (_cell(by_name[who].get(row, 0.0), whole[who], count) for who in by_name)
-        lines.append(row.ljust(36) + "".join(cells))
+        lines.append(row.ljust(52) + "".join(cells))
     cells = (_cell(whole[who], whole[who], count) for who in by_name)
-    return "\n".join([*lines, "all".ljust(36) + "".join(cells)])
+    return "\n".join([*lines, "all".ljust(52) + "".join(cells)])
 
 
 def _summed(sums: Sums, view: View) -> dict[str, float]:

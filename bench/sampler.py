@@ -6,11 +6,11 @@ A thread looks up to a thousand times a second which threads have had CPU in the
 millisecond, by the kernel's clock of each, and what they do. The window is so short because one
 that has begun to wait meanwhile shows what it waits for instead of what it did. Every quarter of a
 second the sums so far go to OUT.PID, as JSON: {"process": name, "spent": seconds of CPU of the
-process without this thread, "seen": [[thread, room, package, seconds], ...]}.
+process without this thread, "seen": [[thread, room, function, package, seconds], ...]}.
 
-The room is that of the innermost frame in vif_agent, whatever it calls; the package is that of the
-innermost frame of all. Nothing of the bench is imported here, nor anything of the agent before it
-starts.
+Room and function are those of the innermost frame in vif_agent, whatever it calls; the package is
+that of the innermost frame of all. Nothing of the bench is imported here, nor anything of the agent
+before it starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OF_THREAD, _SCHEDULED = 4, 2  # CPUCLOCK_* of linux/posix-timers.h
 NAME = "sampler"
 _ROOT = "vif_agent"
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 
 
 class Sampler:
@@ -87,14 +87,15 @@ def _kind(name: str) -> str:
     return name.rstrip("0123456789").rstrip("-_ (")
 
 
-def _place(frame: FrameType) -> tuple[str, str]:
-    """Room and package."""
+def _place(frame: FrameType) -> tuple[str, str, str]:
+    """Room, function and package."""
     at: FrameType | None = frame
     while at:
         if room := _room(at.f_code.co_filename):
-            return room, _package(frame.f_code.co_filename)
+            function = f"{Path(at.f_code.co_filename).name} {at.f_code.co_qualname}"
+            return room, function, _package(frame.f_code.co_filename)
         at = at.f_back
-    return "", _package(frame.f_code.co_filename)
+    return "", "", _package(frame.f_code.co_filename)
 
 
 def _room(path: str) -> str:

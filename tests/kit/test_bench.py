@@ -75,14 +75,16 @@ def test_rows_of_one_port_become_those_of_many(tmp_path: Path) -> None:
 
 
 def test_what_a_profile_saw_stands_for_all_that_was_spent() -> None:
-    before = [Process("agent", 1.0, [["main", "plan", "json", 0.1]])]
+    before = [Process("agent", 1.0, [["main", "plan", "f", "json", 0.1]])]
     after = [
-        Process("agent", 3.0, [["main", "plan", "json", 0.2], ["main", "bus", "amqp", 0.3]]),
+        Process(
+            "agent", 3.0, [["main", "plan", "f", "json", 0.2], ["main", "bus", "g", "amqp", 0.3]]
+        ),
     ]
     assert _scaled(before, after) == pytest.approx(
         {
-            Sample("agent", "main", "plan", "json"): 0.5,
-            Sample("agent", "main", "bus", "amqp"): 1.5,
+            Sample("agent", "main", "plan", "f", "json"): 0.5,
+            Sample("agent", "main", "bus", "g", "amqp"): 1.5,
         }
     )
 
