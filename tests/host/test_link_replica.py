@@ -423,11 +423,11 @@ def test_full_reconcile_finds_what_no_event_has_told(
     ip("link", "add", "x", "up", "type", "bridge")
     for _ in range(2):  # the first is content with what was read at the start
         assert here.watch.read_all({"x"}).keys() == {Key(LINK, "x")}
-    assert here.watch.replica.wrong == 0
+    assert here.watch.replica.missing == 0
     index = links()["x"]["ifindex"]
     state = here.watch.replica.table.get(index)
     assert state
     object.__setattr__(state, "mtu", 77)  # it is frozen, so no mistake of ours can
     found = here.watch.read_all({"x"})[Key(LINK, "x")]
-    assert (getattr(found.resource, "mtu", 0), here.watch.replica.wrong) == (1500, 1)
+    assert (getattr(found.resource, "mtu", 0), here.watch.replica.missing) == (1500, 1)
     assert "x: the kernel's events had not told {'mtu': (77, 1500)}" in caplog.messages

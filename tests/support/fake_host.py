@@ -39,6 +39,7 @@ class FakeHost(Things, Faults):
         self._hung: list[Step] | None = None  # the transaction it was sent, if it hangs
         self._listeners: list[OnChange] = []
         self._vendor = Vendor(self, self)
+        self.link_events = {"lost": 0, "missing": 0}
         self.new_process()
 
     def new_process(self) -> None:

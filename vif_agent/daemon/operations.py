@@ -119,6 +119,7 @@ class Operations:
             "round_lasts_s": lasts and round(lasts, 1),
             "orphans": None if there is None else len(there),
             "cleanup_enabled": self._cleanup.enabled,
+            "link_events": dict(self._engine.link_events),
         }
 
     def plugins(self) -> list[dict[str, Any]]:

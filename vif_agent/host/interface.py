@@ -1,6 +1,6 @@
 """What the engine needs of a host."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from vif_agent.errors import Problem
@@ -16,6 +16,11 @@ class Host(Protocol):
     """
 
     commands: Commands
+
+    @property
+    def link_events(self) -> Mapping[str, int]:
+        """How often the kernel's events of links were ``lost``, and of how many links a look at
+        everything has found what no event had told (``missing``)."""
 
     def read(
         self,

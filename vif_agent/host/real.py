@@ -83,14 +83,10 @@ class RealHost:
         helper.on_death(call)
 
     @property
-    def events_lost(self) -> int:
-        """How often the kernel had more to tell than there was room for."""
-        return self._watch.replica.lost
-
-    @property
-    def events_missing(self) -> int:
-        """Of how many links a look at everything found what no event had told."""
-        return self._watch.replica.wrong
+    def link_events(self) -> Mapping[str, int]:
+        """See ``interface``."""
+        replica = self._watch.replica
+        return {"lost": replica.lost, "missing": replica.missing}
 
     def read(
         self,

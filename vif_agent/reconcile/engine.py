@@ -186,6 +186,11 @@ class Engine:
         return self._finish(record, RETRYING, problem, Actual()) if record else None
 
     @property
+    def link_events(self) -> Mapping[str, int]:
+        """Those that did not come: see ``Host``."""
+        return self._host.link_events
+
+    @property
     def reconciling_for(self) -> float | None:
         """Seconds since the look that runs now began; None if none does."""
         since = self._reconciling_since

@@ -39,13 +39,13 @@ _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"
 
 
 class LinkReplica:
-    """``lost``: how often events were lost, and all was read anew. ``wrong``: how many links were
-    not as the events had told, found at a look at everything."""
+    """``lost``: how often events were lost, and all was read anew. ``missing``: of how many links
+    a look at everything has found what no event had told."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
         self.table = LinkTable()
-        self.lost = self.wrong = 0
+        self.lost = self.missing = 0
         self._is_new = False
 
     def start(self) -> None:
@@ -138,12 +138,18 @@ class LinkReplica:
         return told
 
     def _compare(self, before: LinkTable, meanwhile: Collection[int]) -> None:
+        for gone in before.all():
+            if gone.index not in meanwhile and self.table.get(gone.index) is None:
+                self._tell_missing(gone.name, "its end")
         for state in self.table.all():
             ours = before.get(state.index)
             differing = differences(ours, state) if ours else {"index": (None, state.index)}
             if differing and _is_told(state) and state.index not in meanwhile:
-                self.wrong += 1
-                LOG.warning("%s: the kernel's events had not told %s", state.name, differing)
+                self._tell_missing(state.name, differing)
+
+    def _tell_missing(self, name: str, what: object) -> None:
+        self.missing += 1
+        LOG.warning("%s: the kernel's events had not told %s", name, what)
 
     # -- what is there -----------------------------------------------------------------------
 
