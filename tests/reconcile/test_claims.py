@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vif_agent.ports.port import ERROR, PENDING, PLUG, READY, RETRYING, Port
+from vif_agent.ports.port import ERROR, PENDING, PLUG, READY, RETRYING, Port, Spec
 from vif_agent.reconcile.claims import Claims, claim
 from vif_agent.resources import LINK, OVS_BRIDGE, Key
 
@@ -20,8 +20,9 @@ IDS = [f"port-{number}" for number in range(5)]
 def port(port_id: str, seq: int = 1, since: int = 1, state: str = READY) -> Port:
     ready_at = 1.0 if state == READY else None
     return Port(
-        port_id=port_id, seq=seq, since=since, verb=PLUG, generation=1, instance=None, vif=None,
-        vif_type="ovs", request_id="", received_at=0.0, state=state, ready_at=ready_at,
+        port_id=port_id, seq=seq, since=since, verb=PLUG, generation=1,
+        spec=Spec("null", "null"), vif_type="ovs", request_id="", received_at=0.0, state=state,
+        ready_at=ready_at,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from vif_agent.ports import full_sync
-from vif_agent.ports.port import PENDING, PLUG, FullSet, Port, PortRequest, counts
+from vif_agent.ports.port import PENDING, PLUG, FullSet, Port, PortRequest, Spec, counts
 
 #: of a port that is never ready between ever new requests, the last ones count
 _MOST_PREVIOUS = 16
@@ -89,8 +89,7 @@ def next_port(before: Port | None, request: PortRequest, seq: int) -> Port:
         since=before.since if before and before.verb == PLUG else seq,
         verb=request.verb,
         generation=generation,
-        instance=request.instance,
-        vif=request.vif,
+        spec=Spec.of(request.instance, request.vif),
         vif_type=request.vif_type or (before.vif_type if before else ""),
         request_id=request.request_id,
         received_at=request.received_at,

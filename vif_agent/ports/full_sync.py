@@ -10,8 +10,9 @@ def plug_of(request: PortRequest, stored: Port | None) -> PortRequest | None:
     """The plug that is asked for one port of the set; None if it stands just so already."""
     if not request.instance and stored:
         request = dataclasses.replace(request, instance=stored.instance, parsed=None)
-    asked = (PLUG, request.instance, request.vif)
-    return None if stored and (stored.verb, stored.instance, stored.vif) == asked else request
+    asked = (request.instance, request.vif)
+    stands = stored and stored.verb == PLUG and (stored.instance, stored.vif) == asked
+    return None if stands else request
 
 
 def unplugs_of(full: FullSet, stored: Iterable[Port]) -> Iterator[PortRequest]:

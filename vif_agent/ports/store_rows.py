@@ -5,7 +5,17 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from vif_agent.errors import Problem
-from vif_agent.ports.port import ERROR, PENDING, PLUG, READY, RETRYING, UNPLUG, UNPLUGGED, Port
+from vif_agent.ports.port import (
+    ERROR,
+    PENDING,
+    PLUG,
+    READY,
+    RETRYING,
+    UNPLUG,
+    UNPLUGGED,
+    Port,
+    Spec,
+)
 from vif_agent.resources import Key
 from vif_agent.vif import canonical
 
@@ -51,8 +61,7 @@ def port(row: sqlite3.Row, boot: str) -> Port:
         since=row["since"],
         verb=row["verb"],
         generation=row["generation"],
-        instance=json.loads(row["instance"]),
-        vif=json.loads(row["vif"]),
+        spec=_spec(row["instance"], row["vif"]),
         vif_type=row["vif_type"],
         request_id=row["request_id"],
         received_at=row["received_at"],
@@ -68,6 +77,13 @@ def port(row: sqlite3.Row, boot: str) -> Port:
         rebooted=row["boot"] not in ("", boot),
         recent_generations=tuple(map(int, json.loads(row["taken"]))),
     )
+
+
+def _spec(instance: str, vif: str) -> Spec:
+    """Both are JSON, or it raises."""
+    json.loads(instance)
+    json.loads(vif)
+    return Spec(instance, vif)
 
 
 def _check(row: sqlite3.Row) -> None:
@@ -94,8 +110,8 @@ def order(row: sqlite3.Row) -> int:
 def of_request(port: Port, boot: str) -> tuple[object, ...]:
     """For PUT."""
     return (
-        port.port_id, port.seq, port.since, port.verb, port.generation, json.dumps(port.instance),
-        json.dumps(port.vif), port.vif_type, port.request_id, port.received_at, port.state,
+        port.port_id, port.seq, port.since, port.verb, port.generation, port.spec.instance,
+        port.spec.vif, port.vif_type, port.request_id, port.received_at, port.state,
         _list(port.devices), made(port), _EARLIER if port.rebooted else boot,
         _list(port.previous_specs), port.source, str([*port.recent_generations]),
     )  # fmt: skip

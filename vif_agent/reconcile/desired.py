@@ -1,6 +1,7 @@
 """From what was asked for a port to the resources that the host must have for it."""
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -12,7 +13,7 @@ from vif_agent.errors import (
     VifAgentError,
 )
 from vif_agent.pci_names import CARD, LookUp, resolved, spoken_of
-from vif_agent.ports.port import PLUG
+from vif_agent.ports.port import PLUG, Spec
 from vif_agent.reconcile.record import Answer, PortRecord
 from vif_agent.resources import Resource
 
@@ -38,7 +39,7 @@ class Desired:
         port, answers = record.port, list[Answer]()
         try:
             if port.verb == PLUG:
-                answers.append(self._answer(record, port.instance, port.vif, port.parsed))
+                answers.append(self._answer(record, port.spec, port.parsed))
                 record.needs_lookup = bool(answers[0].pci_addresses)
                 record.wanted = self._resolved(answers[0], answers[0].resources)
             record.restores = tuple(self._restored(record, answers))
@@ -48,20 +49,20 @@ class Desired:
         else:
             record.answers = tuple(answers)
 
-    def _answer(
-        self, record: PortRecord, instance: object, vif: object, parsed: vifs.Vif | None = None
-    ) -> Answer:
+    def _answer(self, record: PortRecord, spec: Spec, parsed: vifs.Vif | None = None) -> Answer:
         """Raises NotConfigured also for what speaks of a card that is not for ports."""
-        asked = (a for a in record.answers if (a.instance, a.vif) == (instance, vif))
-        answer = next(asked, None) or self._asked(instance, vif, parsed)
+        asked = (answer for answer in record.answers if answer.spec == spec)
+        answer = next(asked, None) or self._asked(spec, parsed)
         for address in answer.pci_addresses:
             with contextlib.suppress(NotYet):
                 self._look_up(CARD, address)
         return answer
 
-    def _asked(self, instance: object, vif: object, parsed: vifs.Vif | None) -> Answer:
-        resources = tuple(self._plugins.resources(parsed or vifs.parse(instance, vif)))
-        return Answer(instance, vif, resources, *spoken_of(resources))
+    def _asked(self, spec: Spec, parsed: vifs.Vif | None) -> Answer:
+        if parsed is None:
+            parsed = vifs.parse(json.loads(spec.instance), json.loads(spec.vif))
+        resources = tuple(self._plugins.resources(parsed))
+        return Answer(spec, resources, *spoken_of(resources))
 
     def _resolved(self, answer: Answer, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
         """``resources``: of the answer."""
@@ -73,7 +74,7 @@ class Desired:
         """``answers``: what was asked for it is noted there."""
         for instance, vif in record.port.previous_specs:
             try:
-                answer = self._answer(record, instance, vif)
+                answer = self._answer(record, Spec.of(instance, vif))
             except VifAgentError as error:
                 if error.transient:
                     raise

@@ -11,7 +11,7 @@ from vif_agent.errors import (
     HostRefused,
     Problem,
 )
-from vif_agent.ports.port import ERROR, Port
+from vif_agent.ports.port import ERROR, Port, Spec
 from vif_agent.resources import OVS_SPACES, Key, Resource
 
 #: codes of what is found out only when some of a port is made already
@@ -22,8 +22,7 @@ class Answer(NamedTuple):
     """What a plugin has answered for a spec; the PCI addresses that this speaks of, and whether
     some of its names are the host's to say (see ``places``)."""
 
-    instance: object
-    vif: object
+    spec: Spec
     resources: tuple[Resource, ...]
     pci_addresses: frozenset[str]
     has_placeholders: bool
