@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -17,6 +19,7 @@ from bench.measure import Figures, Run
 from bench.osvif import OsVif, environment
 from bench.place import Place
 from bench.repair_table import Repairs
+from bench.sender import purge
 from bench.side import Rows, merged
 from bench.table import FLOOR, THEIRS
 from bench.tree import HERE, OURS, Tree, beside
@@ -34,6 +37,7 @@ class Results:
     alone: dict[str, Rows] = field(default_factory=dict)
     repairs: Repairs = field(default_factory=dict)
     plugs: Times = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
 
 
 def trees(args: argparse.Namespace) -> dict[str, Tree]:
@@ -50,12 +54,29 @@ class Bench:
         self.trees = trees(args)
         self.names = [*self.trees, *(who for who in (THEIRS, FLOOR) if who in args.contenders)]
 
+        self.failed: list[str] = []
+
     def run(self) -> Results:
-        results = Results(self.bursts())
+        results = Results(self.bursts(), failed=self.failed)
         if self.args.bus == "rabbit" and self.trees:
             results.alone = self.alone()
-            results.repairs, results.plugs = self.repairs(), self.dropin()
+            with self._going_on(options.REPAIR):
+                results.repairs = self.repairs()
+            with self._going_on(options.DROPIN):
+                results.plugs = self.dropin()
         return results
+
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """One case that fails must not lose what an hour has measured; the next finds no trace."""
+        try:
+            yield
+        except Exception:
+            traceback.print_exc()
+            self.failed.append(what)
+            self.host.wipe()
+            if self.args.bus == "rabbit":
+                purge(self.here.transport_url)
 
     def bursts(self) -> dict[str, list[dict[str, Figures]]]:
         """Every repeat starts with another contender, so that none is always the first."""
@@ -63,8 +84,10 @@ class Bench:
         runs: dict[str, list[dict[str, Figures]]] = {name: [] for name in names}
         for turn in range(self.args.repeat):
             for name in names:
-                order = _rotated(self.names, turn)
-                runs[name].append({who: self.go(CASES[name], who) for who in order})
+                runs[name].append({})
+                for who in _rotated(self.names, turn):
+                    with self._going_on(f"{name}, {who}"):
+                        runs[name][-1][who] = self.go(CASES[name], who)
         return runs
 
     def go(self, case: Case, who: str) -> Figures:
@@ -90,7 +113,12 @@ class Bench:
             options.WAITERS: lambda who: waiters.measure(here, who, args.waiters, args.lone),
         }
         turns = [_rotated(list(self.trees.values()), n) for n in range(args.repeat_alone)]
-        return {name: merged(map(of[name], turns)) for name in of if name in args.cases}
+        found: dict[str, list[Rows]] = {name: [] for name in of if name in args.cases}
+        for name, several in found.items():
+            for turn in turns:
+                with self._going_on(name):
+                    several.append(of[name](turn))
+        return {name: merged(several) for name, several in found.items() if several}
 
     def repairs(self) -> Repairs:
         if options.REPAIR not in self.args.cases or OURS not in self.trees:

@@ -47,6 +47,8 @@ def report(args: argparse.Namespace, results: Results) -> None:
 
         print("\n" + dropin_table(results.plugs, args.lone))
     print("\n" + targets_table(measured(args, results), args))
+    if results.failed:
+        print("\nFAILED, see above: " + "; ".join(results.failed))
     if args.json:
         write(args.json, about, results)
 
@@ -63,6 +65,7 @@ def write(file: Path, about: dict[str, Any], results: Results) -> None:
         "alone": results.alone,
         "repairs": results.repairs,
         "os_vif.plug": results.plugs,
+        "failed": results.failed,
     }
     file.write_text(json.dumps(everything, indent=1, default=asdict) + "\n")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import kombu
 import oslo_messaging
 from oslo_config import cfg
 
@@ -118,6 +119,13 @@ class Sender:
         for owner, vif in owned:
             cast({}, HOST, owner, vif)
         return self.ends.wait() - begin
+
+
+def purge(url: str) -> None:
+    """What was cast, and is not taken, is not for the next agent."""
+    broker = url.replace("rabbit://", "amqp://")
+    with kombu.Connection(broker) as connection:  # type: ignore[no-untyped-call]
+        connection.channel().queue_purge(f"{bus.CAST_TOPIC}.{HOST}")
 
 
 def configured() -> Any:
