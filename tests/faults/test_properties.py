@@ -75,8 +75,9 @@ ROW_CHANGES = {
 #: What ovs-vswitchd may undo after our look. When it gives up a device it writes back the flags
 #: that it has read before, in two calls: "up" set in between is lost. And a device with another
 #: MTU than its row asks for gets the row's, also when the row went meanwhile and ovs-vswitchd has
-#: not seen it yet: so does a port of Open vSwitch's whose tap goes into a bridge of another MTU.
-MTU_LOST = "links: tap.*: mtu is ({})".format("|".join(map(str, sorted({*MTUS}))))
+#: not seen it yet: so does a port of Open vSwitch's whose tap goes into a bridge of another MTU. A
+#: linux bridge that was made with an MTU follows it, until somebody sets the bridge's.
+MTU_LOST = "links: (tap|brq).*: mtu is ({})".format("|".join(map(str, sorted({*MTUS}))))
 LOST = re.compile(rf": (up|promisc) is|{MTU_LOST}, ")
 
 numbers = st.integers(0, UNLUCKY)
