@@ -13,33 +13,37 @@ _REPRESENTOR = re.compile(r"((c\d+|p\d+(if\d+)?)?pf\d+vf|vf)?\d+", re.IGNORECASE
 _NETS = Path("/sys/class/net")
 
 
-def is_of_card(device: str, cards: tuple[str, ...]) -> bool:
+def is_of_card(device: str, cards: tuple[str, ...], nets: Path = _NETS) -> bool:
     """Of a card that these patterns name, by its link or its PCI address?"""
-    if function := _target(_NETS / device / "device/physfn"):
-        return names(cards, [function, *_links_of(function)])
-    if not _REPRESENTOR.fullmatch(_said(device, "phys_port_name")):
+    if function := _target(nets / device / "device/physfn"):
+        return names(cards, [function, *_links_of(function, nets)])
+    if not _is_representor(nets / device):
         return False
-    switch = _said(device, "phys_switch_id")
+    switch = _attribute(nets / device, "phys_switch_id")
     return bool(switch) and any(
-        _said(other.name, "phys_switch_id") == switch and is_card(other.name, cards)
-        for other in _all()
-        if not _REPRESENTOR.fullmatch(_said(other.name, "phys_port_name"))
+        _attribute(other, "phys_switch_id") == switch and is_card(other.name, cards, nets)
+        for other in _all(nets)
+        if not _is_representor(other)
     )
 
 
-def is_card(device: str, cards: tuple[str, ...]) -> bool:
-    """By its name or PCI address, is it among ``cards``?"""
-    address = _target(_NETS / device / "device")
+def is_card(device: str, cards: tuple[str, ...], nets: Path = _NETS) -> bool:
+    """Do these patterns name it, by the device or by its PCI address?"""
+    address = _target(nets / device / "device")
     return names(cards, [device, address] if address else [device])
 
 
-def _links_of(function: str) -> list[str]:
-    return [link.name for link in _all() if _target(link / "device") == function]
+def _is_representor(link: Path) -> bool:
+    return bool(_REPRESENTOR.fullmatch(_attribute(link, "phys_port_name")))
 
 
-def _all() -> list[Path]:
+def _links_of(function: str, nets: Path) -> list[str]:
+    return [link.name for link in _all(nets) if _target(link / "device") == function]
+
+
+def _all(nets: Path) -> list[Path]:
     try:
-        return list(_NETS.iterdir())
+        return list(nets.iterdir())
     except OSError:
         return []
 
@@ -51,9 +55,9 @@ def _target(link: Path) -> str:
         return ""
 
 
-def _said(device: str, attribute: str) -> str:
+def _attribute(link: Path, name: str) -> str:
     """A driver that has no such thing makes it unreadable (EOPNOTSUPP)."""
     try:
-        return (_NETS / device / attribute).read_text().strip()
+        return (link / name).read_text().strip()
     except OSError:
         return ""
