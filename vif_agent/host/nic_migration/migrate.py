@@ -2,6 +2,29 @@
 
 No step takes anything away before it is there at the other device, and no step is remembered: what
 an interrupted move has left on a NIC that is in a bridge is there to be seen, and moves next time.
+Steps, what is there when the helper dies after one, and who completes it:
+
+into a bridge
+1. our bridge gets the NIC's MAC and        nothing has moved. The next reconcile: the NIC is not
+   sysctls                                  in its bridge, so all begins anew
+2. the addresses are at the bridge too      on both; the NIC answers. The same
+3. the NIC is in the bridge                 routes by the NIC lead nowhere: the host is cut off.
+                                            The next reconcile, at the agent's start: in its
+                                            bridge a NIC has addresses of its own (``addressed``)
+4. neighbours, routes, rules are there too  the host is reached by the bridge; the NIC's are still
+                                            there. The same
+5. rules, routes, neighbours leave the NIC, some are still there. The same, for the addresses go
+   and the addresses last                   last, and by them it is seen
+6. a bridge in the stead of a lost one      part of it. Nobody: the helper alone knew what it was
+   gets what that had (``lost_bridges``)
+
+out of a bridge
+1. addresses, neighbours, routes and rules  on both; the bridge answers. The next reconcile: the
+   are at the NIC too                       NIC is still in the bridge, and goes out of it
+2. rules, routes, neighbours leave it       the host is cut off until then. The same
+3. the NIC has left                         it has all; the bridge has the addresses too
+4. the bridge's addresses go                and stays with them, for no bridge goes that has
+                                            addresses which no NIC takes back: by hand
 """
 
 import errno
