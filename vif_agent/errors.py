@@ -35,7 +35,7 @@ class VifAgentError(Exception):
 
     @property
     def problem(self) -> Problem:
-        """As it is stored and told: bounded, and printable."""
+        """As it is stored and reported: bounded, and printable."""
         return Problem(self.code, plain(str(self), _LONGEST), self.transient)
 
 
@@ -178,8 +178,8 @@ def brief(value: object, limit: int = 80) -> str:
 
 
 def plain(text: str, limit: int = 1000) -> str:
-    """What others have said, as a store, a log and a terminal take it: short, of one line, with no
-    character that controls anything."""
+    """What others have written, as a store, a log and a terminal take it: short, of one line, with
+    no character that controls anything."""
     cut = text[:limit] + "…" * (len(text) > limit)
     if cut.isprintable():
         return cut

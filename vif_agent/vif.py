@@ -30,8 +30,8 @@ class Vif:
 
     ``details`` and ``profile`` are Neutron's ``binding:vif_details`` and ``binding:profile``,
     deeply frozen, for what only one plugin knows; what several need has a typed field.
-    ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it.
-    What stands from ``port_security`` on (None: not said) is the port's own in Neutron, and is read
+    ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it. What
+    stands from ``port_security`` on (None: not given) is the port's own in Neutron, and is read
     from the VIF's ``meta`` by Neutron's names; nova does not say it. The rates are in Mbit/s.
     ``ips``: its fixed addresses, in the order of the subnets.
     """
@@ -119,7 +119,7 @@ def parse(instance: object, vif: object) -> Vif:
 
 
 def _of_a_card(vif: Vif, profile: Fields, meta: Fields) -> Vif:
-    """With what is said for a VF; ``meta`` is the port's own."""
+    """With what is given for a VF; ``meta`` is the port's own."""
     return dataclasses.replace(
         vif,
         pci_slot=profile.pci("pci_slot"),

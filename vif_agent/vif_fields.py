@@ -67,7 +67,7 @@ class Fields:
     """A dict on the way in, which knows its path for error messages."""
 
     def __init__(self, path: str, value: object) -> None:
-        if not isinstance(value, dict | Mapping):  # dict is told at once, the other is not
+        if not isinstance(value, dict | Mapping):  # dict is seen at once, the other is not
             raise InvalidRequest(path, value, "a dict")
         for key in value:
             if not isinstance(key, str) or len(key) > 255:
@@ -83,8 +83,8 @@ class Fields:
 
     def wrong(self, key: str, expected: str) -> InvalidRequest:
         """The error for what stands under ``key``."""
-        said = key if key.isprintable() else brief(key)  # of a bad one the sender has thought
-        return InvalidRequest(f"{self.path}.{said}", self.value.get(key), expected)
+        name = key if key.isprintable() else brief(key)  # of a bad one the sender has thought
+        return InvalidRequest(f"{self.path}.{name}", self.value.get(key), expected)
 
     def child(self, key: str) -> "Fields":
         """A dict under ``key``; an empty one where there is none."""

@@ -1,7 +1,7 @@
 """To leave the bus at once.
 
 Who reads from a broker in oslo.messaging looks at his orders every five seconds only. The answer
-to a message wakes him sooner: the broker is told that nothing more is wanted.
+to a message wakes him sooner: it asks the broker for nothing more.
 """
 
 import logging

@@ -81,16 +81,16 @@ class Report:
         Settled is ready, unplugged, error or refused; a transient failure is waited out. Where too
         many wait already it is answered at once as it is.
         """
-        told: list[View] = []
+        views_of_it: list[View] = []
         answered = threading.Event()
 
         def answer(view: View) -> None:
-            told.append(view)
+            views_of_it.append(view)
             answered.set()
 
         self.answer_later(port_id, generation, timeout, answer)
         answered.wait()
-        return told[0]
+        return views_of_it[0]
 
     def answer(self, port_id: str, generation: int | None, timeout: float) -> View | Later:
         """As ``wait``, without a thread to wait in."""

@@ -1,4 +1,4 @@
-"""What became of ports: told at once, and saved a moment later.
+"""What became of ports: reported at once, and saved a moment later.
 
 A port's result needs no disk, for the next start finds it by looking; but its request must be there
 first.
@@ -30,33 +30,35 @@ class Results:
         self._store = store
         self._report = report
         self._save_at = NEVER
-        self._untold: list[Port] = []
+        self._unreported: list[Port] = []
 
     @property
     def next_due(self) -> float:
         """When to come again (time.monotonic)."""
-        return min(self._save_at, time.monotonic() + _AGAIN_SECONDS if self._untold else NEVER)
+        return min(self._save_at, time.monotonic() + _AGAIN_SECONDS if self._unreported else NEVER)
 
     def add(self, ports: Iterable[Port]) -> None:
-        """Tell of these, and of those that could not be told of yet."""
-        self._untold += ports
+        """Report these, and those that could not be reported yet."""
+        self._unreported += ports
         self.tell()
 
     def tell(self) -> None:
         """Of results, once their requests are on disk: whoever hears of one may forget it."""
-        if not self._untold:
+        if not self._unreported:
             return
         try:
-            self._store.sync(max(port.seq for port in self._untold))
-            self._store.note(self._untold)
+            self._store.sync(max(port.seq for port in self._unreported))
+            self._store.note(self._unreported)
         except StoreUnavailable as error:
-            LOG.warning("What became of %d ports is told later: %s", len(self._untold), error)
+            LOG.warning(
+                "What became of %d ports is reported later: %s", len(self._unreported), error
+            )
             return
         self._save_at = min(self._save_at, time.monotonic() + _SAVE_SECONDS)
-        if any(key.space == COMMAND for port in self._untold for key in port.made):
+        if any(key.space == COMMAND for port in self._unreported for key in port.made):
             self.save()  # of that there is nothing to see on the host
-        told, self._untold = self._untold, []
-        self._report.finished(told)
+        due, self._unreported = self._unreported, []
+        self._report.finished(due)
 
     def save_if_due(self) -> None:
         """What no cast has taken along to the disk meanwhile."""

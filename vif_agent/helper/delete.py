@@ -38,10 +38,14 @@ def delete_indexes(netlink: Socket, indexes: Sequence[int]) -> dict[int, tuple[i
     groups = [indexes[i : i + _GONE_AT_ONCE] for i in range(0, len(indexes), _GONE_AT_ONCE)]
     answers = iter(netlink.ask([r for group in groups for r in _removal_of(group)]))
     staying = [i for group in groups for i in _staying(group, islice(answers, len(group) + 1))]
-    told = zip(staying, netlink.ask([LinkRequest(DELETE, index=i) for i in staying]), strict=True)
-    left = {i: (answer.errno, answer.text) for i, answer in told if answer.errno not in _WELL_GONE}
-    KNOWN.forget(index for index in indexes if index not in left)
-    return left
+    answered = zip(
+        staying, netlink.ask([LinkRequest(DELETE, index=i) for i in staying]), strict=True
+    )
+    staying_why = {
+        i: (answer.errno, answer.text) for i, answer in answered if answer.errno not in _WELL_GONE
+    }
+    KNOWN.forget(index for index in indexes if index not in staying_why)
+    return staying_why
 
 
 def _removal_of(indexes: Sequence[int]) -> Iterator[LinkRequest]:

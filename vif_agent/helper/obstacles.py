@@ -24,8 +24,8 @@ def too_large(
         under, room = _below(netlink, order, indexes, below)
         if under and order.mtu and order.mtu > under["mtu"] - room:
             takes = f", and a tunnel takes {room} of it" if room else ""
-            said = f"MTU {order.mtu} does not fit: {under['name']} has {under['mtu']}"
-            failures[order.name] = (errno.EMSGSIZE, said + takes)
+            text = f"MTU {order.mtu} does not fit: {under['name']} has {under['mtu']}"
+            failures[order.name] = (errno.EMSGSIZE, text + takes)
     return failures
 
 
@@ -64,11 +64,11 @@ def named(
     """Put into the failures' words who has what the kernel says is taken, or full."""
     for order in orders:
         if failure := failures.get(order.name):
-            said = _said(netlink, order, indexes, *failure)
-            failures[order.name] = (failure[0], said or failure[1])
+            text = _text(netlink, order, indexes, *failure)
+            failures[order.name] = (failure[0], text or failure[1])
 
 
-def _said(netlink: Socket, order: LinkOrder, indexes: Indexes, code: int, words: str) -> str:
+def _text(netlink: Socket, order: LinkOrder, indexes: Indexes, code: int, words: str) -> str:
     if isinstance(order, CreateVxlan) and code in (errno.EEXIST, errno.EADDRINUSE):
         holder = next(_holders(netlink, order), "")
         return f"{words}: {holder}" if holder else ""

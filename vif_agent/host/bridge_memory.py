@@ -1,7 +1,7 @@
-"""What the helper was told to remember: our bridges with addresses, in case others delete them.
+"""What the helper was asked to remember: our bridges with addresses, in case others delete them.
 
-It is told when a look shows other addresses than the last time, and, since routes may have changed
-too, at each look at everything.
+It is asked when a reconcile shows other addresses than the last time, and, since routes may have
+changed too, at each reconcile of the whole host.
 """
 
 import contextlib
@@ -19,10 +19,10 @@ class BridgeMemory:
 
     def __init__(self, addresses: Callable[[int], Collection[str]]) -> None:
         self._addresses = addresses
-        self._told: dict[str, tuple[int, frozenset[str]]] = {}
+        self._sent: dict[str, tuple[int, frozenset[str]]] = {}
 
     def note(self, found: Mapping[Key, Found], everything: bool = False) -> None:
-        """Tell the helper, where one of these bridges is not as it was last told."""
+        """Ask the helper, where one of these bridges is not as it was last time."""
         if stale := dict.fromkeys(self._stale(found.values(), everything)):
             with contextlib.suppress(HelperGone), helper(len(stale)):
                 calls.remember_bridges([*stale])
@@ -32,9 +32,9 @@ class BridgeMemory:
             if not isinstance(bridge.resource, Bridge) or bridge.owner != SHARED:
                 continue
             name, index = bridge.resource.name, bridge.index
-            now, told = (index, frozenset(self._addresses(index))), self._told.get(name)
-            if not now[1] and (told is None or told[0] != index):
+            now, sent = (index, frozenset(self._addresses(index))), self._sent.get(name)
+            if not now[1] and (sent is None or sent[0] != index):
                 continue  # one in a lost one's stead: the lost one's addresses come to it yet
-            if everything or told != now:
-                self._told[name] = now
+            if everything or sent != now:
+                self._sent[name] = now
                 yield index

@@ -5,7 +5,8 @@ has it; but ``virtio-forwarder`` is refused. With the vendor's plugin for os-vif
 representor too, and the VF is given to a program that speaks virtio for it: bound to vfio-pci
 through sysfs, then told by ``virtioforwarder_port_control.py add_sock``. Whether that was done its
 exit status does not say: 1 is "refused", "nobody answers" and "is so already" alike, and 0 in older
-releases "refused" as well. The plugin goes on with either; here such a port would be told as ready.
+releases "refused" as well. The plugin goes on with either; here such a port would be reported as
+ready.
 """
 
 from collections.abc import Sequence

@@ -107,7 +107,7 @@ class StoreFile:
         self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _written(self) -> None:
-        """Something was: before anybody is told."""
+        """Something was: before anybody hears of it."""
         self._seen = self._at_its_place()
 
     def _at_its_place(self) -> _Seen:

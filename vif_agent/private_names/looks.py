@@ -80,7 +80,7 @@ class Says:
         """See Look."""
         if not _exists(self.place):
             return f"{self.place} is missing"
-        if any(self.text in said for said in _texts(_found(self.place).__code__)):
+        if any(self.text in text for text in _texts(_found(self.place).__code__)):
             return ""
         return f"{self.place} does not say {self.text!r} any more"
 

@@ -1,4 +1,4 @@
-"""Orphans: always listed, and removed only if the operator has said so, slowly and late."""
+"""Orphans: always listed, and removed only if the operator wants it, slowly and late."""
 
 import datetime
 import logging

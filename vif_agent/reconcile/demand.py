@@ -57,7 +57,7 @@ def to_delete(records: PortRecords, ids: Iterable[str]) -> dict[Key, frozenset[s
         for key in records[port_id].held - records.claims.of(port_id):
             holders.setdefault(key, {SHARED}).add(port_id)
     owners = {key: _former_owners(records, key, who) for key, who in holders.items()}
-    return {key: former for key, former in owners.items() if former}
+    return {key: gone for key, gone in owners.items() if gone}
 
 
 def _former_owners(records: PortRecords, key: Key, holders: set[str]) -> frozenset[str]:

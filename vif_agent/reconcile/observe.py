@@ -130,8 +130,8 @@ def unready_of(record: PortRecord, actual: Actual) -> dict[Key, str]:
         elif found and is_theirs(resource, found) and _is_down(resource, found):
             unready[key] = "it is not the agent's, and is down"
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
-            said = f": {found.error}" if found.error else ""
-            unready[key] = found.unready or f"Open vSwitch has given it no ofport{said}"
+            reason = f": {found.error}" if found.error else ""
+            unready[key] = found.unready or f"Open vSwitch has given it no ofport{reason}"
     return unready | _running(record, actual)
 
 

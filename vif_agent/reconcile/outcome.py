@@ -15,7 +15,8 @@ from vif_agent.resources import COMMAND, Key
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """``finished``: ports whose story changed, to be told; the others are to be looked at again.
+    """``finished``: ports whose result changed, to be reported; the others are to be reconciled
+    again.
 
     ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
     speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
@@ -30,7 +31,7 @@ class Outcome:
 
 
 def mended_of(records: PortRecords, plan: Plan) -> frozenset[str | Key]:
-    """What was as its ports wish it, and is not: ports, and things that several share."""
+    """What was as its ports want it, and is not: ports, and things that several share."""
     wanted = {port_id for step in plan for port_id in step.ports}
     chosen = (record for port_id in wanted if (record := records.get(port_id)))
     ready = {record.port.port_id for record in chosen if record.port.ready_at is not None}
@@ -55,7 +56,8 @@ def _is_done(command: Key, record: PortRecord, actual: Actual) -> bool:
 def result_of(
     record: PortRecord, state: str, problem: Problem | None, made: frozenset[Key]
 ) -> Port:
-    """A port that was ready before, under this same wish, was repaired: timed from the finding."""
+    """A port that was ready before, under this same request, was repaired: timed from the
+    finding."""
     before, now, clock = record.port, time.time(), time.monotonic()
     repaired = before.ready_at is not None
     start = (record.progress.began or clock) if repaired else record.progress.received

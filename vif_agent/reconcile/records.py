@@ -1,4 +1,4 @@
-"""What every port wants and may hold on the host: the engine's memory between rounds."""
+"""What every port wants and may hold on the host: the engine's memory between reconciles."""
 
 import copy
 import dataclasses
@@ -52,9 +52,10 @@ class PortRecords:
         return other
 
     def enter(self, port: Port, stored: bool = False) -> None:
-        """Take in a new port, or the new wish of a known one; ``stored``: by an earlier process."""
+        """Take in a new port, or the new request of a known one; ``stored``: by an earlier
+        process."""
         known = self._by_port.get(port.port_id)
-        if known and known.untouched:  # whoever does not say what it would borrow need not be asked
+        if known and known.untouched:  # who does not know what it would change need not be asked
             port = dataclasses.replace(port, previous_specs=())
         record = PortRecord(port, held=known.held | known.port.made if known else port.made)
         record.answers = known.answers if known else ()
@@ -104,8 +105,8 @@ class PortRecords:
 
         Of those that share a thing any one will do: its look is a look at the thing. Better one
         that is not ``busy``. But what was in the way may have gone: all that it was in the way of
-        are told. That may be a thing of its name and another kind: an OVS bridge, for a device. And
-        what stands on it (a tunnel on its address) may have to follow it.
+        are reconciled. That may be a thing of its name and another kind: an OVS bridge, for a
+        device. And what stands on it (a tunnel on its address) may have to follow it.
         """
         keys = {*keys, *(other for key in keys for other in self._standing.get(key, ()))}
         first = (self._one_of(key, busy) for key in keys)

@@ -47,8 +47,8 @@ class Survey:
         """Read once, merge once, compare once. ``trial``: no program is run, not even to check."""
         ids = [*ids]
         wants = demand.wanted(records, ids)
-        said = {port_id: records[port_id].port.seq for port_id in wants}
-        wanted, problems = merge(wants, said)
+        asked = {port_id: records[port_id].port.seq for port_id in wants}
+        wanted, problems = merge(wants, asked)
         restores = demand.restored(records, ids, wanted)
         concerned = (*wanted.values(), *(way for ways in restores.values() for way in ways))
         to_delete = demand.to_delete(records, ids)

@@ -8,7 +8,7 @@ from vif_agent.ports.port import ERROR, READY, RETRYING, UNPLUG, UNPLUGGED
 
 
 class Observation(enum.Enum):
-    """What a reconcile has seen of one port. ``is_result``: it is told if it is news."""
+    """What a reconcile has seen of one port. ``is_result``: it is reported if it is new."""
 
     UNANSWERED = "its plugin has not answered yet"
     CHANGED = "something was done for it"
@@ -20,7 +20,7 @@ class Observation(enum.Enum):
 
     @property
     def is_result(self) -> bool:
-        """Is it an end, to be told to whoever waits?"""
+        """Is it an end, which whoever waits is to hear of?"""
         return self not in (Observation.UNANSWERED, Observation.CHANGED, Observation.WAITS)
 
 

@@ -109,7 +109,8 @@ class WorkQueue:
             self._condition.notify()
 
     def still_complete(self) -> None:
-        """What is in no request could not be told: at the next look at everything, then."""
+        """What is in no request could not be seen: at the next reconcile of the whole host,
+        then."""
         with self._condition:
             self._work.complete = True
 

@@ -42,8 +42,9 @@ LOST = NetlinkEvent("LOST", "(the kernel dropped events: more came than its buff
 class NetlinkEvents:
     """Collects from the moment it is made, in the namespace of the thread that makes it.
 
-    ``why``: of each link that was told of, what its last message has that the one before had not:
-    its flags, and attributes by their numbers (IFLA_…; 44 is the kernel's own word for the cause).
+    ``why``: of each link of which an event came, what its last message has that the one before had
+    not: its flags, and attributes by their numbers (IFLA_…; 44 is the kernel's own word for the
+    cause).
     """
 
     def __init__(self) -> None:

@@ -116,8 +116,8 @@ def _port(info: dict[int, bytes]) -> dict[str, int] | None:
 
 def port(settings: bytes) -> dict[str, int]:
     """Of a port of a linux bridge: IFLA_BRPORT_*."""
-    told = attributes(settings)
-    return {name: told.get(kind, bytes([usual]))[0] for name, kind, usual in _PORT_SETTINGS}
+    given = attributes(settings)
+    return {name: given.get(kind, bytes([usual]))[0] for name, kind, usual in _PORT_SETTINGS}
 
 
 def _sysctls(families: dict[int, bytes]) -> dict[str, int | None]:

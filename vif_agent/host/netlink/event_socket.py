@@ -1,7 +1,7 @@
 """The socket by which the kernel tells of links that have changed, of their addresses and peers.
 
-It takes no capability to listen; but only who has CAP_NET_ADMIN gets more room for what is told and
-not yet heard than net.core.rmem_max allows (208 KiB by default, which is 40 ports made at once). So
+It takes no capability to listen; but only who has CAP_NET_ADMIN gets more room for what is sent and
+not yet read than net.core.rmem_max allows (208 KiB by default, which is 40 ports made at once). So
 it is opened before the capabilities are dropped.
 """
 
@@ -63,8 +63,8 @@ class Events:
         self._socket.bind((0, _GROUPS))
 
     def take(self) -> Iterator[tuple[int, bytes]]:
-        """What was told since the last time: kind and body of each message. OSError (ENOBUFS): some
-        of it is lost; what is told after that comes with the next call."""
+        """What was sent since the last time: kind and body of each message. OSError (ENOBUFS): some
+        of it is lost; what is sent after that comes with the next call."""
         while True:
             try:
                 data = self._socket.recv(_ONE_TIME)

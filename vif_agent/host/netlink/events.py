@@ -1,7 +1,7 @@
-"""Keeps the replica of links by a thread, answers from it, and tells of what is news.
+"""Keeps the replica of links by a thread, answers from it, and reports what nobody has seen.
 
-News is what the last look at a link has not seen, and nobody was told of since. So the echo of our
-own work, which the look that verifies it has seen, wakes nobody.
+That is what the last look at a link has not seen, and what was not reported since. So the echo of
+our own work, which the look that verifies it has seen, wakes nobody.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ class LinkEvents:
     def read_all(self, wanted: Set[str]) -> dict[Key, Found]:
         """Those of these names, and all with our owner tag, read anew from the kernel."""
         with self._lock:
-            news = self._news(self.replica.compare())
+            unseen = self._unseen(self.replica.compare())
             self._seen = dict.fromkeys(wanted)
             answer: dict[Key, Found] = {}
             for state in self.replica.everything():
@@ -87,7 +87,7 @@ class LinkEvents:
                 found = self._found(state, with_members=True)
                 answer |= {Key(LINK, name): found for name in called}
                 self._seen |= dict.fromkeys(called, fingerprint(found))
-        self._tell(news)
+        self._tell(unseen)
         return answer
 
     def _note_absent(self, name: str) -> None:
@@ -107,8 +107,8 @@ class LinkEvents:
 
     @contextlib.contextmanager
     def working_at(self, names: Collection[str]) -> Iterator[None]:
-        """What is told of these meanwhile is our own doing. The look that follows sees what came of
-        it; others are told of names that are free now."""
+        """What changes of these meanwhile is our own doing. The look that follows sees what came of
+        it; names that are free now are reported to others."""
         self._working, there = frozenset(names), self._there(names)
         try:
             yield
@@ -123,35 +123,35 @@ class LinkEvents:
 
     @contextlib.contextmanager
     def _hearing(self) -> Iterator[None]:
-        """Alone with the replica, which has taken in all that was told by now."""
+        """Alone with the replica, which has taken in all that the kernel has sent by now."""
         with self._lock:
-            news = self._news(self.replica.catch_up())
+            unseen = self._unseen(self.replica.catch_up())
             yield
-        self._tell(news)
+        self._tell(unseen)
 
-    def _tell(self, news: Collection[Key] | None) -> None:
+    def _tell(self, unseen: Collection[Key] | None) -> None:
         """None: everything."""
-        keys = None if news is None else frozenset(filter(self._is_of_concern, news))
+        keys = None if unseen is None else frozenset(filter(self._is_of_concern, unseen))
         if keys is None or keys:
             self._on_change(keys)
 
-    def _news(self, told: Told | None) -> set[Key] | None:
-        if told is None:
+    def _unseen(self, changes: Told | None) -> set[Key] | None:
+        if changes is None:
             self._seen.clear()
             return None
-        touched, keys = told
-        news = {key for key in keys if self._is_of_concern(key) and self._is_news(key)}
+        touched, keys = changes
+        unseen = {key for key in keys if self._is_of_concern(key) and self._is_unseen(key)}
         for index in touched if self.with_cards else ():
             if self.replica.table.is_physical(index):
                 beside = self._beside(self.replica.table.name_of(index))
-                news |= {key for key in beside if key.name not in self._working}
-        return news
+                unseen |= {key for key in beside if key.name not in self._working}
+        return unseen
 
     def _is_of_concern(self, key: Key) -> bool:
         """What was looked at, is: the port that wants it may just be entered anew."""
         return key.space == ADDRESS or key.name in self._seen or self.concerns(key)
 
-    def _is_news(self, key: Key) -> bool:
+    def _is_unseen(self, key: Key) -> bool:
         if key.space != LINK:
             return True
         if key.name in self._working:

@@ -41,7 +41,7 @@ def create(steps: Sequence[Step]) -> dict[Key, Problem]:
         return {}
     with helper(len(steps)):
         failures = calls.create([to_plain(_order(step)) for step in steps])
-    return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
+    return {Key(LINK, name): problem(name, *failure) for name, failure in failures.items()}
 
 
 def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
@@ -51,7 +51,7 @@ def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
         return {}
     with helper(len(orders)):
         failures = calls.delete([to_plain(order) for order in orders])
-    return {Key(LINK, name): problem(name, *told) for name, told in failures.items()}
+    return {Key(LINK, name): problem(name, *failure) for name, failure in failures.items()}
 
 
 def problem(name: str, code: int, text: str) -> Problem:

@@ -58,7 +58,7 @@ class LinkRequest:
     change: int = 0
 
     def encode(self, sequence: int, quiet: bool = False) -> bytes:
-        """``quiet``: without an acknowledgement; a refusal is told all the same."""
+        """``quiet``: without an acknowledgement; a refusal comes all the same."""
         kind, flags = self.kind
         length = 32 + len(self.attributes)
         flags = flags & ~NLM_F_ACK if quiet else flags
@@ -88,7 +88,8 @@ NetlinkRequest: TypeAlias = LinkRequest | Message
 
 
 class Answer:
-    """What the kernel said to one request: an errno (0: done), its text, the things it showed."""
+    """What the kernel answered to one request: an errno (0: done), its text, the things it
+    showed."""
 
     def __init__(self) -> None:
         self.errno = 0
@@ -142,7 +143,7 @@ class Socket:
 
     def _ask(self, requests: Sequence[NetlinkRequest]) -> list[Answer]:
         """The kernel goes through them one by one, and answers in their order. So only the last
-        is to be acknowledged: who has said nothing until then has succeeded. An acknowledgement
+        is to be acknowledged: what had no answer until then has succeeded. An acknowledgement
         of each cost a fifth of a burst's CPU."""
         first, last = self._sequence + 1, self._sequence + len(requests)
         self._sequence = last
@@ -212,5 +213,5 @@ def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:
     if answer.errno:
         answer.text = os.strerror(answer.errno)
     if flags & _HAS_TLVS and flags & _CAPPED:
-        said = attributes(body, 20).get(1, b"").rstrip(b"\0").decode(errors="replace")
-        answer.text = f"{answer.text} ({said})" if said else answer.text
+        reason = attributes(body, 20).get(1, b"").rstrip(b"\0").decode(errors="replace")
+        answer.text = f"{answer.text} ({reason})" if reason else answer.text

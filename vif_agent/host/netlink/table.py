@@ -81,12 +81,12 @@ class LinkTable:
         """From here on the events tell how they change."""
         self._peers[index] = set(peers)
 
-    def keep_ipv6(self, told: Iterable[Address]) -> None:
+    def keep_ipv6(self, settings: Iterable[Address]) -> None:
         """All that there are."""
         for carried in self._addresses.values():
             for which in [which for which, address in carried.items() if address.is_ipv6]:
                 del carried[which]
-        for address in told:
+        for address in settings:
             self._addresses.setdefault(address.index, {})[address.text, address.body[1]] = address
 
     def _note(self, index: int, body: bytes) -> None:
@@ -131,8 +131,8 @@ class LinkTable:
         """Decoded when it is first asked for; None for no such link."""
         if (body := self._bodies.pop(index, None)) is not None:
             self._replace(index, decode.link(body))
-        if (told := self._ports.pop(index, None)) is not None:
-            self._note_port(index, told)
+        if (settings := self._ports.pop(index, None)) is not None:
+            self._note_port(index, settings)
         return self._states.get(index)
 
     def index_of(self, name: str) -> int:
@@ -159,7 +159,7 @@ class LinkTable:
 
     @property
     def unparsed(self) -> frozenset[int]:
-        """What nobody has asked for since it was last told of."""
+        """What nobody has asked for since its last event."""
         return frozenset(self._bodies)
 
     def all(self) -> Iterator[LinkState]:
@@ -186,13 +186,13 @@ class LinkTable:
         return 0
 
     def peers(self, index: int) -> set[str] | None:
-        """Of a tunnel; None: nobody has told of them yet."""
+        """Of a tunnel; None: no event has shown them yet."""
         return self._peers.get(index)
 
     def _note_port(self, index: int, body: bytes) -> None:
-        state, told = self._states.get(index), attributes(body, 16)
-        if state and state.port is not None and iflink.PROTINFO in told:
-            port = decode.port(told[iflink.PROTINFO])
+        state, settings = self._states.get(index), attributes(body, 16)
+        if state and state.port is not None and iflink.PROTINFO in settings:
+            port = decode.port(settings[iflink.PROTINFO])
             self._states[index] = dataclasses.replace(state, port=port)
 
     def _replace(self, index: int, state: LinkState | None) -> None:
@@ -224,6 +224,6 @@ def _below(state: LinkState) -> set[int]:
 
 
 def differences(ours: LinkState, kernels: LinkState) -> Mapping[str, tuple[object, object]]:
-    """In what the events should have told."""
+    """In what the events should have shown."""
     pairs = ((field, ours[field], kernels[field]) for field in _TOLD)
     return {field: (a, b) for field, a, b in pairs if a != b}

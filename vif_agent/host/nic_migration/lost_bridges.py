@@ -1,7 +1,7 @@
 """What belonged to a bridge of ours that somebody has deleted: its NIC's, that the host needs back.
 
 Remembered by the helper, for as long as it lives, as it was at the last move, and whenever it was
-told to (``bridge_memory``).
+asked to (``bridge_memory``).
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ from vif_agent.resources import LINK, Command, Key, Resource
 
 
 class CommandKind(Kind):
-    """It is about a device, of which it may be told only when that is there."""
+    """It is about a device, which must be there before it runs."""
 
     def device(self, resource: Resource) -> Key | None:
         """The one that it is about."""
