@@ -107,6 +107,12 @@ def _by_devname(payload: Payload, device: str) -> Vif:
     return {**vif, "devname": device, "network": {**vif["network"], "bridge": BRQ}}
 
 
+def _into(payload: Payload, bridge: str) -> Vif:
+    """There before us, and no network's by its name."""
+    vif = payload("bridge")
+    return {**vif, "network": {**vif["network"], "bridge": bridge}}
+
+
 def _made(name: str) -> Callable[[Payload, str], Vif]:
     return lambda payload, device: {**payload(name), "devname": device}
 
@@ -121,6 +127,7 @@ CASTS = {
         f"{device} to be wired": (_by_devname, device, "invalid_request", "vif.devname")
         for device in (MANAGEMENT, "lo", "br-int", "ovs-system", "eth1", "bond0", "eth1.7")
     },
+    "into another's bridge": (_into, BRIDGE, "host_refused", f"the bridge {BRIDGE} is others'"),
     "a guest's tap": (_by_devname, GUESTS, "conflict", f"in the bridge {BRIDGE}, and not"),
     "another port's tap": (_by_devname, OTHER, "conflict", f"in the bridge {BRIDGE}, and not"),
     "another's bridge": (_by_devname, BRIDGE, "conflict", "a bridge, and not named after"),
