@@ -140,7 +140,7 @@ class CommandNotAllowed(VifAgentError):
     code = "command_not_allowed"
 
 
-class Told(VifAgentError):
+class Relayed(VifAgentError):
     """An error of another process, in that process's words."""
 
     def __init__(self, problem: Problem) -> None:

@@ -430,4 +430,4 @@ def test_full_reconcile_finds_what_no_event_has_told(
     object.__setattr__(state, "mtu", 77)  # it is frozen, so no mistake of ours can
     found = here.watch.read_all({"x"})[Key(LINK, "x")]
     assert (getattr(found.resource, "mtu", 0), here.watch.replica.missing) == (1500, 1)
-    assert "x: the kernel's events had not told {'mtu': (77, 1500)}" in caplog.messages
+    assert "x: the kernel's events had not shown {'mtu': (77, 1500)}" in caplog.messages

@@ -67,9 +67,9 @@ class Operations:
             return _shown(self._engine.dry_run(ports))
 
     def check(self, port_id: str) -> dict[str, Any]:
-        """How the host differs from the port's wish. ``ok``: not at all, and all is ready.
+        """How the host differs from the port's request. ``ok``: not at all, and all is ready.
 
-        ``warnings``: what stops its frames all the same, by settings that no wish speaks of.
+        ``warnings``: what stops its frames all the same, by settings that no request speaks of.
         """
         port = self._store.ports([port_id]).get(port_id)
         if port is None:
@@ -106,7 +106,7 @@ class Operations:
 
     def status(self) -> dict[str, Any]:
         """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if
-        one runs now; a round of more than some seconds hangs."""
+        one runs now; a reconcile of more than some seconds hangs."""
         there, lasts = self._engine.orphans, self._engine.reconciling_for
         return {
             "host": self._host,
@@ -147,7 +147,7 @@ class Operations:
 
 
 def unplugs_of(there: Iterable[orphans.Orphan], request_id: str = "") -> list[PortRequest]:
-    """For what a complete set of ports leaves out and no wish is known of."""
+    """For what a complete set of ports leaves out and no request is known of."""
     return [
         PortRequest(
             port_id=orphan.port_id,

@@ -1,4 +1,4 @@
-"""Does the firewall of the host drop the frames of a bridge? Told with the bridge, as its error."""
+"""Does the host's firewall drop the frames of a bridge? Reported with the bridge, as its error."""
 
 import contextlib
 import dataclasses

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from vif_agent.contract import leaves_in
-from vif_agent.errors import Conflict, Told, Unanswered
+from vif_agent.errors import Conflict, Relayed, Unanswered
 from vif_agent.ownership import TRUNK_BRIDGE
 from vif_agent.pci_names import NETDEV, REPRESENTOR, of_pci
 from vif_agent.plugin_host.discovery import Candidate
@@ -78,7 +78,7 @@ class SubProcessPlugin:
                 raise Unanswered(f"plugin {self.name} has not answered yet")
             if answer.problem:
                 del self._known[_question(vif)]  # whoever asks again, asks anew
-                raise Told(answer.problem)
+                raise Relayed(answer.problem)
             self._check_own(vif, answer.resources)
             return [_by_sender(resource, vif) for resource in answer.resources]
 

@@ -18,7 +18,7 @@ class Accepted:
     """``stored``: a port as it is stored; ``seq``: of the last request that is.
 
     ``ports``: as they are to be from now on. ``renewed``: those of them that only have a later
-    generation. ``stale``: requests that do not count; ``outrun``: what is to be told of clocks.
+    generation. ``stale``: requests that do not count; ``outrun``: what is to be logged of clocks.
     """
 
     def __init__(self, stored: Callable[[str], Port | None], seq: int) -> None:

@@ -80,9 +80,9 @@ class Port:
     """A port's request as stored, and what became of it.
 
     ``previous_specs``: its earlier plugs, (instance, vif), that are not undone yet, oldest first;
-    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as told to
-    operators; ``ready_at``: when it first was, under this request; ``elapsed_ms``: from receipt to
-    done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
+    ``made``: keys on the host that are, or may be, this port's; ``devices``: their names as shown
+    to operators; ``ready_at``: when it first was, under this request; ``elapsed_ms``: from receipt
+    to done, or of a repair (``repaired``: of what; not stored); ``rebooted``: the host was, since
     ``made`` was stored; ``recent_generations``: the generations of its last requests; ``parsed``:
     the VIF, as the bus has read it, until there is a result (not stored).
     """
@@ -147,7 +147,7 @@ def counts(new: int, stored: int, now: float) -> bool:
     """Is a request of generation ``new`` none of before the stored one? ``now``: this host's clock.
 
     Generations are mostly a sender's clock in nanoseconds. One that was far ahead must not lock the
-    port until the time that it told.
+    port until the time that it gave.
     """
     latest = int((now + _AHEAD_SECONDS) * 1e9)
     return new >= stored or new <= latest < stored

@@ -1,4 +1,4 @@
-"""One round: merge wishes, read the host, diff, apply, look again, tell.
+"""One reconcile: merge what ports want, read the host, diff, apply, reconcile again, report.
 
 Everything enters here as "these ports may differ, look": a cast, start-up, an OVSDB event, a
 retry, an operator's repair. A port is finished when a look finds nothing to do and everything
@@ -60,14 +60,14 @@ class Engine:
         self._ready_timeout = ready_timeout
         self._bridges = frozenset(bridges)
         self._hindrances = Hindrances()
-        #: what the last look at everything found; None if it could not see everything
+        #: what the last reconcile of the whole host found; None if it could not see everything
         self.orphans: tuple[Orphan, ...] | None = None
         self.reconciles = 0  # that had something to do
-        self.reconciled_at: float | None = None  # when the last look ended (time.time)
+        self.reconciled_at: float | None = None  # when the last reconcile ended (time.time)
         self._reconciling_since: float | None = None
 
     def load(self) -> set[str]:
-        """Take in every stored wish; answers the ports to look at."""
+        """Take in every stored request; answers the ports to reconcile."""
         ports = self._store.live()
         for port in ports.values():
             self.records.enter(port, stored=True)
@@ -88,7 +88,7 @@ class Engine:
     def reconcile(
         self, port_ids: Collection[str], *, everywhere: bool = False, anew: Collection[str] = ()
     ) -> Outcome:
-        """One round for these ports. ``everywhere``: also find our things by their stamps.
+        """Reconcile these ports. ``everywhere``: also find our things by their owner tags.
 
         ``anew``: those whose plugin is to be asked again though it has refused them.
         """
@@ -115,7 +115,7 @@ class Engine:
         return dataclasses.replace(self._outcome(seen, failures), mended=mended)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
-        """Carry the plan out, and take back what it made for ports that cannot be finished."""
+        """Carry the plan out, and roll back what it made for ports that cannot be finished."""
         self.reconciles += bool(plan)
         self._withdraw(plan)
         failures = self._host.apply(plan) if plan else {}
@@ -145,17 +145,17 @@ class Engine:
         return failures
 
     def dry_run(self, ports: Iterable[Port], *, everywhere: bool = False) -> Plan:
-        """What a round would do if these were the ports' wishes, and of which it would complain."""
+        """What a reconcile would do if these were the ports' requests, and what it would refuse."""
         return self._tried([*ports], everywhere)[1]
 
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
-        """How the host differs from the port's wish, and what others have yet to do."""
+        """How the host differs from the port's request, and what others have yet to do."""
         (record,), plan, actual = self._tried([port], everywhere=False)
         self._hindrances.note(record.wanted, actual)
         return plan, {**unready_of(record, actual), **unattended_of(record, actual)}
 
     def warnings(self, port_id: str) -> list[str]:
-        """What stopped the port's frames at the last look, though the host is as wished."""
+        """What stopped the port's frames at the last reconcile, though the host is as desired."""
         record = self.records.get(port_id)
         return self._hindrances.of(record.wanted) if record else []
 
@@ -169,19 +169,20 @@ class Engine:
         chosen = [tried[port_id] for port_id in ids]
         seen = self._survey.look(tried, ids, everywhere=everywhere, trial=True)
         plan, actual = seen.plan, seen.actual
-        told = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in chosen}
-        problems = {port_id: problem for port_id, problem in told.items() if problem}
+        by_port = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in chosen}
+        problems = {port_id: problem for port_id, problem in by_port.items() if problem}
         return chosen, dataclasses.replace(plan, problems=problems), actual
 
     def find_orphans(self) -> tuple[Orphan, ...]:
-        """Look at the host for what belongs to no wish; OvsdbUnavailable if it cannot be seen."""
+        """Look at the host for what belongs to no request; OvsdbUnavailable if it cannot be
+        seen."""
         actual = self._host.read_all([])
         for problem in actual.unknown.values():
             raise OvsdbUnavailable(problem.message)
         return self._orphans(actual)
 
     def give_up(self, port_id: str, problem: Problem) -> Port | None:
-        """A round for this port alone broke (a bug of ours): its story so far."""
+        """A reconcile of this port alone broke (a bug of ours): its result so far."""
         record = self.records.get(port_id)
         return self._finish(record, RETRYING, problem, Actual()) if record else None
 
@@ -192,12 +193,12 @@ class Engine:
 
     @property
     def reconciling_for(self) -> float | None:
-        """Seconds since the look that runs now began; None if none does."""
+        """Seconds since the reconcile that runs now began; None if none does."""
         since = self._reconciling_since
         return None if since is None else time.monotonic() - since
 
     def _refresh(self, port_ids: Collection[str]) -> None:
-        """Take in the wishes that are new since the last round."""
+        """Take in the requests that are new since the last reconcile."""
         known = {i: e.port.seq for i in port_ids if (e := self.records.get(i))}
         for port in self._store.ports(port_ids, known).values():
             self.records.enter(port)

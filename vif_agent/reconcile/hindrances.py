@@ -1,7 +1,7 @@
 """What stops frames on the host though all is as desired: others' settings, that no request speaks
 of.
 
-Told, in the log when they come and in `check`; never changed: they may be meant.
+Reported, in the log when they come and in `check`; never changed: they may be meant.
 """
 
 import logging

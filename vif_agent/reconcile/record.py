@@ -47,11 +47,11 @@ class PortRecord:
     progress: Progress = dataclasses.field(default_factory=Progress)
     wanted: tuple[Resource, ...] = ()
     refused: Problem | None = None
-    unanswered: bool = False  # nor refused: its plugin has not said yet
+    unanswered: bool = False  # nor refused: its plugin has not answered yet
     held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
     created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
-    restores: tuple[Resource, ...] = ()  # borrowed for its earlier wishes, to be given back
-    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, told
+    restores: tuple[Resource, ...] = ()  # external, changed for its earlier requests
+    refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, logged
     needs_lookup: bool = False  # some of its names are the host's to say, at each look
     uncertain: bool = False  # a process before this one may have died amid its commands
     answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
@@ -64,13 +64,13 @@ class PortRecord:
 
     @property
     def claims(self) -> frozenset[Key]:
-        """Keys this port keeps from being removed. A refused wish leaves things as they are."""
+        """Keys this port keeps from being removed. A refused request leaves things as they are."""
         keys = {resource.key for resource in self.wanted}
         return self.held | keys if self.refused else frozenset(keys)
 
     @property
     def untouched(self) -> bool:
-        """Was nothing done for its wish, nor is for earlier ones left to do?"""
+        """Was nothing done for its request, nor is for earlier ones left to do?"""
         perhaps = self.held or self.wanted or self.uncertain or self.port.previous_specs
         return self.refused is not None and not perhaps
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.found import fingerprint, link_found
-from vif_agent.host.netlink.replica import LinkReplica, Told
+from vif_agent.host.netlink.replica import Changes, LinkReplica
 from vif_agent.host.ovs.ovsdb import OnChange
 from vif_agent.ownership import SHARED, Found, is_one_ports, owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
@@ -135,7 +135,7 @@ class LinkEvents:
         if keys is None or keys:
             self._on_change(keys)
 
-    def _unseen(self, changes: Told | None) -> set[Key] | None:
+    def _unseen(self, changes: Changes | None) -> set[Key] | None:
         if changes is None:
             self._seen.clear()
             return None

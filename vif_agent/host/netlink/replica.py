@@ -3,7 +3,8 @@
 What the kernel does not tell, or late, is asked for at each look, for the links looked at:
 
 - of a link that is down: alias, alternative names and a bridge's own settings;
-- of a tap: whether somebody has it open (told up to a second late, of single queues not at all);
+- of a tap: whether somebody has it open (an event comes up to a second late, of single queues not
+  at all);
 - of any link: the sysctls;
 - of what may have addresses: IPv6 ones made without a search for duplicates, as ours in a NIC's
   move (a work queue tells of them, after their maker was answered);
@@ -31,8 +32,8 @@ from vif_agent.resources import ADDRESS, LINK, Key
 
 LOG = logging.getLogger(__name__)
 
-#: the links that something was told of, and all keys of these
-Told: TypeAlias = tuple[set[int], set[Key]]
+#: the links that an event was about, and all keys of these
+Changes: TypeAlias = tuple[set[int], set[Key]]
 
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
 _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
@@ -61,13 +62,13 @@ class LinkReplica:
 
     @property
     def room(self) -> int:
-        """For what was told and not yet heard, in bytes."""
+        """For what was sent and not yet read, in bytes."""
         return self._events.room
 
-    # -- what the kernel has told ------------------------------------------------------------
+    # -- what the kernel has sent ------------------------------------------------------------
 
-    def catch_up(self) -> Told | None:
-        """Take in all that was told by now: the links it is about, and the keys of these, by all
+    def catch_up(self) -> Changes | None:
+        """Take in all that was sent by now: the links it is about, and the keys of these, by all
         names that they have or had. None: some was lost, and everything may differ."""
         touched: set[int] = set()
         keys: set[Key] = set()
@@ -93,7 +94,8 @@ class LinkReplica:
                 table.take(kind, body)
 
     def _moved(self, kind: int, body: bytes) -> Iterator[Key]:
-        """An address that is now at another device. (Its lifetime is told again and again.)"""
+        """An address that is now at another device. (An event tells its lifetime again and
+        again.)"""
         text = addresses.parsed(body).text
         before = self.table.bearer(text)
         self.table.take(kind, body)
@@ -125,17 +127,17 @@ class LinkReplica:
             table.take(RTM_NEWADDR, address.body)
         return table
 
-    def compare(self) -> Told | None:
-        """Read everything anew, and say where the events had told otherwise, or nothing; what they
-        have told meanwhile."""
+    def compare(self) -> Changes | None:
+        """Read everything anew, and say where the events had shown otherwise, or nothing; what they
+        have shown meanwhile."""
         if self._is_new:
             self._is_new = False
             return self.catch_up()
         before, self.table = self.table, self._dumped()
-        told = self.catch_up()
-        if told is not None:
-            self._compare(before, told[0])
-        return told
+        changes = self.catch_up()
+        if changes is not None:
+            self._compare(before, changes[0])
+        return changes
 
     def _compare(self, before: LinkTable, meanwhile: Collection[int]) -> None:
         for gone in before.all():
@@ -149,7 +151,7 @@ class LinkReplica:
 
     def _tell_missing(self, name: str, what: object) -> None:
         self.missing += 1
-        LOG.warning("%s: the kernel's events had not told %s", name, what)
+        LOG.warning("%s: the kernel's events had not shown %s", name, what)
 
     # -- what is there -----------------------------------------------------------------------
 
