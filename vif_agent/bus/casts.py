@@ -107,7 +107,7 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
     )
-    refusals = tuple(_told([item for item in read if isinstance(item, Refusal)], len(read)))
+    refusals = tuple(_reported([item for item in read if isinstance(item, Refusal)], len(read)))
     return Sync(full_set, refusals, complete and all(item.port_id for item in read))
 
 
@@ -121,7 +121,7 @@ class BadList(InvalidRequest):
         VifAgentError.__init__(self, text + str(first))
 
 
-def _told(refusals: Sequence[Refusal], total: int) -> Iterator[Refusal]:
+def _reported(refusals: Sequence[Refusal], total: int) -> Iterator[Refusal]:
     singly = [refusal for refusal in refusals if refusal.port_id][:_MOST_REFUSALS]
     yield from singly
     known = set(map(id, singly))

@@ -36,7 +36,7 @@ class Limits:
         os.register_at_fork(after_in_child=self._begin)  # a fork takes no threads along
 
     def _begin(self) -> None:
-        self._places = threading.Semaphore(self._at_once)
+        self._slots = threading.Semaphore(self._at_once)
         self._waiting = threading.Semaphore(0)
         self._sends: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
 
@@ -44,7 +44,7 @@ class Limits:
         """What ``send`` answers or raises; TimeOver after ``seconds``, also for want of a place."""
         deadline = time.monotonic() + seconds
         outcome: Future[Any] = Future()
-        if not self._places.acquire(timeout=max(0.0, seconds)):
+        if not self._slots.acquire(timeout=max(0.0, seconds)):
             raise TimeOver
         if not self._waiting.acquire(blocking=False):
             threading.Thread(target=self._run, args=(self._sends,), daemon=True).start()
@@ -65,7 +65,7 @@ class Limits:
             except BaseException as error:
                 failure = error
             self._waiting.release()  # before whoever waits sends the next
-            self._places.release()
+            self._slots.release()
             if failure is None:
                 outcome.set_result(answer)
             else:

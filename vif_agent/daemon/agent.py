@@ -135,7 +135,7 @@ class Agent:
         self._queue.end()
 
     def reconfigured(self) -> None:
-        """Some options are others now: all is looked at, by them."""
+        """Some options are others now: all is reconciled, by them."""
         self._chores.put_off(self._queue.everything)
         self._queue.everything()
 

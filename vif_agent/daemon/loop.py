@@ -60,7 +60,7 @@ class Loop:
         return self._engine.records.concerns(key)
 
     def begin(self) -> int:
-        """Take in all that is stored, and note that everything is to be looked at; how many."""
+        """Take in all that is stored, and note that everything is to be reconciled; how many."""
         known = self._engine.load()
         self._queue.add(known, Reason.PROGRESS)
         self._queue.everything()
@@ -121,7 +121,7 @@ class Loop:
     def _reconcile_ports(
         self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
     ) -> frozenset[str]:
-        """Those that are to be looked at again at once."""
+        """Those that are to be reconciled again at once."""
         self._feed()
         outcome = self._reconciler.reconcile(ports, everywhere, anew)
         self._take(ports, outcome)
@@ -142,7 +142,7 @@ class Loop:
         self._results.add(outcome.finished)
 
     def _tidy(self, complete: bool) -> None:
-        """After a look at everything that could be seen: what belongs to no request."""
+        """After a reconcile of the whole host that could be seen: what belongs to no request."""
         there = self._engine.orphans
         unplugs = unplugs_of(there) if complete and there is not None else []
         if complete and (there is None or unplugs):

@@ -172,7 +172,7 @@ class Policy:
 
 
 def links_to_see(orders: Collection[LinkOrder], known: KnownLinks) -> tuple[set[int], set[str]]:
-    """Indexes and names that must be looked at before these orders can be judged."""
+    """Indexes and names that must be read before these orders can be judged."""
     own = {(o.index, o.owner) for o in orders if isinstance(o, ChangeLink)}
     own |= {(o.replaces, o.owner) for o in orders if isinstance(o, CreateLink) and o.replaces}
     indexes = {index for index, owner in own if known.owner_of(index) != owner}

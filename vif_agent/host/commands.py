@@ -158,7 +158,7 @@ class Commands:
             self._lock.wait_for(lambda: not self._workers, _LEAVE_SECONDS + 1)
 
     def _is_due(self, state: _State) -> bool:
-        """An answer counts once at least: else a look would wait for ever new ones."""
+        """An answer counts once at least: else a reconcile would wait for ever new ones."""
         if state.doing or state.not_reported:
             return False
         return time.monotonic() - state.checked > self._limits.check_lasts

@@ -76,8 +76,8 @@ class Pci:
         Since Linux 5.8 the representors are among the card's devices too.
         """
         names = self._netdevs(self._pf(address))
-        uplinks = [n for n in names if _UPLINK.fullmatch(self._said(n, "phys_port_name"))]
-        plain = [n for n in names if not self._said(n, "phys_port_name")]
+        uplinks = [n for n in names if _UPLINK.fullmatch(self._attribute(n, "phys_port_name"))]
+        plain = [n for n in names if not self._attribute(n, "phys_port_name")]
         for name in (*uplinks, *plain, *names):
             return name
         raise NotYet(f"{address}: its card has no network device now")
@@ -108,24 +108,26 @@ class Pci:
 
     def _representor(self, address: str) -> str | None:
         card, pf = self.card(address), self._pf(address)
-        if not (switch := self._said(card, "phys_switch_id")):
+        if not (switch := self._attribute(card, "phys_switch_id")):
             return None
         number, function = self.vf_number(address), int(pf.rpartition(".")[2])
         for names in (self._netdevs(pf), _names(self._links)):
-            ports = [n for n in names if n != card and self._said(n, "phys_switch_id") == switch]
+            ports = [
+                n for n in names if n != card and self._attribute(n, "phys_switch_id") == switch
+            ]
             fitting = [n for n in ports if self._is_of(n, function, number)]
             if fitting:
                 return min(fitting, key=self._is_of_another_host)
         return None
 
     def _is_of(self, port: str, pf: int, vf: int) -> bool:
-        name = _REPRESENTOR.fullmatch(self._said(port, "phys_port_name"))
+        name = _REPRESENTOR.fullmatch(self._attribute(port, "phys_port_name"))
         return name is not None and (int(name["pf"] or pf), int(name["vf"])) == (pf, vf)
 
     def _is_of_another_host(self, port: str) -> bool:
-        return bool(_THEIRS.match(self._said(port, "phys_port_name")))
+        return bool(_THEIRS.match(self._attribute(port, "phys_port_name")))
 
-    def _said(self, link: str, attribute: str) -> str:
+    def _attribute(self, link: str, attribute: str) -> str:
         """A driver that has no such thing makes it unreadable (EOPNOTSUPP)."""
         try:
             return (self._links / link / attribute).read_text().strip()

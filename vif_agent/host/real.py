@@ -70,7 +70,7 @@ class RealHost:
         self._watch.stop()
 
     def on_change(self, listener: OnChange, concerns: Callable[[Key], bool] | None = None) -> None:
-        """Called with the keys of links and OVS ports that changed; with None: look at all.
+        """Called with the keys of links and OVS ports that changed; with None: reconcile all.
 
         ``concerns``: of which links it is to hear; asked on the thread that watches them.
         """

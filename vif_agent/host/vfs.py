@@ -35,7 +35,7 @@ def read(addresses: Collection[str], pci: Pci) -> dict[Key, Found]:
 
 
 def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
-    """What failed, by key. One that is not there any longer is seen so at the next look."""
+    """What failed, by key. One that is not there any longer is seen so at the next reconcile."""
     numbers = dict(_numbers([step.key.name for step in steps], pci))
     orders = [_order(s, numbers[s.key.name][1]) for s in steps if s.key.name in numbers]
     if not orders:

@@ -94,7 +94,7 @@ def find(wanted: Mapping[Key, Want], actual: Actual) -> list[Duplicates]:
 
 
 def _rows(wanted: Mapping[Key, Want], actual: Actual) -> Iterator[tuple[str, Key]]:
-    """Rows are looked at rather than wants: hardly any is nobody's."""
+    """Rows are compared rather than wants: hardly any is nobody's."""
     strays = {
         (iface_id(found.resource), key)
         for key, found in actual.found.items()

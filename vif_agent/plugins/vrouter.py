@@ -58,7 +58,7 @@ def _offloaded(vif: Vif, port_type: str) -> Command:
 def socket_of(vif: Vif) -> Sequence[str]:
     """vrouter-port-control's arguments; InvalidRequest where the VIF has no socket."""
     return (
-        f"--vhostuser_socket={_said(vif.vhostuser_socket, 'vif.details.vhostuser_socket')}",
+        f"--vhostuser_socket={_given(vif.vhostuser_socket, 'vif.details.vhostuser_socket')}",
         f"--vhostuser_mode={int(vif.vhostuser_mode == 'server')}",
     )
 
@@ -76,12 +76,12 @@ def port_control(
             "vrouter-port-control",
             "--oper=add",
             f"--uuid={vif.port_id}",
-            f"--instance_uuid={_said(vif.instance_uuid, 'instance.uuid')}",
-            f"--vn_uuid={_said(vif.network_id, 'vif.network.id')}",
-            f"--vm_project_uuid={_said(vif.project_id, 'instance.project_id')}",
+            f"--instance_uuid={_given(vif.instance_uuid, 'instance.uuid')}",
+            f"--vn_uuid={_given(vif.network_id, 'vif.network.id')}",
+            f"--vm_project_uuid={_given(vif.project_id, 'instance.project_id')}",
             f"--ip_address={_first(vif.ips, '.') or '0.0.0.0'}",
             f"--ipv6_address={_first(vif.ips, ':')}",
-            f"--vm_name={_said(vif.instance_name, 'instance.name')}",
+            f"--vm_name={_given(vif.instance_name, 'instance.name')}",
             f"--mac={vif.mac}",
             f"--tap_name={devname(vif)}",
             f"--port_type={port_type}",
@@ -93,7 +93,7 @@ def port_control(
     )
 
 
-def _said(value: str | None, field: str) -> str:
+def _given(value: str | None, field: str) -> str:
     """The program joins its arguments and splits them again before each ``--`` (launchpad bug
     1584625), so that what has one in it could add another."""
     if not value or re.search(r"\s-", value):

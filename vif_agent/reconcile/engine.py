@@ -1,8 +1,8 @@
 """One reconcile: merge what ports want, read the host, diff, apply, reconcile again, report.
 
-Everything enters here as "these ports may differ, look": a cast, start-up, an OVSDB event, a
-retry, an operator's repair. A port is finished when a look finds nothing to do and everything
-ready; so verifying, repairing and restarting are the same code.
+Everything enters here as "these ports may differ, reconcile them": a cast, start-up, an OVSDB
+event, a retry, an operator's repair. A port is finished when a reconcile finds nothing to do and
+everything ready; so verifying, repairing and restarting are the same code.
 """
 
 import dataclasses

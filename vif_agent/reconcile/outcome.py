@@ -40,7 +40,7 @@ def mended_of(records: PortRecords, plan: Plan) -> frozenset[str | Key]:
 
 
 def surely_made(record: PortRecord, actual: Actual) -> frozenset[Key]:
-    """What may be on the host is looked at; of a command there is nothing to see.
+    """What may be on the host is read; of a command there is nothing to see.
 
     Of one that nobody has asked about, for its port is refused, it stands what was stored.
     """

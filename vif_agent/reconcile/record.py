@@ -52,7 +52,7 @@ class PortRecord:
     created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
     restores: tuple[Resource, ...] = ()  # external, changed for its earlier requests
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, logged
-    needs_lookup: bool = False  # some of its names are the host's to say, at each look
+    needs_lookup: bool = False  # some of its names are the host's to say, at each reconcile
     uncertain: bool = False  # a process before this one may have died amid its commands
     answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
 

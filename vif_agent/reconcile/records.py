@@ -103,7 +103,7 @@ class PortRecords:
     def ports_of(self, keys: Collection[Key], busy: Collection[object] = ()) -> set[str]:
         """The ports to look at when these links or OVS ports have changed.
 
-        Of those that share a thing any one will do: its look is a look at the thing. Better one
+        Of those that share a thing any one will do: its reconcile is one of the thing. Better one
         that is not ``busy``. But what was in the way may have gone: all that it was in the way of
         are reconciled. That may be a thing of its name and another kind: an OVS bridge, for a
         device. And what stands on it (a tunnel on its address) may have to follow it.

@@ -41,7 +41,7 @@ _SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"
 
 class LinkReplica:
     """``lost``: how often events were lost, and all was read anew. ``missing``: of how many links
-    a look at everything has found what no event had told."""
+    a reading of all has found what no event had shown."""
 
     def __init__(self, events: Events) -> None:
         self._events = events

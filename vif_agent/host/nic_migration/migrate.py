@@ -225,17 +225,17 @@ def _header(family: int) -> bytes:
 
 def _behave_alike(nic: str, bridge: str) -> None:
     for family, name in _SYSCTLS:
-        if value := _said(_sysctl(family, nic, name)):
+        if value := _value_at(_sysctl(family, nic, name)):
             _write(family, bridge, name, value)
 
 
 def _write(family: str, device: str, name: str, value: str) -> None:
     path = _sysctl(family, device, name)
-    if path.exists() and _said(path) != value:
+    if path.exists() and _value_at(path) != value:
         path.write_text(value)
 
 
-def _said(path: Path) -> str:
+def _value_at(path: Path) -> str:
     """ "" where there is no such thing, or, as a secret may be, it is not set (EIO)."""
     try:
         return path.read_text().strip()

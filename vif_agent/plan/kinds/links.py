@@ -39,7 +39,7 @@ class VlanKind(LinkKind):
 
     def _parents_other_name(self, case: Case) -> str:
         """The kernel takes a device's alternative name too, but tells of it by the other: the VLAN
-        device would seem to lead elsewhere, and be made anew at each look."""
+        device would seem to lead elsewhere, and be made anew at each reconcile."""
         parent = _parent(case.want.resource)
         found = case.actual.found.get(parent)
         if found is None or found.resource.name == parent.name:
