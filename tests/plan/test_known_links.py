@@ -67,7 +67,7 @@ def test_what_was_not_found_is_forgotten() -> None:
     bridge = Found(BRIDGE, owner=SHARED, index=7)
     memory = known(bridge)
     assert memory.to_keep() == {"br": KnownLink(7, "bridge", SHARED)}
-    memory.kept(memory.to_keep())
+    memory.kept()
     assert memory.to_keep() is None
     memory.note([BRIDGE.key], Actual())
     assert (memory.to_keep(), list(memory.keys)) == ({}, [])

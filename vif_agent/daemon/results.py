@@ -55,10 +55,15 @@ class Results:
             )
             return
         self._save_at = min(self._save_at, time.monotonic() + _SAVE_SECONDS)
-        if any(key.space == COMMAND for port in self._unreported for key in port.made):
-            self.save()  # of that there is nothing to see on the host
+        if self._cannot_be_seen():
+            self.save()
         due, self._unreported = self._unreported, []
         self._report.finished(due)
+
+    def _cannot_be_seen(self) -> bool:
+        """What a command has done, and that a bridge is ours whose owner tag others take off."""
+        done = (key for port in self._unreported for key in port.made if key.space == COMMAND)
+        return self._engine.has_new_shared_links or any(done)
 
     def save_if_due(self) -> None:
         """What no cast has taken along to the disk meanwhile."""

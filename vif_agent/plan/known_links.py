@@ -30,24 +30,25 @@ class KnownLinks:
         self._known: dict[Key, KnownLink] = {}
         self._names: dict[int, Key] = {}
         self._shared: dict[str, KnownLink] = {}
-        self._kept: Mapping[str, KnownLink] = {}
+        #: is there what a later process must know, and could not find out by looking?
+        self.unsaved = False
 
     def load(self, known_links: Mapping[str, KnownLink]) -> None:
         """Of an earlier process, by name: those that several ports share."""
-        self._kept = known_links
         for name, known in known_links.items():
             self._remember(Key(LINK, name), known)
+        self.unsaved = False
 
     def to_keep(self) -> Mapping[str, KnownLink] | None:
         """What a later process must know; None if nothing has changed since ``kept``.
 
         A port's own things tell whose they are by their names too.
         """
-        return None if self._shared == self._kept else dict(self._shared)
+        return dict(self._shared) if self.unsaved else None
 
-    def kept(self, known_links: Mapping[str, KnownLink] | None) -> None:
-        """From the store, of this boot; None: it could not be read."""
-        self._kept = self._kept if known_links is None else known_links
+    def kept(self) -> None:
+        """What ``to_keep`` has answered is in the store."""
+        self.unsaved = False
 
     @property
     def keys(self) -> Collection[Key]:
@@ -74,12 +75,16 @@ class KnownLinks:
         self._known.pop(key, None)
         if before and self._names.get(before.ifindex) == key:
             del self._names[before.ifindex]
-        self._shared.pop(key.name, None)
         if known:
             self._known[key] = known
             self._names[known.ifindex] = key
-            if known.owner == SHARED:
-                self._shared[key.name] = known
+        self._share(key.name, known if known and known.owner == SHARED else None)
+
+    def _share(self, name: str, known: KnownLink | None) -> None:
+        self.unsaved |= self._shared.get(name) != known
+        self._shared.pop(name, None)
+        if known:
+            self._shared[name] = known
 
     def recognized(
         self, actual: Actual, wanted: Mapping[Key, Want], named: Collection[Key] = ()

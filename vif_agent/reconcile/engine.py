@@ -257,6 +257,11 @@ class Engine:
             self.records.forget(before.port_id)
         return port
 
+    @property
+    def has_new_shared_links(self) -> bool:
+        """Are there links that several ports share, and that the store does not know yet?"""
+        return self._survey.known.unsaved
+
     def save(self, ports: Collection[Port] = ()) -> bool:
         """Write what became of these ports, and of those that were noted; False when the disk
         refuses, to be tried again."""
@@ -268,5 +273,5 @@ class Engine:
         except StoreUnavailable as error:
             LOG.warning("Cannot store what became of ports, will try again: %s", error)
             return False
-        self._survey.known.kept(links)
+        self._survey.known.kept()
         return True
