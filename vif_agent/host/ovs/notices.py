@@ -15,6 +15,8 @@ from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
 
+_LOST = "connection lost"
+
 #: instead of keys, when events may have been missed: everything may differ
 EVERYTHING: frozenset[Key] | None = None
 
@@ -43,7 +45,7 @@ class Notices:
         return f"not connected to {self._connection}{why}"
 
     def tell(self) -> bool:
-        """Pass on what has changed since the last time. True if there is a new connection."""
+        """Pass on what has changed since the last time. True if there is a connection."""
         client, replica = self._client, self._client.replica
         with self._lock:
             root = replica.root if client.connected else None
@@ -57,7 +59,7 @@ class Notices:
             LOG.info("OVSDB %s", self._state[0])
         if anew or keys:
             self._on_change(EVERYTHING if anew else keys)
-        return anew
+        return self._state[0] != _LOST
 
     def _tell_trouble(self) -> None:
         trouble, connected = self._client.trouble, self._client.connected
@@ -79,7 +81,7 @@ class Notices:
 def _state(client: Client) -> tuple[str, int]:
     """In words, and of which connection."""
     if not client.connected:
-        return "connection lost", 0
+        return _LOST, 0
     initialised = client.replica.root is not None
     text = "connected" if initialised else f"connected, but {NOT_INITIALISED}"
     return text, client.attempt

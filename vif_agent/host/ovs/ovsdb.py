@@ -46,7 +46,7 @@ class Ovsdb:
         self._timeout = timeout
         self._started = 0.0
         self._stopping = False
-        self._is_missed = False  # a connection that was there may come back
+        self._was_connected = False  # when that was told; then it may come back at once
         self._lock = threading.Lock()  # for the client, the rows and how far ovs-vswitchd is
         self._client = Client(connection)
         self._rows = Rows(self._client.replica)
@@ -133,12 +133,12 @@ class Ovsdb:
         self._calls.drain()
 
     def _tell(self) -> None:
-        self._is_missed = self._notices.tell() or self._is_missed
+        self._was_connected = self._notices.tell()
 
     def _connect(self) -> None:
         """A call that comes before the replica is there waits for it, within the timeout."""
         if not self._goes_on_until(lambda: self._client.connected, self._grace()):
-            self._is_missed = False
+            self._was_connected = False
             raise OvsdbUnavailable(f"ovsdb: {self._notices.away}")
         self._tell()  # of the connection, before anything is seen through it
 
@@ -163,7 +163,7 @@ class Ovsdb:
 
     def _grace(self) -> float:
         """Seconds for the connection to come (back): for one that nobody has seen come, none."""
-        if self._is_missed:
+        if self._was_connected:
             return self._timeout
         return 0.5 if time.monotonic() < self._started + _YOUNG_SECONDS else 0.0
 
