@@ -136,6 +136,7 @@ class Place:
                 self.store.forget_port(port_id)
 
     def close(self) -> None:
+        self._report.end()
         self.store.close()
 
 

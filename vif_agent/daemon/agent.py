@@ -19,7 +19,7 @@ from vif_agent.bus.membership import Membership
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
-from vif_agent.daemon import systemd
+from vif_agent.daemon import systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
@@ -87,7 +87,7 @@ class Agent:
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
         self._watchdog = systemd.Watchdog()
         self._start_limit = systemd.StartLimit()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         lock, cleanup = threading.Lock(), Cleanup(engine, conf.cleanup)
         notifications = Notifications(conf, conf.host)
         report = Report(self._store, notifications, conf.host)
@@ -142,7 +142,8 @@ class Agent:
     def run(self) -> None:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
         self._host.on_change(self._queue.host_changed, self._loop.concerns)
-        self._host.on_death(self._helper_gone)
+        self._host.on_death(lambda: self._fail(HelperGone("the privileged helper has died")))
+        threads.on_failure(self._fail)
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
         known = self._loop.begin()
@@ -174,8 +175,8 @@ class Agent:
         due = min(self._loop.next_due, *dues)
         return max(0.0, min(due - time.monotonic(), _LONGEST_PAUSE))
 
-    def _helper_gone(self) -> None:
-        self._failure = HelperGone("the privileged helper has died")
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
         self._queue.end()
 
     def _tell_missing(self) -> None:
@@ -191,8 +192,7 @@ class Agent:
         try:
             self._bus.join()
         except Exception as error:
-            self._failure = error
-            self._queue.end()
+            self._fail(error)
             return
         self._start_limit.over()
         systemd.notify(READY="1")
