@@ -14,7 +14,7 @@ from hypothesis import settings
 from tests.support import skips
 from tests.support.examples import PAYLOADS
 from tests.support.real_host import Ports
-from tests.support.sharing import OPTION, Share, by_length, module_of
+from tests.support.sharing import OPTION, Share, by_length
 from tests.support.standins import Standins
 from tests.support.vendors import PROGRAMS
 from vif_agent.host.real import RealHost
@@ -45,10 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """True: it is dealt with, by another run."""
-    share = item.config.stash.get(_SHARE, None)
-    return None if share is None or share.has(module_of(item)) else True
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """True: it has been run, as other runs have left it to us."""
+    share = session.config.stash.get(_SHARE, None)
+    if share is None or session.testsfailed or session.config.option.collectonly:
+        return None
+    share.run(session)
+    return True
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

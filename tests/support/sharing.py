@@ -7,6 +7,8 @@ own, take much less.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -36,13 +38,25 @@ class Share:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._ours: dict[str, bool] = {}
 
-    def has(self, module: str) -> bool:
-        """Is this module ours to run? Asked for the first time, it is taken if it can be."""
-        if module not in self._ours:
-            self._ours[module] = self._take(module)
-        return self._ours[module]
+    def run(self, session: pytest.Session) -> None:
+        """pytest's own loop, for the tests of the modules that we get.
+
+        The next test is the next that runs here: by it pytest knows which fixtures end.
+        """
+        for item, following in pairwise(chain(self._ours(session.items), [None])):
+            assert item is not None  # only what follows the last one is
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+
+    def _ours(self, items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+        """A module is taken when it is asked for: just before the last test of the one before."""
+        for module, tests in groupby(items, module_of):
+            if self._take(module):
+                yield from tests
 
     def _take(self, module: str) -> bool:
         try:
