@@ -5,6 +5,7 @@ is always named by its index.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, TypeAlias
 
 #: the name in an order to (errno, text), of what failed
@@ -153,7 +154,12 @@ class SetVf:
 
 Order: TypeAlias = LinkOrder | DeleteLink | SetVf
 
+#: by the kind of link that each creates: all kinds that we make
+CREATING: Mapping[str, type[CreateLink]] = {
+    order.kind: order for order in (CreateBridge, CreateTap, CreateVeth, CreateVlan, CreateVxlan)
+}
+
 ORDERS: tuple[type[Order], ...] = (
-    CreateBridge, CreateTap, CreateVeth, CreateVlan, CreateVxlan,
-    ChangeLink, ChangeExternal, MoveNic, DeleteLink, SetVf,
-)  # fmt: skip
+    *CREATING.values(),
+    *(ChangeLink, ChangeExternal, MoveNic, DeleteLink, SetVf),
+)

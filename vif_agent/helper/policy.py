@@ -14,6 +14,7 @@ from vif_agent.helper.cards import is_card, is_of_card
 from vif_agent.helper.known import KnownLinks
 from vif_agent.helper.looked import Looked, Looks
 from vif_agent.helper.orders import (
+    CREATING,
     ChangeExternal,
     ChangeLink,
     CreateLink,
@@ -28,8 +29,6 @@ from vif_agent.ownership import SHARED, is_named_after
 
 Refusal = tuple[int, str]
 
-#: the kinds that we make
-_KINDS = ("bridge", "tun", "veth", "vlan", "vxlan")
 #: what Neutron, nova and os-vif call the bridge of a network
 _NETWORKS_BRIDGE = re.compile(r"brq[0-9a-f]{8}-[0-9a-f]{2}\Z")
 
@@ -79,7 +78,7 @@ class Policy:
         if link.owner is not None:
             belongs = errno.EAGAIN, f"it belongs to {link.owner}"
             return None if link.owner == owner else belongs
-        adoptable = link.kind in _KINDS and is_named_after(link.name, owner)
+        adoptable = link.kind in CREATING and is_named_after(link.name, owner)
         return None if adoptable else _NO_TAG
 
     def _of_external(self, order: ChangeExternal, link: Looked) -> Refusal | None:

@@ -10,14 +10,9 @@ from vif_agent.helper import calls
 from vif_agent.helper.codec import to_plain
 from vif_agent.helper.ipv6 import IPV6_MTU
 from vif_agent.helper.orders import (
+    CREATING,
     ChangeExternal,
     ChangeLink,
-    CreateBridge,
-    CreateLink,
-    CreateTap,
-    CreateVeth,
-    CreateVlan,
-    CreateVxlan,
     DeleteLink,
     LinkOrder,
     MoveNic,
@@ -60,21 +55,11 @@ def problem(name: str, code: int, text: str) -> Problem:
     return kind(f"{name}: {text} [{errno.errorcode.get(code, code)}]").problem
 
 
-#: the order that creates each kind
-_CREATING: Mapping[str, type[CreateLink]] = {
-    "bridge": CreateBridge,
-    "tun": CreateTap,
-    "veth": CreateVeth,
-    "vlan": CreateVlan,
-    "vxlan": CreateVxlan,
-}
-
-
 def _order(step: Step) -> LinkOrder:
     """All wanted fields of a new device, only the differing ones of a living one."""
     index = step.found.index if step.found else 0
     if step.verb in (MAKE, REMAKE):
-        kind = _CREATING[step.resource.kind]
+        kind = CREATING[step.resource.kind]
         fields = _fields_of(kind, step.resource.specified())
         return kind(name=step.resource.name, owner=step.owner, replaces=index, **fields)
     fields = _changes(step)
