@@ -3,13 +3,11 @@
 Either a VF's own device, or its representor. The card's own port is neither: it is the host's NIC.
 """
 
-import re
 from pathlib import Path
 
 from vif_agent.helper.allowed import names
+from vif_agent.host.pci import REPRESENTOR_NAME
 
-#: phys_port_name of a representor, as in ``vif_agent.host.pci``
-_REPRESENTOR = re.compile(r"((c\d+|p\d+(if\d+)?)?pf\d+vf|vf)?\d+", re.IGNORECASE)
 _NETS = Path("/sys/class/net")
 
 
@@ -34,7 +32,7 @@ def is_card(device: str, cards: tuple[str, ...], nets: Path = _NETS) -> bool:
 
 
 def _is_representor(link: Path) -> bool:
-    return bool(_REPRESENTOR.fullmatch(_attribute(link, "phys_port_name")))
+    return bool(REPRESENTOR_NAME.fullmatch(_attribute(link, "phys_port_name")))
 
 
 def _links_of(function: str, nets: Path) -> list[str]:

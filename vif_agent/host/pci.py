@@ -15,7 +15,9 @@ from vif_agent.pci_names import CARD, NETDEV, PF_ADDRESS, REPRESENTOR, VF_NUMBER
 
 #: phys_port_name of a representor (net/core/devlink.c, and what drivers write themselves): "3",
 #: "vf3", "pf0vf3", "c1pf0vf3"; "p0pf0vf3" and "p0if1pf0vf3" (sfc)
-_REPRESENTOR = re.compile(r"((c\d+|p\d+(if\d+)?)?pf(?P<pf>\d+)vf|vf)?(?P<vf>\d+)", re.IGNORECASE)
+REPRESENTOR_NAME = re.compile(
+    r"((c\d+|p\d+(if\d+)?)?pf(?P<pf>\d+)vf|vf)?(?P<vf>\d+)", re.IGNORECASE
+)
 #: a controller or an interface of the card is named when it is that of another host
 _THEIRS = re.compile(r"c\d|p\d+if\d", re.IGNORECASE)
 #: of the card's own port, in switchdev mode too
@@ -121,7 +123,7 @@ class Pci:
         return None
 
     def _is_of(self, port: str, pf: int, vf: int) -> bool:
-        name = _REPRESENTOR.fullmatch(self._attribute(port, "phys_port_name"))
+        name = REPRESENTOR_NAME.fullmatch(self._attribute(port, "phys_port_name"))
         return name is not None and (int(name["pf"] or pf), int(name["vf"])) == (pf, vf)
 
     def _is_of_another_host(self, port: str) -> bool:
