@@ -36,14 +36,6 @@ def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
 
 
 @pytest.fixture
-def plugged(site: Site, payload: Payload) -> Iterator[Vif]:
-    vif = payload("ovs_hybrid")
-    site.plug(vif)
-    yield vif
-    site.unplug(vif)
-
-
-@pytest.fixture
 def in_error(site: Site, payload: Payload) -> Iterator[Vif]:
     vif = {**payload("unbound"), "id": "5843eca1-0000-4000-8000-000000000000"}
     site.plug(vif, wait=None)

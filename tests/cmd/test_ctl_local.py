@@ -38,14 +38,6 @@ def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture
-def plugged(site: Site, payload: Payload) -> Iterator[Vif]:
-    vif = payload("ovs_hybrid")
-    site.plug(vif)
-    yield vif
-    site.unplug(vif)
-
-
 def run(site: Site, *arguments: str, **more: Any) -> Said:
     return ctl(site.daemon.config_file, *arguments, **more)
 
