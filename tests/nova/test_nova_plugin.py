@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ DEVICES: dict[str, tuple[set[str], set[str]]] = {
 #: of a card that is not in this machine
 AWAY = ["ovs_representor", "agilio_direct"]
 REFUSED = [name for name in OTHERS if name not in {*DEVICES, *AWAY}]
+#: oslo.messaging up to 18.1 looks for an answer twice a second: 500 calls take more than 250 s
+SLOW_ANSWERS = tuple(map(int, metadata.version("oslo.messaging").split(".")[:2])) <= (18, 1)
 VENDORS = {"commands": {"allowed": "ivs-ctl:/bin/true,vrouter-port-control:/bin/true"}}
 
 
@@ -238,13 +241,14 @@ def test_replug_of_healthy_ports_writes_nothing(
 ) -> None:
     """As nova-compute does at its start: every port of the host, one after the other."""
     vifs = [numbered(payload("ovs_create_tap"), 1000 + n) for n in range(500)]
-    specs = [OF_EXAMPLES["ovs_create_tap"](vif) for vif in vifs]
+    again = vifs[::5] if SLOW_ANSWERS else vifs
+    specs = [OF_EXAMPLES["ovs_create_tap"](vif) for vif in again]
     for vif in vifs:
         site.plug(vif, wait=None)
     site.settled()
     taken: list[float] = []
     assert site.writes(lambda: taken.append(nova.plug(*specs))) == []
-    LOG.warning("%s: 500 re-plugs in %.2f s", site.concurrency, taken[-1])
+    LOG.warning("%s: %d re-plugs in %.2f s", site.concurrency, len(specs), taken[-1])
     site.unplug_all()
 
 
