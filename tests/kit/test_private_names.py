@@ -217,3 +217,27 @@ def test_agent_ends_with_one_line_where_a_library_has_changed(tmp_path: Path) ->
     assert "Cannot start: oslo.messaging " in line
     assert "oslo_messaging._drivers.common:PURPOSE_LISTEN is missing; this vif-agent" in line
     assert ended.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("local", "says"),
+    [
+        (["--local"], "ovs.reconnect:Reconnect.disconnected is missing; this vif-agent is tested"),
+        ([], "the bus (127.0.0.1:1) cannot be reached"),
+    ],
+)
+def test_ctl_looks_before_it_uses_them(tmp_path: Path, local: list[str], says: str) -> None:
+    """Who asks over the bus uses none, and so needs none to be as it was."""
+    file = tmp_path / "vif-agent.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\ntransport_url = rabbit://127.0.0.1:1\n")
+    program = (
+        "from ovs.reconnect import Reconnect\n"
+        "del Reconnect.disconnected\n"
+        "from vif_agent.cmd.ctl.app import main\n"
+        f"main(['--config-file', {str(file)!r}, *{local!r}, 'list'])\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    (line,) = ended.stderr.splitlines()
+    assert says in line
+    assert (ended.stdout, ended.returncode) == ("", 2)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import oslo_messaging
@@ -50,11 +49,6 @@ _LEAVE_SECONDS = 5.0
 _LONGEST_PAUSE = 60.0
 
 
-def store_path(conf: Any) -> Path:
-    """The store's file; vif-agentctl reads the same."""
-    return Path(conf.state_path, "vif-agent.sqlite")
-
-
 def host_and_engine(
     conf: Any, store: Store, plugins: PluginRegistry, events: Events | None = None
 ) -> tuple[RealHost, Engine]:
@@ -80,8 +74,8 @@ class Agent:
 
     def __init__(self, conf: Any, events: Events | None = None) -> None:
         self._conf = conf
-        store_file.recover(store_path(conf))
-        self._store = Store(store_path(conf))
+        store_file.recover(store_file.path(conf))
+        self._store = Store(store_file.path(conf))
         self._plugins = loader.load(conf)
         self._host, engine = host_and_engine(conf, self._store, self._plugins, events)
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)

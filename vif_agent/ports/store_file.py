@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports import store_schema
@@ -26,6 +27,11 @@ _BESIDE = ("", "-wal", "-shm")  # what SQLite calls its files
 
 #: of each of them device and inode, and in the same order their sizes
 _Seen = tuple[list[tuple[int, int]], list[int]]
+
+
+def path(conf: Any) -> Path:
+    """Of the agent and vif-agentctl."""
+    return Path(conf.state_path, "vif-agent.sqlite")
 
 
 class StoreFile:

@@ -24,6 +24,7 @@ from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.process import context
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host import loader
+from vif_agent.ports import store_file
 from vif_agent.ports.port import Port
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.cleanup import Cleanup
@@ -44,11 +45,12 @@ class Local:
     def __init__(self, conf: Any) -> None:
         self._conf = conf
         self._state = Path(conf.state_path)
-        _must_exist(agent.store_path(conf))
+        file = store_file.path(conf)
+        _must_exist(file)
         context.set_client_mode(False)  # reading takes no capability
         allow(Allowed.from_conf(conf, checks.tap_owner(conf)))
         try:
-            self._store = Store(agent.store_path(conf))
+            self._store = Store(file)
             plugins = loader.load(conf)
             self._host, self._engine = agent.host_and_engine(conf, self._store, plugins)
         except VifAgentError as error:
@@ -165,11 +167,6 @@ def _confirmed(orphan: Mapping[str, Any]) -> str:
     stays = f"; stays, because {orphan['in_use']}" if orphan["in_use"] else ""
     names = ", ".join(orphan["devices"])
     return f"orphan {names} of port {orphan['port_id']}: seen {orphan['sightings']} time(s){stays}"
-
-
-def possible(conf: Any) -> bool:
-    """Is the agent's store on this host, where we may read it?"""
-    return os.access(agent.store_path(conf), os.R_OK | os.W_OK)
 
 
 def _must_exist(path: Path) -> None:

@@ -1,12 +1,17 @@
 """Who answers: the agent over the bus, or this process from the agent's store and the host."""
 
 import logging
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
-from vif_agent.cmd.ctl import local
+from vif_agent import private_names
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
-from vif_agent.cmd.ctl.local import Local
 from vif_agent.cmd.ctl.remote import Remote
+from vif_agent.ports import store_file
+from vif_agent.private_names import table
+
+if TYPE_CHECKING:
+    from vif_agent.cmd.ctl.local import Local
 
 LOG = logging.getLogger("vif-agentctl")
 
@@ -19,7 +24,7 @@ class Source:
         self._host = host or conf.host
         if here and self._host != conf.host:
             raise Failed(f"--local: this host is {conf.host}, not {self._host}")
-        self._answers: Local | Remote = Local(conf) if here else Remote(conf, self._host, timeout)
+        self._answers: Local | Remote = _local(conf) if here else Remote(conf, self._host, timeout)
 
     @property
     def host(self) -> str:
@@ -31,12 +36,26 @@ class Source:
         try:
             return self._answers.ask(call, **arguments)
         except Unreachable as error:
-            if self._host != self._conf.host or not local.possible(self._conf):
+            if self._host != self._conf.host or not _possible(self._conf):
                 raise
             LOG.warning("%s; answering from %s and the host", error, self._conf.state_path)
-        self._answers = Local(self._conf)
+        self._answers = _local(self._conf)
         return self._answers.ask(call, **arguments)
 
     def close(self) -> None:
         """Politely: brokers log those who just go."""
         self._answers.close()
+
+
+def _possible(conf: Any) -> bool:
+    """Is the agent's store on this host, where we may read it?"""
+    return os.access(store_file.path(conf), os.R_OK | os.W_OK)
+
+
+def _local(conf: Any) -> "Local":
+    """Imported only here: who asks over the bus needs nothing that a library does not promise."""
+    if changed := private_names.trouble(table.AGENT):
+        raise Failed(changed)
+    from vif_agent.cmd.ctl.local import Local
+
+    return Local(conf)
