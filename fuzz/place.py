@@ -1,9 +1,12 @@
-"""The agent without bus and loop: intake, store, report, engine and calls in one process."""
+"""The agent without bus and loop: intake, store, report, engine and calls in one process.
+
+What would go out is put into JSON as oslo.messaging does it, by oslo.serialization."""
 
 from __future__ import annotations
 
 import itertools
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import oslo_messaging
-from oslo_messaging._drivers import common
+from oslo_serialization import jsonutils
 
 from tests.support.rig import PLUGINS
 from vif_agent.bus import admin
@@ -63,7 +66,7 @@ class Place:
 
     def send(self, event_type: str, payload: dict[str, Any]) -> None:
         """Notifications: each must be one that can be sent."""
-        common.serialize_msg({"event_type": event_type, "payload": payload})
+        jsonutils.dumps({"event_type": event_type, "payload": payload})
         self.tally[f"told {event_type}"] += 1
 
     def _refused(self, refusals: Any) -> None:
@@ -97,8 +100,9 @@ class Place:
         try:
             answer = self._door.dispatch(incoming)
         except oslo_messaging.ExpectedException as refused:
-            raised = common.serialize_remote_exception(refused.exc_info)
-            assert len(raised) < 20_000, "an error of more than 20,000 characters"
+            raised = refused.exc_info[1]
+            said = jsonutils.dumps([str(raised), *raised.args, *traceback.format_exception(raised)])
+            assert len(said) < 20_000, "an error of more than 20,000 characters"
             self.tally["calls refused"] += 1
         else:
             incoming.reply(answer)
@@ -148,7 +152,7 @@ def _incoming(message: dict[str, Any], acknowledged: list[object]) -> Any:
         message=body,
         unique_id=f"fuzz-{next(_MESSAGES)}",
         acknowledge=lambda: acknowledged.append(body),
-        reply=lambda answer: common.serialize_msg({"result": answer}),
+        reply=lambda answer: jsonutils.dumps({"result": answer}),
         heartbeat=lambda: None,
         orig_msg_id="1",
         reply_q=message.get("reply_q", "reply_1"),
