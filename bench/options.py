@@ -61,7 +61,7 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--repeat", type=int, default=1, help="runs; each figure is the median of them")
     add("--repeat-alone", type=int, default=1, help="the same, of the cases of vif-agent alone")
     add("--repair-ports", type=int, default=500, help="ports while it is repaired (default 500)")
-    add("--repair-times", type=int, default=40, help="deletions to repair (default 40)")
+    add("--repair-times", type=int, default=160, help="deletions to repair (default 160)")
     add("--drain-tap", type=int, default=1000, help="casts that wait, direct with tap (1000)")
     add("--drain-hybrid", type=int, default=400, help="casts that wait, hybrid (default 400)")
     add("--crowd", type=int, default=2000, help="ports of `growth` (default 2000)")
