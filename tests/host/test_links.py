@@ -307,6 +307,16 @@ def test_tap_that_cannot_be_tagged_does_not_stay() -> None:
     assert "tap-a" not in links()
 
 
+def test_tap_that_is_refused_its_settings_does_not_stay() -> None:
+    """Nor stays half of it: its tag goes in the same message as its settings."""
+    orders = [CreateTap(name="tap-a", owner=PORT, mtu=100_000), CreateTap(name="tap-b", owner=PORT)]
+    with Socket() as netlink:
+        failures = create(netlink, orders)
+    assert failures.keys() == {"tap-a"}
+    assert "mtu" in failures["tap-a"][1]
+    assert links().keys() == {"lo", "tap-b"}
+
+
 def test_tap_dies_with_whoever_makes_it_until_it_is_made_to_last() -> None:
     code = f"""
 import os, signal, socket

@@ -1,8 +1,9 @@
-"""Links are made and changed: taps, then all else in one send, sysctls, and "up" in another; NICs
-go into bridges last, when these are up.
+"""Links are made and changed: all but taps in one send, then each tap, sysctls, and "up" in another
+send; NICs go into bridges last, when these are up.
 
 Two sends, not one: the sysctls have no netlink form and must stand before a device comes up, else
-it answers ARP and takes an IPv6 address for a moment (Neutron fc8ebae035).
+it answers ARP and takes an IPv6 address for a moment (Neutron fc8ebae035). And a tap that comes up
+while we have it open has a carrier, which costs the kernel 10 ms and more when we close it.
 """
 
 import errno
@@ -21,7 +22,7 @@ from vif_agent.helper.messages import (
     index_of,
     raise_link,
     settings,
-    tagging,
+    tap_settings,
 )
 from vif_agent.helper.orders import (
     ChangeLink,
@@ -31,7 +32,6 @@ from vif_agent.helper.orders import (
     Failures,
     LinkOrder,
     MoveNic,
-    OwnLink,
 )
 from vif_agent.helper.policy import Policy, links_to_see
 from vif_agent.host.netlink import addresses, vxlan
@@ -51,6 +51,14 @@ def create(netlink: Socket, orders: Sequence[LinkOrder]) -> Failures:
     _blame_masters(orders, failures)
     obstacles.named(netlink, orders, work.indexes, failures)
     return failures
+
+
+class _RefusedTap(Exception):
+    """By the kernel, when it was there already: an errno and its text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.why = code, text
 
 
 class _Work:
@@ -73,10 +81,10 @@ class _Work:
         self.failures |= too_large
         renames.rename(self._netlink, self._left, self.failures)
         self._delete_what_is_replaced()
-        self._make_taps()
         ipv6.lower(self._netlink, self._left)
-        left = self._left
+        left = [order for order in self._left if not isinstance(order, CreateTap)]
         self._send([*creation(left, self.indexes, below), *settings(left, self.indexes)])
+        self._make_taps()
         self._note()
         self._send_peers()
         self._write_sysctls()
@@ -100,7 +108,8 @@ class _Work:
             self._fail(old[index], *why)
 
     def _make_taps(self) -> None:
-        """Each is tagged before it is made to last: a tap that nobody owns, nobody would remove."""
+        """Each is tagged, and as it is to be but for sysctls and "up", before it is made to last:
+        of one that fails, or when we are killed, nothing stays."""
         device, owner = allowed().tun_device, allowed().tap_owner
         for order in self._left:
             if not isinstance(order, CreateTap):
@@ -108,16 +117,18 @@ class _Work:
             try:
                 with taps.creating(device, order.name, bool(order.multi_queue), owner):
                     self.indexes[order.name] = socket.if_nametoindex(order.name)
-                    self._tag(order)
+                    self._set_tap(order)
+            except _RefusedTap as refused:
+                self._fail(order.name, *refused.why)
             except OSError as error:
                 where = "" if error.errno == errno.EBUSY else f"{device}: "
                 text = where + os.strerror(error.errno or 0)
                 self._fail(order.name, error.errno or errno.EIO, text)
 
-    def _tag(self, order: OwnLink) -> None:
-        (answer,) = self._netlink.ask([tagging(order, self.indexes[order.name])])
+    def _set_tap(self, order: CreateTap) -> None:
+        (answer,) = self._netlink.ask([tap_settings(order, self.indexes)])
         if answer.errno:
-            raise OSError(answer.errno, answer.text)
+            raise _RefusedTap(answer.errno, answer.text)
 
     def _note(self) -> None:
         """What is ours from now on, by its index."""

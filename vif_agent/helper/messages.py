@@ -122,6 +122,15 @@ def tagging(order: OwnLink, index: int) -> LinkRequest:
     return LinkRequest(SET, text(iflink.IFALIAS, alias(order.owner)), index)
 
 
+def tap_settings(order: CreateTap, indexes: Indexes) -> LinkRequest:
+    """Its tag, and all but sysctls and "up", in one message: each costs an event for all who
+    listen, too."""
+    attributes = text(iflink.IFALIAS, alias(order.owner)) + _mtu(order) + _joining(order, indexes)
+    change = 0 if order.promisc is None else iflink.PROMISC
+    flags = iflink.PROMISC if order.promisc else 0
+    return LinkRequest(SET, attributes, indexes[order.name], flags, change)
+
+
 def _settings(order: LinkOrder, indexes: Indexes) -> Iterator[LinkRequest]:
     """A new device has its tag by now: if the rest is refused, it can be removed. STP by itself and
     first: while it is on, the kernel takes no forward delay below 2 s.
@@ -132,14 +141,21 @@ def _settings(order: LinkOrder, indexes: Indexes) -> Iterator[LinkRequest]:
             stp = ChangeLink(name=order.name, owner=order.owner, index=index, stp=order.stp)
             yield LinkRequest(SET, _bridge_info(stp), index)
         attributes += text(iflink.IFALIAS, alias(order.owner)) + _bridge_info(order)
-    if order.mac is not None:
-        attributes += raw(iflink.ADDRESS, bytes.fromhex(order.mac.replace(":", "")))
-    if order.master is not None and not isinstance(order, MoveNic):
-        attributes += number(iflink.MASTER, index_of(order.master, indexes))
+    attributes += _joining(order, indexes)
     down, promisc = order.up is False, order.promisc is not None
     change = (iflink.UP if down else 0) | (iflink.PROMISC if promisc else 0)
     if attributes or change:
         yield LinkRequest(SET, attributes, index, iflink.PROMISC if order.promisc else 0, change)
+
+
+def _joining(order: LinkOrder, indexes: Indexes) -> bytes:
+    """Its MAC, and the bridge that it goes into: a NIC goes by itself, later."""
+    attributes = b""
+    if order.mac is not None:
+        attributes += raw(iflink.ADDRESS, bytes.fromhex(order.mac.replace(":", "")))
+    if order.master is not None and not isinstance(order, MoveNic):
+        attributes += number(iflink.MASTER, index_of(order.master, indexes))
+    return attributes
 
 
 def _bridge_info(order: ChangeLink) -> bytes:
