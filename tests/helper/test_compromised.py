@@ -31,6 +31,7 @@ from vif_agent.helper.orders import (
     Order,
     SetVf,
 )
+from vif_agent.ownership import SHARED
 from vif_agent.testing.plugging import TUN
 
 pytestmark = pytest.mark.usefixtures("namespace")
@@ -222,6 +223,12 @@ def test_link_of_another_port_is_not_taken(say: Speaker) -> None:
     joining = CreateTap(name="tap-a", owner=PORT, master="br-a")
     assert say("create", joining)["tap-a"][1] == f"br-a belongs to {OTHER}"
     assert everything() == before
+
+
+def test_bridge_that_the_helper_has_made_is_known_whatever_tag_others_write(say: Speaker) -> None:
+    assert say("create", CreateBridge(name="br-a", owner=SHARED)) == {}
+    ip("link", "set", "br-a", "alias", f"vif-agent {OTHER}")
+    assert say("create", CreateTap(name="tap-a", owner=PORT, master="br-a")) == {}
 
 
 def test_bridge_of_others_is_not_joined(say: Speaker, bridge: str, nic: str) -> None:

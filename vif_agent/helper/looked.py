@@ -1,8 +1,9 @@
 """What the policy must know of a link, and no more: read off the kernel's own message of it."""
 
 import dataclasses
+import socket
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from vif_agent.host.netlink import iflink
 from vif_agent.host.netlink.rtnetlink import (
@@ -58,15 +59,31 @@ def looked(body: bytes) -> Looked:
 
 
 class Looks:
-    """The links that a call speaks of, as they were when it began: one send for all."""
+    """The links that a call speaks of, as they were when it began: one send for all.
 
-    def __init__(self, netlink: Socket, indexes: Collection[int], names: Collection[str]) -> None:
+    ``recall``: what is known by its index, and need not be read: a reading waits for the kernel's
+    lock for links.
+    """
+
+    def __init__(
+        self,
+        netlink: Socket,
+        indexes: Collection[int],
+        names: Collection[str],
+        recall: Callable[[str, int], Looked | None] = lambda name, index: None,
+    ) -> None:
+        recalled = {name: link for name in names if (link := recall(name, _index_of(name)))}
         requests = [
             *(LinkRequest(GET, _NO_STATS, index) for index in indexes),
-            *(LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, name)) for name in names),
+            *(
+                LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, name))
+                for name in names
+                if name not in recalled
+            ),
         ]
         answers = _ask(netlink, requests)
-        found = [looked(body) for answer in answers for body in answer.links]
+        read = [looked(body) for answer in answers for body in answer.links]
+        found = [*recalled.values(), *read]  # what was read counts
         self.by_index = {link.index: link for link in found}
         self.by_name = {name: link for link in found for name in link.names}
         self._netlink = netlink
@@ -78,6 +95,14 @@ class Looks:
             for body in answer.links:
                 self.by_index[link.master] = looked(body)
         return self.by_index.get(link.master)
+
+
+def _index_of(name: str) -> int:
+    """0 for none."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
 
 
 def _ask(netlink: Socket, requests: Sequence[LinkRequest]) -> list[Answer]:
