@@ -347,6 +347,15 @@ def test_our_own_work_is_told_to_nobody_but_names_that_are_free_now(here: Watchi
     assert here.names() == {"last"}
 
 
+def test_what_others_do_while_we_work_is_told_when_we_have_done(here: Watching) -> None:
+    here.read("x", "other")
+    with here.watch.working_at({"x"}):
+        ip("link", "add", "other", "type", "bridge")
+        ip("link", "add", "x", "type", "bridge")
+        assert not here.names()
+    assert here.names() == {"other"}
+
+
 def test_what_concerns_nobody_is_not_even_parsed(here: Watching) -> None:
     here.watch.concerns = lambda key: key.name == "last"
     ip("link", "add", "x", "up", "type", "bridge")

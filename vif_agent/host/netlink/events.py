@@ -35,6 +35,7 @@ class LinkEvents:
         self._lock = threading.Lock()
         self._seen: dict[str, int | None] = {}  # by name; None: seen that it is not there
         self._working: frozenset[str] = frozenset()
+        self._at_work = threading.Lock()
         self.concerns: Callable[[Key], bool] = lambda key: True
         self.with_cards = False
         self._thread = threading.Thread(target=self._run, name="link-watch", daemon=True)
@@ -52,7 +53,7 @@ class LinkEvents:
 
     def _run(self) -> None:
         while self._events.wait():
-            with self._hearing():
+            with self._at_work, self._hearing():
                 pass
 
     # -- looking -----------------------------------------------------------------------------
@@ -108,15 +109,19 @@ class LinkEvents:
     @contextlib.contextmanager
     def working_at(self, names: Collection[str]) -> Iterator[None]:
         """What changes of these meanwhile is our own doing. The look that follows sees what came of
-        it; names that are free now are reported to others."""
-        self._working, there = frozenset(names), self._there(names)
-        try:
-            yield
-        finally:
-            with self._hearing():
-                pass
-            self._working = frozenset()
-            self._tell(there - self._there(names))
+        it; names that are free now are reported to others.
+
+        All that is told meanwhile is taken in at the end: who would be woken by it is at work here.
+        """
+        with self._at_work:
+            self._working, there = frozenset(names), self._there(names)
+            try:
+                yield
+            finally:
+                with self._hearing():
+                    pass
+                self._working = frozenset()
+                self._tell(there - self._there(names))
 
     def _there(self, names: Collection[str]) -> set[Key]:
         return {Key(LINK, name) for name in names if self.replica.table.index_of(name)}
