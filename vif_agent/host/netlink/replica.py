@@ -27,7 +27,7 @@ from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number
 from vif_agent.host.netlink.table import LinkTable, differences
-from vif_agent.ownership import SHARED, owner_in_alias
+from vif_agent.ownership import owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
 
 LOG = logging.getLogger(__name__)
@@ -217,10 +217,10 @@ def _is_told(state: LinkState) -> bool:
 
 
 def _may_have_addresses(link: LinkState) -> bool:
-    """Not what is made for one port."""
+    """Of IPv6: not what has none, nor what is made for one port."""
     owner = owner_in_alias(link.alias)
     if link.kind == "bridge":
-        return not link.sysctls["disable_ipv6"] or owner == SHARED
+        return not link.sysctls["disable_ipv6"]
     return link.kind == "vxlan" or not (link.kind == "tun" or owner)
 
 
