@@ -65,9 +65,14 @@ def test_index_after_any_changes_is_that_of_what_stands(
 
 def test_copy_is_apart() -> None:
     claims = Claims()
-    claims.put("a", claim(port("a"), frozenset({BRIDGE}), failed_permanently=False))
+    mine = claim(port("a"), frozenset({BRIDGE}), failed_permanently=False)
+    claims.put("a", mine)
     other = claims.copy()
+    other.put("b", mine._replace(precedence=(False, False, 1, "b"), turn=(1, "b")))
+    assert ([*claims.claimants(BRIDGE)], [*other.claimants(BRIDGE)]) == (["a"], ["a", "b"])
+    assert other.first_and_last(BRIDGE) == {"a", "b"}
     other.put("a", None)
+    other.put("b", None)
     assert claims.claimed(BRIDGE)
     assert not other.claimed(BRIDGE)
 

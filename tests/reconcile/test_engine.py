@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -207,6 +208,18 @@ def test_dry_run_of_a_refused_request_says_why_and_forgets_it(rig: Rig, payload:
     assert not plan
     assert plan.problems[vif["id"]].code == "binding_refused"
     assert rig.engine.records.states() == {}
+
+
+def test_dry_run_and_check_leave_what_is_known_of_ports(rig: Rig, payload: Payload) -> None:
+    """Though a look at the whole host finds by its owner tag what a port does not know it has."""
+    vif, other = payload("ovs_hybrid"), payload("tap")
+    rig.plug(vif)
+    rig.host.add_link(Tap(name="tap-stray"), owner=vif["id"])
+    before = copy.deepcopy([*rig.engine.records])
+    rig.engine.dry_run(_as_ports(rig, PLUG, other), everywhere=True)
+    rig.engine.dry_run(_as_ports(rig, UNPLUG, vif))
+    rig.engine.check(rig.stored(vif))
+    assert [*rig.engine.records] == before
 
 
 def _as_ports(rig: Rig, verb: str, vif: dict[str, Any]) -> list[Port]:

@@ -103,6 +103,7 @@ class _Order:
 
     def __init__(self) -> None:
         self._ranks: dict[Key, list[tuple[Any, ...]]] = {}
+        self._lent: set[Key] = set()  # whose list is also the original's, which does not change now
 
     def __contains__(self, key: Key) -> bool:
         return key in self._ranks
@@ -112,16 +113,22 @@ class _Order:
 
     def copy(self) -> "_Order":
         other = _Order()
-        other._ranks = {key: [*ranks] for key, ranks in self._ranks.items()}
+        other._ranks, other._lent = dict(self._ranks), set(self._ranks)
         return other
 
     def add(self, key: Key, rank: tuple[Any, ...]) -> None:
-        insort(self._ranks.setdefault(key, []), rank)
+        insort(self._own(key), rank)
 
     def discard(self, key: Key, rank: tuple[Any, ...]) -> None:
-        ranks = self._ranks.get(key, [])
+        ranks = self._own(key)
         place = bisect_left(ranks, rank)
         if ranks[place : place + 1] == [rank]:
             del ranks[place]
-            if not ranks:
-                del self._ranks[key]
+        if not ranks:
+            del self._ranks[key]
+
+    def _own(self, key: Key) -> list[tuple[Any, ...]]:
+        if key in self._lent:
+            self._lent.remove(key)
+            self._ranks[key] = [*self._ranks[key]]
+        return self._ranks.setdefault(key, [])

@@ -166,9 +166,8 @@ class Engine:
         for port in ports:
             tried.enter(port)
         ids = [port.port_id for port in ports]
-        chosen = [tried[port_id] for port_id in ids]
         seen = self._survey.look(tried, ids, everywhere=everywhere, trial=True)
-        plan, actual = seen.plan, seen.actual
+        chosen, plan, actual = [tried[port_id] for port_id in ids], seen.plan, seen.actual
         by_port = {e.port.port_id: problem_of(tried, e, plan, actual, {}) for e in chosen}
         problems = {port_id: problem for port_id, problem in by_port.items() if problem}
         return chosen, dataclasses.replace(plan, problems=problems), actual

@@ -1,6 +1,5 @@
 """One port as the engine knows it."""
 
-import copy
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -55,12 +54,6 @@ class PortRecord:
     needs_lookup: bool = False  # some of its names are the host's to say, at each reconcile
     uncertain: bool = False  # a process before this one may have died amid its commands
     answers: tuple[Answer, ...] = ()  # its plugin's, for its specs: it is asked once for each
-
-    def copy(self) -> "PortRecord":
-        """To try something out in."""
-        other = copy.copy(self)
-        other.progress = copy.copy(self.progress)
-        return other
 
     @property
     def claims(self) -> frozenset[Key]:

@@ -43,9 +43,10 @@ class PortRecords:
         return self._by_port.get(port_id)
 
     def copy(self) -> "PortRecords":
-        """To try something out in."""
+        """To try something out in: by ``enter`` and ``hold``, which replace records and change
+        none, so that it shares them with this one."""
         other = copy.copy(self)
-        other._by_port = {i: record.copy() for i, record in self._by_port.items()}
+        other._by_port = dict(self._by_port)
         other.claims, other._states = self.claims.copy(), self._states.copy()
         other._standing = {key: set(above) for key, above in self._standing.items()}
         other.pending_deletes = set(self.pending_deletes)
@@ -85,8 +86,8 @@ class PortRecords:
         """These are, or may be, on the host for this port."""
         record = self._by_port[port_id]
         if not record.held.issuperset(keys):
-            record.held |= frozenset(keys)
-            self._replace(port_id, record)
+            held = record.held | frozenset(keys)
+            self._replace(port_id, dataclasses.replace(record, held=held))
 
     def tell(self, port: Port) -> None:
         """What became of a port that is known."""
