@@ -151,7 +151,7 @@ def _incoming(message: dict[str, Any], acknowledged: list[object]) -> Any:
         ctxt=message.get("context"),
         message=body,
         unique_id=f"fuzz-{next(_MESSAGES)}",
-        acknowledge=lambda: acknowledged.append(body),
+        listener=SimpleNamespace(acknowledge=acknowledged.extend),
         reply=lambda answer: jsonutils.dumps({"result": answer}),
         heartbeat=lambda: None,
         orig_msg_id="1",

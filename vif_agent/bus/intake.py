@@ -103,8 +103,7 @@ class Intake(private.CastServer):
         self._hand_over(taken)
         if taken and not self._on_disk():
             return
-        for message in messages:
-            message.acknowledge()
+        private.acknowledge(messages)
         if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
             self._on_refusals(refusals)
 

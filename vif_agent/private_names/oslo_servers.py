@@ -5,12 +5,12 @@ redelivered, and look at their orders every five seconds only. Listeners read fr
 the one thread that polls. ``transport`` and ``lent`` as in ``oslo_messaging``.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_messaging._drivers.amqp import _MsgIdCache
 from oslo_messaging._drivers.amqpdriver import (
-    NotificationAMQPIncomingMessage,
     NotificationAMQPListener,
     RpcAMQPListener,
 )
@@ -18,7 +18,15 @@ from oslo_messaging._drivers.base import PollStyleListenerAdapter
 from oslo_messaging.rpc.server import RPCServer
 from oslo_messaging.server import MessageHandlingServer
 
+from vif_agent.private_names import amqp
+
+LOG = logging.getLogger(__name__)
+
 _BASIC_CANCEL = (60, 30)  # AMQP 0-9-1: consumer tag, no answer wanted
+
+#: until it is seen that casts can be acknowledged. While some are held; while the broker sends only
+#: so many at once; while none is held
+_HELD_SECONDS, _ONE_BY_ONE_SECONDS, _IDLE_SECONDS = 0.02, 0.001, 5.0
 
 
 class _NoMemory(_MsgIdCache):  # type: ignore[misc]
@@ -32,24 +40,66 @@ class _NoMemory(_MsgIdCache):  # type: ignore[misc]
         """Nothing is remembered."""
 
 
-class _Cast(NotificationAMQPIncomingMessage):  # type: ignore[misc]
-    def acknowledge(self) -> None:
-        self._message_operations_handler.do(self._acknowledge_if_held)
-
-    def _acknowledge_if_held(self) -> None:
-        """With its channel it has gone back to the broker, and will come again."""
-        if self.message._raw_message.channel is self.listener.conn.channel:
-            super().acknowledge()
-
-
 class CastListener(NotificationAMQPListener):  # type: ignore[misc]
-    """Acknowledges only when told to, and can give back to the broker what it holds."""
+    """Acknowledges only when told to, and can give back to the broker what it holds.
 
-    message_cls = _Cast
+    ``_held``: the delivery tags of what is not acknowledged, in their order, of channel ``_on``.
+    """
 
     def __init__(self, transport: Any, lent: Any) -> None:
+        self._held: dict[Any, None] = {}
+        self._on: Any = None
         super().__init__(transport._driver, lent)
         self.msg_id_cache = _NoMemory()
+        amqp.read_at_once(lent.connection.connection)
+
+    def __call__(self, message: Any) -> None:
+        """A message has come."""
+        super().__call__(message)
+        if message._raw_message.channel is not self._on:
+            self._on, self._held = message._raw_message.channel, {}
+        self._held[message._raw_message.delivery_tag] = None
+
+    def poll(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """All that is here; waits for the first."""
+        polled: list[Any] = super().poll(*args, **kwargs)
+        polled += self.incoming
+        self.incoming.clear()
+        return polled
+
+    @property
+    def _current_timeout(self) -> float:
+        """How long the driver waits for a message until it sees what is to be acknowledged. Its own
+        begins with 1 ms after each message, and so wakes a dozen times after each."""
+        if not self._held or self._on is not self.conn.channel:
+            return _IDLE_SECONDS
+        return _ONE_BY_ONE_SECONDS if self.conn.rabbit_qos_prefetch_count else _HELD_SECONDS
+
+    @_current_timeout.setter
+    def _current_timeout(self, seconds: float) -> None:
+        pass
+
+    def acknowledge(self, casts: Sequence[Any]) -> None:
+        """Which came in this order; by the thread that polls, in one message where that can be."""
+        self._message_operations_handler.do(lambda: self._acknowledge(casts))
+
+    def _acknowledge(self, casts: Sequence[Any]) -> None:
+        """What came on another channel has gone back to the broker, and will come again."""
+        every = [cast.message._raw_message for cast in casts]
+        raws = [raw for raw in every if raw.channel is self.conn.channel]
+        for raw in raws:
+            self._held.pop(raw.delivery_tag, None)
+        try:
+            if raws and amqp.speaks(self._on) and self._none_held_before(raws[-1].delivery_tag):
+                raws[-1].ack(multiple=True)
+            else:
+                for raw in raws:
+                    raw.ack()
+        except Exception as error:  # they come again
+            LOG.warning("Cannot acknowledge %d casts: %s", len(raws), error)
+
+    def _none_held_before(self, tag: int) -> bool:
+        return next(iter(self._held), tag) >= tag
 
     def consumes(self) -> bool:
         """Has it any queue now?"""
@@ -137,6 +187,12 @@ def reply_queue(call: Any) -> object:
 def answer_nobody(call: Any) -> None:
     """The driver then sends no answer."""
     call.orig_msg_id = None
+
+
+def acknowledge(casts: Sequence[Any]) -> None:
+    """Which came in this order, and are all on disk."""
+    if casts:
+        casts[0].listener.acknowledge(casts)
 
 
 def time_limit(call: Any) -> object:

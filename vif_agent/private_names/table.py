@@ -20,7 +20,7 @@ _OSLO_MESSAGING: Sequence[Look] = (
         _CONNECTION,
         "connection channel durable amqp_auto_delete rabbit_ha_queues enable_cancel_on_failover"
         " rabbit_quorum_queue rabbit_quorum_queue_config"
-        " _connection_lock _consumers _active_tags _new_tags",
+        " _connection_lock _consumers _active_tags _new_tags rabbit_qos_prefetch_count",
     ),
     There(f"{_RABBIT}:QuorumMemConfig.delivery_limit"),
     Takes(f"{_CONNECTION}._set_current_channel", "self new_channel"),
@@ -52,11 +52,13 @@ _OSLO_MESSAGING: Sequence[Look] = (
     Takes(f"{_AMQP}:AMQPIncomingMessage.reply", "self reply failure"),
     Takes(f"{_AMQP}:AMQPIncomingMessage.heartbeat", "self"),
     Takes(f"{_AMQP}:MessageOperationsHandler.do", "self task"),
-    Takes(f"{_AMQP}:NotificationAMQPIncomingMessage.acknowledge", "self"),
     Takes(f"{_AMQP}:NotificationAMQPListener", "driver conn"),
     Takes(f"{_AMQP}:RpcAMQPListener", "driver conn"),
-    Keeps(f"{_AMQP}:AMQPListener", "conn incoming msg_id_cache _shutdown"),
-    Keeps(f"{_AMQP}:NotificationAMQPListener", "message_cls"),
+    Keeps(
+        f"{_AMQP}:AMQPListener",
+        "conn incoming msg_id_cache _shutdown _message_operations_handler _current_timeout",
+    ),
+    Takes(f"{_AMQP}:NotificationAMQPListener.__call__", "self message"),
     Takes(
         "oslo_messaging._drivers.base:PollStyleListenerAdapter",
         "poll_style_listener batch_size batch_timeout",
@@ -71,7 +73,13 @@ _OSLO_MESSAGING: Sequence[Look] = (
 
 AGENT: Mapping[str, Sequence[Look]] = {
     "oslo.messaging": _OSLO_MESSAGING,
-    "amqp": (Takes("amqp.abstract_channel:AbstractChannel.send_method", "self sig format args"),),
+    "amqp": (
+        Takes("amqp.abstract_channel:AbstractChannel.send_method", "self sig format args"),
+        Keeps("amqp.transport:TCPTransport", "_quick_recv _read_buffer"),
+        Keeps("amqp.transport:SSLTransport", "_quick_recv _read_buffer"),
+        Takes("amqp.transport:TCPTransport.read_frame", "self"),
+        Keeps("amqp.connection:Connection", "on_inbound_frame transport"),
+    ),
     "oslo.config": (Keeps("oslo_config.cfg:ConfigOpts", "_mutable_ns _ConfigOpts__cache"),),
     "oslo.privsep": (
         Keeps("oslo_privsep.priv_context:PrivContext", "client_mode channel"),
