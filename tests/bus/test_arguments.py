@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,10 +53,8 @@ def asked() -> Nobody:
 
 
 @pytest.fixture
-def calls(tmp_path: Path, asked: Nobody) -> Iterator[Calls]:
-    store = Store(tmp_path / "store.sqlite")
-    yield Calls(asked, asked.asked.append, store, Report(store, asked, "here"))
-    store.close()
+def calls(store: Store, asked: Nobody) -> Calls:
+    return Calls(asked, asked.asked.append, store, Report(store, asked, "here"))
 
 
 BAD_PORTS: list[object] = [

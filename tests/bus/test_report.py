@@ -6,9 +6,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,13 +38,6 @@ class Bus:
 
     def send(self, event_type: str, payload: dict[str, Any]) -> None:
         self.sent.append((event_type, payload))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

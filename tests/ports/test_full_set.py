@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from vif_agent.ports.store import Store
 Payload = Callable[[str], dict[str, Any]]
 
 A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "store.sqlite")
-    yield store
-    store.close()
 
 
 def _plug(port_id: str, generation: int | None = None, mtu: int = 1500, **more: Any) -> PortRequest:

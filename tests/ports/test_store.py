@@ -22,18 +22,6 @@ A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
 WEEK = 7 * 24 * 3600
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.sqlite"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = Store(path)
-    yield store
-    store.close()
-
-
 def _plug(
     port_id: str = A, generation: int | None = None, message_id: str | None = None
 ) -> PortRequest:
