@@ -15,7 +15,6 @@ import pytest
 from tests.support.real_host import PORT, TUN, bridge_fdb, ip, links, set_sysctl, sysctl
 from vif_agent.helper.create import create
 from vif_agent.helper.orders import CreateTap
-from vif_agent.helper.process import context
 from vif_agent.host.netlink import links as host_links
 from vif_agent.host.netlink.events import LinkEvents
 from vif_agent.host.netlink.rtnetlink import Socket
@@ -25,14 +24,6 @@ from vif_agent.resources import LINK, Bridge, Key, Link, OtherLink, Tap, Veth, V
 from vif_agent.testing.frames import TapEnd
 
 pytestmark = pytest.mark.usefixtures("in_process", "namespace")
-
-
-@pytest.fixture
-def in_process() -> Iterator[None]:
-    client_mode = context.client_mode
-    context.set_client_mode(False)
-    yield
-    context.set_client_mode(client_mode)
 
 
 def read(names: set[str], members_of: Collection[str] = ()) -> dict[Key, Found]:

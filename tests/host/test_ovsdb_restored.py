@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.test_ovsdb import Client, internal, key
+from tests.host.test_ovsdb import client as client
 from tests.support.operating import frozen
 from vif_agent.testing import processes
 from vif_agent.testing.ovs import PrivateOvs
@@ -21,14 +22,6 @@ def ovs(namespace: None, tmp_path: Path) -> Iterator[PrivateOvs]:
     with PrivateOvs(tmp_path) as ovs:
         ovs.add_bridge("br-int")
         yield ovs
-
-
-@pytest.fixture
-def client(ovs: PrivateOvs) -> Iterator[Client]:
-    client = Client(ovs.connection)
-    assert client.connects()
-    yield client
-    client.ovsdb.stop()
 
 
 def change_that_nobody_follows(ovs: PrivateOvs, client: Client) -> None:

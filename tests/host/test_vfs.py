@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.real_host import ip, links
 from tests.support.sysfs import CARD, Sysfs
-from vif_agent.helper.process import context
 from vif_agent.host import vfs
 from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
@@ -20,14 +18,6 @@ from vif_agent.resources import Vf
 pytestmark = pytest.mark.usefixtures("in_process", "namespace")
 
 ADDRESS, OTHER = "0000:03:10.1", "0000:03:10.3"
-
-
-@pytest.fixture
-def in_process() -> Iterator[None]:
-    client_mode = context.client_mode
-    context.set_client_mode(False)
-    yield
-    context.set_client_mode(client_mode)
 
 
 @pytest.fixture
