@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.examples import INSTANCE
+from tests.support.expected import external_ids
 from tests.support.peers import indexes, os_vif_own_bridge
 from tests.support.real_host import (
     OTHER,
@@ -61,13 +61,7 @@ def test_rows_of_the_port(ports: Ports, vif: Vif, ovs: PrivateOvs) -> None:
     assert [end["type"] for end in ends] == ["patch", "patch"]
     assert [end["options"] for end in ends] == [{"peer": outer}, {"peer": inner}]
     assert [end["error"] for end in ends] == [[], []]
-    assert ends[1]["external_ids"] == {
-        "iface-id": vif["id"],
-        "iface-status": "active",
-        "attached-mac": vif["address"],
-        "vm-uuid": INSTANCE["uuid"],
-        "vif-agent": vif["id"],
-    }
+    assert ends[1]["external_ids"] == external_ids(vif)
     tap = row(ovs, "interface", vif["devname"])
     assert (tap["external_ids"], tap["mtu_request"]) == ({"vif-agent": vif["id"]}, 1450)
     assert ("tap5e4179f1-1b" in links()) is vif["details"].get("ovs_create_tap", False)

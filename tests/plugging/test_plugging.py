@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.examples import INSTANCE, PAYLOADS
+from tests.support.expected import external_ids
 from tests.support.real_host import (
     Ports,
     Vif,
@@ -204,13 +205,7 @@ def test_ovs_rows_of_a_port(
     vif = payload(name)
     ports.plug(vif)
     interface, port = row(ovs, "interface", device), row(ovs, "port", device)
-    assert interface["external_ids"] == {
-        "iface-id": vif["id"],
-        "iface-status": "active",
-        "attached-mac": vif["address"],
-        "vm-uuid": INSTANCE["uuid"],
-        "vif-agent": vif["id"],
-    }
+    assert interface["external_ids"] == external_ids(vif)
     assert (interface["mtu_request"], interface["type"]) == (1450, "")
     dead = (4095, "trunk", 4095) if is_isolated else ([], [], [])
     assert (port["tag"], port["vlan_mode"], port["trunks"]) == dead

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.examples import INSTANCE
+from tests.support.expected import external_ids
 from tests.support.peers import os_vif_vhostuser
 from tests.support.real_host import (
     OTHER,
@@ -66,13 +66,7 @@ def test_rows_of_the_port(
     interface = row(ovs, "interface", port)
     assert (interface["type"], interface["options"]) == (kind, options)
     assert interface["mtu_request"] == 1450
-    assert interface["external_ids"] == {
-        "iface-id": vif["id"],
-        "iface-status": "active",
-        "attached-mac": vif["address"],
-        "vm-uuid": INSTANCE["uuid"],
-        "vif-agent": vif["id"],
-    }
+    assert interface["external_ids"] == external_ids(vif)
     assert rows(ovs, "qos") == []
     assert row(ovs, "port", port)["tag"] == []
 

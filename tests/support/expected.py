@@ -103,14 +103,21 @@ def _shared_bridge(vif: Vif) -> Facts:
     return {**_own(vif, "bridge"), "alias": "vif-agent shared", **settings}
 
 
-def _ovs_port(vif: Vif) -> Facts:
+def external_ids(vif: Vif) -> Facts:
+    """Of the interface of its OVS port."""
     return {
-        "bridge": ovs_bridge(vif),
         "iface-id": vif["id"],
         "iface-status": "active",
         "attached-mac": vif["address"],
         "vm-uuid": INSTANCE["uuid"],
         "vif-agent": vif["id"],
+    }
+
+
+def _ovs_port(vif: Vif) -> Facts:
+    return {
+        "bridge": ovs_bridge(vif),
+        **external_ids(vif),
         "mtu_request": vif["network"]["meta"]["mtu"],
         "qos": None if vif["details"].get("datapath_type") == "netdev" else "linux-noop",
         "type": "",
