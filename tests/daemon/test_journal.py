@@ -11,11 +11,11 @@ from tests.cmd.test_cli import AGENT
 from vif_agent.daemon import journal
 
 
-def refused(tmp_path: Path, name: str) -> str:
-    """The agent's stderr, which is a file that the journal reads, or reads another of."""
+def written(tmp_path: Path, options: str, name: str = "journal") -> str:
+    """By the agent to its stderr, a file that the journal reads, or reads another of."""
     path, other = tmp_path / name, tmp_path / "other"
     config = tmp_path / "vif-agent.conf"
-    config.write_text("[vif_agent]\nretry_max = soon\n")
+    config.write_text(options)
     with path.open("w") as streams, other.open("w") as elsewhere:
         there = os.fstat((streams if name == "journal" else elsewhere).fileno())
         subprocess.run(
@@ -30,8 +30,9 @@ def refused(tmp_path: Path, name: str) -> str:
 
 
 def test_refused_start_is_an_error_to_the_journal(tmp_path: Path) -> None:
-    assert refused(tmp_path, "journal").startswith("<3>vif-agent: [vif_agent] retry_max")
-    assert refused(tmp_path, "file").startswith("vif-agent: [vif_agent] retry_max")
+    wrong = "[vif_agent]\nretry_max = soon\n"
+    assert written(tmp_path, wrong).startswith("<3>vif-agent: [vif_agent] retry_max")
+    assert written(tmp_path, wrong, "file").startswith("vif-agent: [vif_agent] retry_max")
 
 
 def test_each_line_of_a_record_is_marked() -> None:
@@ -49,17 +50,6 @@ def test_each_line_of_a_record_is_marked() -> None:
 
 def test_log_of_the_running_agent_is_marked(tmp_path: Path) -> None:
     """It says in its log that its state directory is not there."""
-    config, path = tmp_path / "vif-agent.conf", tmp_path / "stderr"
-    config.write_text(f"[DEFAULT]\nstate_path = {tmp_path}/none\n")
-    with path.open("w") as streams:
-        there = os.fstat(streams.fileno())
-        subprocess.run(
-            (AGENT, "--config-file", str(config)),
-            stdout=streams,
-            stderr=streams,
-            env={**os.environ, "JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"},
-            timeout=60,
-            check=False,
-        )
-    (line,) = [text for text in path.read_text().splitlines() if "Cannot lock" in text]
+    lines = written(tmp_path, f"[DEFAULT]\nstate_path = {tmp_path}/none\n").splitlines()
+    (line,) = [text for text in lines if "Cannot lock" in text]
     assert line.startswith("<2>")

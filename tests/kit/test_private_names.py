@@ -211,8 +211,7 @@ def test_agent_ends_with_one_line_where_a_library_has_changed(tmp_path: Path) ->
         "from vif_agent.cmd.agent import main\n"
         f"main(['--config-file', {str(tmp_path / 'vif-agent.conf')!r}])\n"
     )
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    ended = _run(program)
     (line,) = (ended.stdout + ended.stderr).splitlines()
     assert "Cannot start: oslo.messaging " in line
     assert "oslo_messaging._drivers.common:PURPOSE_LISTEN is missing; this vif-agent" in line
@@ -236,8 +235,12 @@ def test_ctl_looks_before_it_uses_them(tmp_path: Path, local: list[str], says: s
         "from vif_agent.cmd.ctl.app import main\n"
         f"main(['--config-file', {str(file)!r}, *{local!r}, 'list'])\n"
     )
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    ended = _run(program)
     (line,) = ended.stderr.splitlines()
     assert says in line
     assert (ended.stdout, ended.returncode) == ("", 2)
+
+
+def _run(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
