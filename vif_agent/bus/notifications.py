@@ -5,9 +5,11 @@ to a bound, the oldest given up first.
 """
 
 import contextlib
+import itertools
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging
@@ -18,6 +20,7 @@ from vif_agent.bus.outlet import Message, Outlet, message
 LOG = logging.getLogger(__name__)
 
 _MOST = 10_000
+_TOGETHER = 100  # some hundred kilobytes, and one confirmation to wait for
 _PAUSE_SECONDS = 1.0  # after a failure; doubled each time
 _LONGEST_PAUSE_SECONDS = 16.0
 _LOOK_SECONDS = 2.0
@@ -81,34 +84,36 @@ class Notifications:
             self._ended.set()
 
     def _deliver_all(self) -> None:
-        while (first := self._first()) is not None:
-            self._outlet.tell_others(first)
+        while first := self._first():
+            for each in first:
+                self._outlet.tell_others(each)
             if not self._deliver(first):
                 return
             with self._changed:
-                if self._waiting and self._waiting[0] is first:  # not given up meanwhile
-                    self._waiting.popleft()
+                for each in first:
+                    if self._waiting and self._waiting[0] is each:  # not given up meanwhile
+                        self._waiting.popleft()
 
-    def _first(self) -> Message | None:
-        """It stays where it is until it is sent."""
+    def _first(self) -> list[Message]:
+        """Those that go out together; they stay where they are until they are sent."""
         with self._changed:
             while not self._waiting and not self._stopping.is_set():
                 self._changed.wait()
-            return self._waiting[0] if self._waiting else None
+            return list(itertools.islice(self._waiting, _TOGETHER))
 
-    def _deliver(self, message: Message) -> bool:
-        """Until it is sent; False when the agent stops first."""
+    def _deliver(self, messages: Sequence[Message]) -> bool:
+        """Until they are sent; False when the agent stops first."""
         pause = _PAUSE_SECONDS
-        while not self._sent(message):
+        while not self._sent(messages):
             if self._stopping.wait(pause):
                 return False
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return True
 
-    def _sent(self, message: Message) -> bool:
+    def _sent(self, messages: Sequence[Message]) -> bool:
         try:
             if self._declared or self._declare():
-                self._outlet.send(message)
+                self._outlet.send(messages)
             else:
                 raise declared.DeclaredOtherwise("; ".join(self._differing))
         except Exception as error:

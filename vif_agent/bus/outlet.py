@@ -1,11 +1,11 @@
-"""One notification to the broker, until it has it; or an error.
+"""Notifications to the broker, until it has them; or an error.
 
 oslo.messaging's own Notifier logs what it could not send, and forgets it; and it declares the queue
 once for a connection, so that what is sent after somebody has deleted the queue goes nowhere.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import oslo_messaging
@@ -62,21 +62,23 @@ class Outlet:
             send: Callable[..., None] = getattr(notifier, message["priority"].lower())
             send({}, message["event_type"], message["payload"])
 
-    def send(self, message: Message) -> None:
-        """Raises whatever is in the way; it may have been sent even so."""
-        for topic in self._topics:
-            name = f"{topic}.{message['priority'].lower()}"
-            with private.to_send(self._messaging) as connection:
-                try:
-                    self._publish(connection, name, message)
-                except oslo_messaging.MessageUndeliverable:
-                    private.forget_channel(connection)
-                    self._declare()
-                    self._publish(connection, name, message)
-
-    def _publish(self, connection: Any, name: str, message: Message) -> None:
+    def send(self, messages: Sequence[Message]) -> None:
+        """In this order. Raises whatever is in the way; they may have been sent even so."""
+        named = [
+            (f"{topic}.{message['priority'].lower()}", message)
+            for message in messages
+            for topic in self._topics
+        ]
+        if not named:
+            return
         exchange = private.default_exchange(self._messaging)
-        private.publish(connection, exchange, name, message)
+        with private.to_send(self._messaging) as connection:
+            try:
+                private.publish(connection, exchange, named)
+            except oslo_messaging.MessageUndeliverable:
+                private.forget_channel(connection)
+                self._declare()
+                private.publish(connection, exchange, named)
 
 
 def _notifier(messaging: Any, publisher: str, driver: str) -> Any:

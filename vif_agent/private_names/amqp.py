@@ -1,12 +1,14 @@
-"""What is used of py-amqp that its documentation does not promise: how it reads.
+"""What is used of py-amqp that its documentation does not promise: how it reads and writes.
 
 It asks the kernel three times for each frame, and a message has three; each time it lets go of the
-interpreter, and another thread's work comes in between. ``connection`` is kombu's; other transports
-than AMQP (the bus in memory) are left as they are.
+interpreter, and another thread's work comes in between. And it sends each message by itself, and
+waits for the broker's confirmation of each. ``connection`` is kombu's, ``channel`` one of its own;
+other transports than AMQP (the bus in memory) are left as they are.
 """
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import amqp
 
@@ -60,3 +62,81 @@ def _has_frame(transport: Any) -> bool:
     """A whole one, so that nothing is waited for."""
     buffer = getattr(transport, "_read_buffer", b"")
     return len(buffer) >= _ENDS + int.from_bytes(buffer[3:_HEAD], "big")
+
+
+# Publishing.
+
+
+class NotConfirmed(Exception):
+    """The broker has not taken some of what was published."""
+
+
+class Confirmations:
+    """Of a channel on which the broker confirms: how far it has."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._last = 0
+        self._refused = False
+        channel.events["basic_ack"].add(self._confirmed)
+        channel.events["basic_nack"].add(self._nacked)
+
+    @classmethod
+    def of(cls, channel: Any) -> Self:
+        """Those that were made for it before; else new ones, which know of nothing yet."""
+        hearers = (getattr(each, "__self__", None) for each in channel.events["basic_ack"])
+        known = next((each for each in hearers if isinstance(each, cls)), None)
+        return known or cls(channel)
+
+    @property
+    def begun(self) -> bool:
+        """Has anything been confirmed?"""
+        return self._last > 0
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is published within goes out at the end, as one piece; and the end waits until the
+        broker has confirmed all of it. What was published before is confirmed."""
+        last = self._last
+        with _all_at_once(self._channel.connection.transport), self._counted() as published:
+            yield
+        while self._last < last + published():
+            self._channel.connection.drain_events()
+        if self._refused:
+            raise NotConfirmed("the broker has refused a message")
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[Callable[[], int]]:
+        """And none waits for its own confirmation."""
+        count = 0
+        waits = self._channel.basic_publish
+
+        def publish(*args: Any, confirm_timeout: object = None, **kwargs: Any) -> None:
+            nonlocal count
+            count += 1
+            self._channel._basic_publish(*args, **kwargs)
+
+        self._channel.basic_publish = publish
+        try:
+            yield lambda: count
+        finally:
+            self._channel.basic_publish = waits
+
+    def _confirmed(self, tag: int, _multiple: bool) -> None:
+        self._last = max(self._last, tag)
+
+    def _nacked(self, tag: int, multiple: bool) -> None:
+        self._refused = True
+        self._confirmed(tag, multiple)
+
+
+@contextlib.contextmanager
+def _all_at_once(transport: Any) -> Iterator[None]:
+    """What is written within; nothing of it, if that fails."""
+    write, pieces = transport._write, list[bytes]()
+    transport._write = lambda piece: pieces.append(bytes(piece))
+    try:
+        yield
+    finally:
+        transport._write = write
+    transport.write(b"".join(pieces))

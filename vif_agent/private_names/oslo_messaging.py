@@ -5,6 +5,8 @@ log what they could not send and forget it. To do better takes the names of its 
 ``transport`` is what ``get_rpc_transport`` answers, ``lent`` a connection that its driver lends.
 """
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import kombu
@@ -12,6 +14,10 @@ import oslo_messaging
 from oslo_messaging._drivers.amqpdriver import AMQPDriverBase
 from oslo_messaging._drivers.common import PURPOSE_LISTEN, PURPOSE_SEND, serialize_msg
 from oslo_messaging._drivers.impl_rabbit import Consumer
+
+from vif_agent.private_names import amqp
+
+LOG = logging.getLogger(__name__)
 
 #: the log of the driver for RabbitMQ
 LOG_NAME = "oslo.messaging._drivers.impl_rabbit"
@@ -54,10 +60,56 @@ def kombus(connection: Any) -> Any:
     return connection.connection
 
 
-def publish(connection: Any, exchange: str, name: str, message: dict[str, Any]) -> None:
-    """To the queue ``name``; MessageUndeliverable where it is not there. The public Notifier logs
-    what it could not send, and forgets it."""
-    connection.topic_send(exchange, name, serialize_msg(message), retry=1, transport_options=_TELL)
+def publish(connection: Any, exchange: str, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Each to the queue of its name; MessageUndeliverable where one is not there. The public
+    Notifier logs what it could not send, and forgets it.
+
+    On a new channel the first goes by itself: so the exchange is declared, and the broker confirms.
+    All others go together, if that can be; else they are sent by themselves, perhaps twice.
+    """
+    if not _confirmations(connection):
+        _publish_singly(connection, exchange, messages[:1])
+        messages = messages[1:]
+    if messages and (confirmations := _confirmations(connection)):
+        try:
+            return _publish_together(connection, exchange, messages, confirmations)
+        except oslo_messaging.MessageUndeliverable:
+            raise
+        except Exception as error:
+            LOG.debug("Notifications cannot be sent together: %s", error)
+            forget_channel(connection)
+    return _publish_singly(connection, exchange, messages)
+
+
+def _confirmations(connection: Any) -> amqp.Confirmations | None:
+    """None on a new channel; those of the next message are known then."""
+    if not amqp.speaks(connection.channel):
+        return None
+    confirmations = amqp.Confirmations.of(connection.channel)
+    return confirmations if confirmations.begun else None
+
+
+def _publish_singly(
+    connection: Any, exchange: str, messages: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    for name, message in messages:
+        packed = serialize_msg(message)
+        connection.topic_send(exchange, name, packed, retry=1, transport_options=_TELL)
+
+
+def _publish_together(
+    connection: Any,
+    exchange: str,
+    messages: Sequence[tuple[str, dict[str, Any]]],
+    confirmations: amqp.Confirmations,
+) -> None:
+    compression = connection.kombu_compression
+    with connection._connection_lock, confirmations.together():
+        for name, message in messages:
+            connection._producer.publish(
+                serialize_msg(message), exchange=exchange, routing_key=name, mandatory=True,
+                compression=compression,
+            )  # fmt: skip
 
 
 def forget_channel(connection: Any) -> None:

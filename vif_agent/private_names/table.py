@@ -20,7 +20,8 @@ _OSLO_MESSAGING: Sequence[Look] = (
         _CONNECTION,
         "connection channel durable amqp_auto_delete rabbit_ha_queues enable_cancel_on_failover"
         " rabbit_quorum_queue rabbit_quorum_queue_config"
-        " _connection_lock _consumers _active_tags _new_tags rabbit_qos_prefetch_count",
+        " _connection_lock _consumers _active_tags _new_tags rabbit_qos_prefetch_count"
+        " _producer kombu_compression",
     ),
     There(f"{_RABBIT}:QuorumMemConfig.delivery_limit"),
     Takes(f"{_CONNECTION}._set_current_channel", "self new_channel"),
@@ -75,9 +76,12 @@ AGENT: Mapping[str, Sequence[Look]] = {
     "oslo.messaging": _OSLO_MESSAGING,
     "amqp": (
         Takes("amqp.abstract_channel:AbstractChannel.send_method", "self sig format args"),
-        Keeps("amqp.transport:TCPTransport", "_quick_recv _read_buffer"),
-        Keeps("amqp.transport:SSLTransport", "_quick_recv _read_buffer"),
+        Keeps("amqp.transport:TCPTransport", "_quick_recv _read_buffer _write"),
+        Keeps("amqp.transport:SSLTransport", "_quick_recv _read_buffer _write"),
         Takes("amqp.transport:TCPTransport.read_frame", "self"),
+        Takes("amqp.transport:TCPTransport.write", "self s"),
+        Takes("amqp.channel:Channel._basic_publish", "self msg exchange routing_key mandatory"),
+        Keeps("amqp.channel:Channel", "basic_publish events connection"),
         Keeps("amqp.connection:Connection", "on_inbound_frame transport"),
     ),
     "oslo.config": (Keeps("oslo_config.cfg:ConfigOpts", "_mutable_ns _ConfigOpts__cache"),),
