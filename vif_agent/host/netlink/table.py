@@ -8,7 +8,10 @@ import dataclasses
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-from pyroute2.netlink.rtnl import (
+from vif_agent.host.netlink import addresses, decode, iflink
+from vif_agent.host.netlink.addresses import Address
+from vif_agent.host.netlink.decode import LinkState
+from vif_agent.host.netlink.nlmsg import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELNEIGH,
@@ -16,10 +19,6 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWLINK,
     RTM_NEWNEIGH,
 )
-
-from vif_agent.host.netlink import addresses, decode, iflink
-from vif_agent.host.netlink.addresses import Address
-from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.rtnetlink import attributes
 from vif_agent.host.netlink.vxlan import peer_of
 
