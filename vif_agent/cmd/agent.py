@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from oslo_config import cfg
 
 from vif_agent import __version__, config
+from vif_agent.cmd import concurrency
 from vif_agent.config import checks
 from vif_agent.daemon import journal
 
@@ -31,14 +32,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the helper has no more than this
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")  # the operator's choice
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _patch(arguments)
+    _choose_threads(arguments)
     status = _run(arguments)
     logging.shutdown()
     os._exit(status)  # oslo.messaging's threads may be waiting for a broker that is away
 
 
-def _patch(arguments: Sequence[str]) -> None:
-    """Eventlet must patch before anything else is imported, so the files are read twice."""
+def _choose_threads(arguments: Sequence[str]) -> None:
+    """It is chosen before anything else is imported, so the files are read twice."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in ("--config-file", "--config-dir"):
         parser.add_argument(option, action="append", default=[])
@@ -46,10 +47,8 @@ def _patch(arguments: Sequence[str]) -> None:
     conf = cfg.ConfigOpts()
     config.register(conf)
     _parse(conf, [f"--{o.replace('_', '-')}={value}" for o in known for value in known[o]])
-    if conf.vif_agent.concurrency == "eventlet":
-        import eventlet
-
-        eventlet.monkey_patch()
+    green = conf.vif_agent.concurrency == "eventlet"
+    (concurrency.green_threads if green else concurrency.native_threads)()
 
 
 def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
