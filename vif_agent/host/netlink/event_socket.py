@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from vif_agent.host.netlink.nlmsg import RTM_NEWNEIGH
+from pyroute2.netlink.rtnl import RTM_NEWNEIGH
 
 _GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 #: taken only as far as it is needed

@@ -8,10 +8,7 @@ import dataclasses
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-from vif_agent.host.netlink import addresses, decode, iflink
-from vif_agent.host.netlink.addresses import Address
-from vif_agent.host.netlink.decode import LinkState
-from vif_agent.host.netlink.nlmsg import (
+from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELNEIGH,
@@ -19,6 +16,10 @@ from vif_agent.host.netlink.nlmsg import (
     RTM_NEWLINK,
     RTM_NEWNEIGH,
 )
+
+from vif_agent.host.netlink import addresses, decode, iflink
+from vif_agent.host.netlink.addresses import Address
+from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.rtnetlink import attributes
 from vif_agent.host.netlink.vxlan import peer_of
 
