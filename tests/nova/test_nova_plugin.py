@@ -191,14 +191,14 @@ def test_broker_killed_between_cast_and_answer(
 
 def test_agent_absent(site: Site, payload: Payload, tmp_path: Path) -> None:
     first, second = spec_of(payload, "ovs_create_tap"), spec_of(payload, "ovs", 3)
-    with other_nova(site, tmp_path, wait=3) as nova:
+    with other_nova(site, tmp_path, wait=6) as nova:
         nova.plug(first)
         site.daemon.kill()
         begin = time.monotonic()
         with pytest.raises(OsVifError) as failed:
             nova.plug(second)
-        assert 2.9 < time.monotonic() - begin < 4
-        assert "vif-agent on scratch has not answered for 3 s; last seen at 20" in str(failed.value)
+        assert 5.9 < time.monotonic() - begin < 20
+        assert "vif-agent on scratch has not answered for 6 s; last seen at 20" in str(failed.value)
         site.daemon.start()
         nova.unplug(first, second)
     with other_nova(site, tmp_path, wait=1) as nova:
