@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.cases import Vif
-from bench.child import Child
+from bench.child import InChild
 from bench.daemon import Daemon, Supervisor, configure
 from bench.place import Place
 from bench.sender import PATIENCE, Sender
@@ -64,7 +64,7 @@ def agent(here: Place, tree: Tree, config: Path | None = None) -> Iterator[Agent
         ours.close()
 
 
-class MemoryAgent:
+class MemoryAgent(InChild):
     """The daemon's parts and the sender in one process, with the in-process bus between them."""
 
     name = OURS
@@ -72,20 +72,11 @@ class MemoryAgent:
     def __init__(self, here: Place) -> None:
         self._supervisor = Supervisor(here.scratch / "notify")
         command = [sys.executable, "-m", "bench.memory_side", str(configure(here))]
-        self._child = Child(command, self._supervisor.env)
+        super().__init__(command, self._supervisor.env)
         if not self._supervisor.ready.wait(PATIENCE):
             self.close()
             raise RuntimeError("vif-agent has not joined the bus, see above")
 
-    def plug(self, vifs: Sequence[Vif]) -> float:
-        return self._child.ask("plug", vifs)
-
-    def unplug(self, vifs: Sequence[Vif]) -> float:
-        return self._child.ask("unplug", vifs)
-
-    def cpu(self) -> float:
-        return self._child.cpu()
-
     def close(self) -> None:
-        self._child.close()
+        super().close()
         self._supervisor.close()

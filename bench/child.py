@@ -1,40 +1,36 @@
-"""A contender's other half in a process of its own: one JSON request a line, one answer each."""
+"""A contender's other half in a process of its own."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from bench import usage
 from bench.cases import Vif, instance
+from tests.support.asked import Asked
 
 
-class Child:
-    """The parent's end."""
+class InChild:
+    """The parent's end of a contender."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        pipe = subprocess.PIPE
-        env = {**os.environ, **(env or {})}
-        self._process = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True)
+        self._child = Asked(command, env)
+        self._child.start()
 
-    def ask(self, op: str, vifs: Sequence[Vif]) -> float:
+    def plug(self, vifs: Sequence[Vif]) -> float:
+        return self._ask("plug", vifs)
+
+    def unplug(self, vifs: Sequence[Vif]) -> float:
+        return self._ask("unplug", vifs)
+
+    def _ask(self, op: str, vifs: Sequence[Vif]) -> float:
         """The seconds that the other half has measured."""
         owned = [vif | {"instance": instance(vif)} for vif in vifs]
-        print(json.dumps({"op": op, "vifs": owned}), file=self._process.stdin, flush=True)
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"it ended with {self._process.wait()}, see above")
-        return float(json.loads(line)["seconds"])
+        self._child.send(op, vifs=owned)
+        return float(self._child.received()["seconds"])
 
     def cpu(self) -> float:
         """Seconds, of it and what it has started."""
-        return usage.cpu(self._process.pid)
+        return usage.cpu(self._child.pid)
 
     def close(self) -> None:
-        """It ends at the end of its input."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._child.close()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.cases import Vif
-from bench.child import Child
+from bench.child import InChild
 
 VERSION = "4.3.0"
 SIDE = Path(__file__).with_name("osvif_side.py")
@@ -35,23 +33,11 @@ def _version(python: Path) -> str | None:
     return asked.stdout.strip()
 
 
-class OsVif:
+class OsVif(InChild):
     """One nova-like process: each port in its turn, in one thread."""
 
     name = "os-vif"
 
     def __init__(self, python: Path, db: str, scratch: Path, privsep: bool) -> None:
         command = [str(python), str(SIDE), "--ovsdb", db, "--scratch", str(scratch)]
-        self._child = Child([*command, "--privsep"] if privsep else command)
-
-    def plug(self, vifs: Sequence[Vif]) -> float:
-        return self._child.ask("plug", vifs)
-
-    def unplug(self, vifs: Sequence[Vif]) -> float:
-        return self._child.ask("unplug", vifs)
-
-    def cpu(self) -> float:
-        return self._child.cpu()
-
-    def close(self) -> None:
-        self._child.close()
+        super().__init__([*command, "--privsep"] if privsep else command)

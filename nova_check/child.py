@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from nova_check.cases import Case
+from tests.support.asked import Asked
 from vif_agent.testing.daemon import HOST
 
 PYTHON = Path(__file__).parent.parent / ".venv-nova" / "bin" / "python"
@@ -31,7 +29,7 @@ take_over = {take_over}
 """
 
 
-class Compute:
+class Compute(Asked):
     """A process like nova-compute's, with the settings of CONFIG. ``take_over``: "" leaves os-vif's
     own plugins where they are.
 
@@ -40,28 +38,11 @@ class Compute:
 
     def __init__(self, directory: Path, **settings: object) -> None:
         directory.mkdir()
-        config, self._log = directory / "nova.conf", directory / "nova.log"
+        config, log = directory / "nova.conf", directory / "nova.log"
         config.write_text(CONFIG.format(host=HOST, directory=directory, **settings))
-        files = ["--config-file", str(config), "--log-file", str(self._log)]
-        self._command = [str(PYTHON), str(SIDE), *files]
-        self._env = {**os.environ, "XDG_CACHE_HOME": str(directory)}  # stevedore's
-
-    def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            self._command, env=self._env, stdin=pipe, stdout=pipe, text=True
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """It ends at the end of its input."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        files = ["--config-file", str(config), "--log-file", str(log)]
+        cache = {"XDG_CACHE_HOME": str(directory)}  # stevedore's
+        super().__init__([str(PYTHON), str(SIDE), *files], cache, log)
 
     def versions(self) -> list[str]:
         found: list[str] = self._ask("versions")["result"]
@@ -77,10 +58,5 @@ class Compute:
         return ": ".join(self._ask(op, vif=case.vif, owner=case.owner).get("error", ()))
 
     def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._process.stdout
-        print(json.dumps({"op": op, **arguments}), file=self._process.stdin, flush=True)
-        if line := self._process.stdout.readline():
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-        log = self._log.read_text()[-4000:] if self._log.exists() else ""
-        raise RuntimeError(f"nova's side ended with {self._process.wait()}:\n{log}")
+        self.send(op, **arguments)
+        return self.received()

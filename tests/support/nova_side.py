@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from tests.support.asked import Asked
 from tests.support.osvif_specs import Spec, instance
 from vif_agent.testing.daemon import HOST
 
@@ -29,7 +28,7 @@ class OsVifError(Exception):
         self.kind = kind
 
 
-class NovaSide:
+class NovaSide(Asked):
     """``directory``: its scratch. ``early`` and ``late``: directories of more distributions.
 
     ``novas_url``: nova's own bus, where it is not the agent's. ``more``: of nova.conf.
@@ -51,41 +50,18 @@ class NovaSide:
         python: Path = PYTHON,
     ) -> None:
         assert python.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
-        self._config, self._log = directory / "nova.conf", directory / "nova.log"
-        self._config.write_text(
+        config, log = directory / "nova.conf", directory / "nova.log"
+        config.write_text(
             f"[DEFAULT]\nhost = {host}\ntransport_url = {novas_url or url}\n"
             f"[vif_agent_nova]\nwait = {wait}\ntake_over = {','.join(take_over)}\n"
             + (f"transport_url = {url}\n" if novas_url else "")
             + more
         )
-        self._command = [str(python), str(SIDE), "--config-file", str(self._config)]
-        self._command += ["--log-file", str(self._log)]
-        self._command += ["--eventlet"] if eventlet else []
-        self._command += ["--late", str(late)] if late else []
+        command = [str(python), str(SIDE), "--config-file", str(config), "--log-file", str(log)]
+        command += ["--eventlet"] if eventlet else []
+        command += ["--late", str(late)] if late else []
         cache = {"XDG_CACHE_HOME": str(directory)}  # of stevedore: which entry points there are
-        self._env = {**os.environ, **cache, **({"PYTHONPATH": str(early)} if early else {})}
-
-    def __enter__(self) -> Self:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            self._command, env=self._env, stdin=pipe, stdout=pipe, text=True
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """It ends at the end of its input."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-    def log(self) -> str:
-        return self._log.read_text() if self._log.exists() else ""
+        super().__init__(command, {**cache, **({"PYTHONPATH": str(early)} if early else {})}, log)
 
     def initialize(self, reset: bool = False) -> dict[str, str]:
         """The plugins by name, each with its object's module."""
@@ -98,7 +74,7 @@ class NovaSide:
 
     def send_plug(self, *vifs: Spec) -> None:
         """``answer`` then waits for what becomes of it."""
-        self._send("plug", vifs=vifs, instance=instance())
+        self.send("plug", vifs=vifs, instance=instance())
 
     def plug_at_once(self, *vifs: Spec) -> None:
         self.ask("plug_at_once", vifs=vifs, instance=instance())
@@ -107,17 +83,11 @@ class NovaSide:
         return float(self.ask("unplug", vifs=vifs, instance=instance()))
 
     def ask(self, op: str, **arguments: Any) -> Any:
-        self._send(op, **arguments)
+        self.send(op, **arguments)
         return self.answer()
 
     def answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        assert line, f"it ended with {self._process.wait()}:\n{self.log()[-4000:]}"
-        output = json.loads(line)
+        output = self.received()
         if "error" in output:
             raise OsVifError(*output["error"])
         return output["result"]
-
-    def _send(self, op: str, **arguments: Any) -> None:
-        print(json.dumps({"op": op, **arguments}), file=self._process.stdin, flush=True)
