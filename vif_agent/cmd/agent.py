@@ -15,7 +15,7 @@ from oslo_config import cfg
 from vif_agent import __version__, config
 from vif_agent.cmd import concurrency
 from vif_agent.config import checks
-from vif_agent.daemon import garbage, journal
+from vif_agent.daemon import allocator, garbage, journal
 
 if TYPE_CHECKING:
     from vif_agent.daemon.agent import Agent
@@ -29,6 +29,7 @@ _WRONG_CONFIGURATION = 2  # systemd is told not to try again with this one
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
+    allocator.one_heap()
     garbage.put_off()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the helper has no more than this
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")  # the operator's choice
