@@ -50,6 +50,11 @@ class LinkState:
     def __getitem__(self, field: str) -> Any:
         return getattr(self, field)
 
+    @property
+    def is_told(self) -> bool:
+        """Does the kernel tell at once of all that changes of it?"""
+        return self.up and self.kind != "tun"
+
 
 Raw: TypeAlias = LinkState
 

@@ -146,7 +146,7 @@ class LinkReplica:
         for state in self.table.all():
             ours = before.get(state.index)
             differing = differences(ours, state) if ours else {"index": (None, state.index)}
-            if differing and _is_told(state) and state.index not in meanwhile:
+            if differing and state.is_told and state.index not in meanwhile:
                 self._tell_missing(state.name, differing)
 
     def _tell_missing(self, name: str, what: object) -> None:
@@ -163,7 +163,7 @@ class LinkReplica:
         known = [state for index in asked if (state := table.get(index))]
         self._refresh({s.master for s in known} - asked - {0})
         for state in known:
-            if _is_told(state):
+            if state.is_told:
                 _read_sysctls(state)
             self._know_peers(state)
         if any(map(_may_have_addresses, known)):
@@ -198,8 +198,7 @@ class LinkReplica:
         return kernels
 
     def _refresh(self, indexes: Iterable[int]) -> None:
-        states = ((index, self.table.get(index)) for index in indexes)
-        self._read({index for index, state in states if state is None or not _is_told(state)})
+        self._read({index for index in indexes if not self.table.is_told(index)})
 
     def _read(self, indexes: Collection[int]) -> None:
         asked = sorted(indexes)
@@ -209,11 +208,6 @@ class LinkReplica:
                 self.table.take(RTM_NEWLINK, body)
             if answer.errno:
                 self.table.forget(index)
-
-
-def _is_told(state: LinkState) -> bool:
-    """Does the kernel tell at once of all that changes of it?"""
-    return state.up and state.kind != "tun"
 
 
 def _may_have_addresses(link: LinkState) -> bool:

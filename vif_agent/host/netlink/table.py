@@ -20,12 +20,14 @@ from pyroute2.netlink.rtnl import (
 from vif_agent.host.netlink import addresses, decode, iflink
 from vif_agent.host.netlink.addresses import Address
 from vif_agent.host.netlink.decode import LinkState
-from vif_agent.host.netlink.rtnetlink import attributes
+from vif_agent.host.netlink.rtnetlink import attributes, text
 from vif_agent.host.netlink.vxlan import peer_of
 
 _AF_BRIDGE = 7
 _INDEX = struct.Struct("=i").unpack_from
+_FLAGS = struct.Struct("=I").unpack_from
 _ATTRIBUTE = struct.Struct("=HH").unpack_from
+_A_TUN = text(iflink.INFO_KIND, "tun")
 
 _TOLD = ["name", "kind", "mtu", "mac", "up", "promisc", "master", "link", "alias", "port", "data"]
 
@@ -134,6 +136,14 @@ class LinkTable:
         if (settings := self._ports.pop(index, None)) is not None:
             self._note_port(index, settings)
         return self._states.get(index)
+
+    def is_told(self, index: int) -> bool:
+        """Does the kernel tell at once of all that changes of it? Without decoding what it has told
+        last; False also for what is not known, and perhaps for one that has a tap's bytes in it."""
+        if (body := self._bodies.get(index)) is not None:
+            return bool(_FLAGS(body, 8)[0] & iflink.UP) and _A_TUN not in body
+        state = self._states.get(index)
+        return state is not None and state.is_told
 
     def index_of(self, name: str) -> int:
         """By one of its names; 0 for none."""
