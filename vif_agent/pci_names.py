@@ -58,6 +58,8 @@ def _text_of(resource: Resource) -> str:
 
 def _collect(values: Iterable[object], texts: list[str]) -> None:
     for value in values:
+        if value is None or value is False or value is True:
+            continue  # most are
         if isinstance(value, str):
             texts.append(value)
         elif isinstance(value, tuple):

@@ -6,7 +6,7 @@ The field names are those of nova's ``nova.network.model.VIF``.
 import dataclasses
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import cast
+from typing import TypedDict, cast
 
 from vif_agent.names import DEVICE_NAME as DEVICE_NAME
 from vif_agent.names import means_something
@@ -84,7 +84,7 @@ def parse(instance: object, vif: object) -> Vif:
     node, owner = Fields("vif", vif), Fields("instance", instance)
     network, details = node.child("network"), node.child("details")
     meta, profile = network.child("meta"), node.child("profile")
-    parsed = Vif(
+    return Vif(
         port_id=port_id_of(vif),
         vif_type=node.need(node.word("type"), "type", "a vif_type"),
         mac=node.need(node.mac("address"), "address", "a MAC address"),
@@ -114,22 +114,33 @@ def parse(instance: object, vif: object) -> Vif:
         ips=tuple(_ips(network)),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
+        **_of_a_card(profile, node.child("meta")),
     )
-    return _of_a_card(parsed, profile, node.child("meta"))
 
 
-def _of_a_card(vif: Vif, profile: Fields, meta: Fields) -> Vif:
-    """With what is given for a VF; ``meta`` is the port's own."""
-    return dataclasses.replace(
-        vif,
-        pci_slot=profile.pci("pci_slot"),
-        trusted=profile.flag("trusted", False),
-        port_security=meta.switch("port_security_enabled"),
-        admin_up=meta.switch("admin_state_up"),
-        follows_uplink=meta.switch("propagate_uplink_status"),
-        min_tx_rate=meta.number("min_tx_rate", *_RATE),
-        max_tx_rate=meta.number("max_tx_rate", *_RATE),
-    )
+class _OfACard(TypedDict):
+    """What is given for a VF."""
+
+    pci_slot: str | None
+    trusted: bool
+    port_security: bool | None
+    admin_up: bool | None
+    follows_uplink: bool | None
+    min_tx_rate: int | None
+    max_tx_rate: int | None
+
+
+def _of_a_card(profile: Fields, meta: Fields) -> _OfACard:
+    """``meta`` is the port's own."""
+    return {
+        "pci_slot": profile.pci("pci_slot"),
+        "trusted": profile.flag("trusted", False),
+        "port_security": meta.switch("port_security_enabled"),
+        "admin_up": meta.switch("admin_state_up"),
+        "follows_uplink": meta.switch("propagate_uplink_status"),
+        "min_tx_rate": meta.number("min_tx_rate", *_RATE),
+        "max_tx_rate": meta.number("max_tx_rate", *_RATE),
+    }
 
 
 def port_id_of(vif: object) -> str:
