@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.answered import answered, changed
 from tests.support.examples import INSTANCE
 from tests.support.real_host import network_types
 from vif_agent.errors import BindingRefused, InvalidRequest
@@ -81,17 +82,6 @@ VLAN = Vlan(
 )  # fmt: skip
 
 
-def _answer(plugin: Plugin, raw: dict[str, Any], **fields: Any) -> Sequence[Resource]:
-    vif = dataclasses.replace(parse(INSTANCE, raw), **fields)
-    answer = tuple(plugin.resources(vif))
-    assert answer == tuple(plugin.resources(vif))
-    return answer
-
-
-def _changed(resource: Resource, **fields: Any) -> Resource:
-    return dataclasses.replace(resource, **fields)
-
-
 @pytest.mark.parametrize(
     ("settings", "fields", "expected"),
     [
@@ -101,26 +91,26 @@ def _changed(resource: Resource, **fields: Any) -> Resource:
         ({"create_tap": "never"}, {"create_tap": True}, (INT, PORT)),
         ({}, {"hybrid": True}, HYBRID),
         ({"create_tap": "always"}, {"hybrid": True, "create_tap": True}, HYBRID),
-        ({"isolate": "never"}, {}, (INT, _changed(PORT, isolate=False))),
-        ({}, {"bound_drivers": ("ovn",)}, (INT, _changed(PORT, isolate=False))),
-        ({}, {"bound_drivers": ()}, (INT, _changed(PORT, isolate=False))),
+        ({"isolate": "never"}, {}, (INT, changed(PORT, isolate=False))),
+        ({}, {"bound_drivers": ("ovn",)}, (INT, changed(PORT, isolate=False))),
+        ({}, {"bound_drivers": ()}, (INT, changed(PORT, isolate=False))),
         ({"isolate": "always"}, {"bound_drivers": ("ovn",)}, (INT, PORT)),
-        ({}, {"mtu": None}, (INT, _changed(PORT, mtu_request=None))),
-        ({"default_qos_type": ""}, {}, (INT, _changed(PORT, qos_type=None))),
-        ({"default_qos_type": "linux-htb"}, {}, (INT, _changed(PORT, qos_type="linux-htb"))),
+        ({}, {"mtu": None}, (INT, changed(PORT, mtu_request=None))),
+        ({"default_qos_type": ""}, {}, (INT, changed(PORT, qos_type=None))),
+        ({"default_qos_type": "linux-htb"}, {}, (INT, changed(PORT, qos_type="linux-htb"))),
         ({}, {"instance_uuid": None},
-         (INT, _changed(PORT, external_ids=PORT.external_ids[:3]))),
+         (INT, changed(PORT, external_ids=PORT.external_ids[:3]))),
         ({}, {"devname": None}, (INT, PORT)),
-        ({}, {"devname": "vnet3"}, (INT, _changed(PORT, name="vnet3"))),
+        ({}, {"devname": "vnet3"}, (INT, changed(PORT, name="vnet3"))),
         ({}, {"create_tap": True, "multi_queue": True},
-         (INT, _changed(TAP, multi_queue=True), OURS)),
-        ({}, {"datapath_type": None}, (_changed(INT, datapath_type=None), PORT)),
+         (INT, changed(TAP, multi_queue=True), OURS)),
+        ({}, {"datapath_type": None}, (changed(INT, datapath_type=None), PORT)),
         ({}, {"datapath_type": "netdev"},
-         (_changed(INT, datapath_type="netdev"), _changed(PORT, qos_type=None))),
+         (changed(INT, datapath_type="netdev"), changed(PORT, qos_type=None))),
         ({}, {"vnic_type": "remote-managed"}, ()),
         ({"per_port_bridge": True}, {"vnic_type": "remote-managed"}, ()),
         ({"integration_bridge": "br-x"}, {"bridge": None},
-         (_changed(INT, name="br-x"), _changed(PORT, bridge="br-x"))),
+         (changed(INT, name="br-x"), changed(PORT, bridge="br-x"))),
     ],
 )  # fmt: skip
 def test_ovs_vif_gives_these_resources(
@@ -129,11 +119,11 @@ def test_ovs_vif_gives_these_resources(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(OvsPlugin(**settings), payload("ovs"), **fields) == expected
+    assert answered(OvsPlugin(**settings), payload("ovs"), **fields) == expected
 
 
 OWN, IBP, PBP = "pb" + VIF_ID[:12], "ibp" + VIF_ID, "pbp" + VIF_ID
-OWN_TAP = _changed(PORT, bridge=OWN, external_ids=(), isolate=False)
+OWN_TAP = changed(PORT, bridge=OWN, external_ids=(), isolate=False)
 OWN_BRIDGE: tuple[Resource, ...] = (
     OvsBridge(name=OWN, datapath_type="system"),
     OWN_TAP,
@@ -152,7 +142,7 @@ OWN_BRIDGE: tuple[Resource, ...] = (
 def _own(own: dict[str, Any], tap: dict[str, Any], end: dict[str, Any]) -> tuple[Resource, ...]:
     """As OWN_BRIDGE, but for these fields."""
     bridge, port, patch, outer = OWN_BRIDGE
-    return (_changed(bridge, **own), _changed(port, **tap), patch, _changed(outer, **end))
+    return (changed(bridge, **own), changed(port, **tap), patch, changed(outer, **end))
 
 
 @pytest.mark.parametrize(
@@ -165,10 +155,10 @@ def _own(own: dict[str, Any], tap: dict[str, Any], end: dict[str, Any]) -> tuple
         ({"default_qos_type": ""}, {}, (INT, *_own({}, {"qos_type": None}, {}))),
         ({}, {"mtu": None}, (INT, *_own({}, {"mtu_request": None}, {}))),
         ({}, {"datapath_type": "netdev"},
-         (_changed(INT, datapath_type="netdev"),
+         (changed(INT, datapath_type="netdev"),
           *_own({"datapath_type": "netdev"}, {"qos_type": None}, {}))),
         ({}, {"bridge": "tbr-12345678-1"},
-         (_changed(INT, name="tbr-12345678-1", shared=False, secure=False),
+         (changed(INT, name="tbr-12345678-1", shared=False, secure=False),
           *_own({}, {}, {"bridge": "tbr-12345678-1", "isolate": False, "external_ids": tuple(
               sorted((*PORT.external_ids, ("bridge_name", "tbr-12345678-1"))))}))),
     ],
@@ -180,18 +170,18 @@ def test_ovs_vif_with_a_bridge_of_its_own(
     expected: tuple[Resource, ...],
 ) -> None:
     plugin = OvsPlugin(per_port_bridge=True, **settings)
-    assert _answer(plugin, payload("ovs"), **fields) == expected
+    assert answered(plugin, payload("ovs"), **fields) == expected
 
 
 @pytest.mark.parametrize("isolate", ["auto", "always", "never"])
 def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate: str) -> None:
     """And names the bridge, for Neutron's clean-up of the trunk."""
     bridge = "tbr-12345678-1"
-    answer = _answer(OvsPlugin(isolate=isolate), payload("ovs"), bridge=bridge)
+    answer = answered(OvsPlugin(isolate=isolate), payload("ovs"), bridge=bridge)
     ids = tuple(sorted((*PORT.external_ids, ("bridge_name", bridge))))
     assert answer == (
-        _changed(INT, name=bridge, shared=False, secure=False),
-        _changed(PORT, bridge=bridge, isolate=False, external_ids=ids),
+        changed(INT, name=bridge, shared=False, secure=False),
+        changed(PORT, bridge=bridge, isolate=False, external_ids=ids),
     )
 
 
@@ -200,17 +190,17 @@ def test_ovs_port_on_a_trunk_bridge_is_never_isolated(payload: Payload, isolate:
     [
         (False, "bridge", {}, (BRQ,)),
         (True, "bridge", {}, (BRQ, BRIDGE_TAP)),
-        (True, "bridge", {"multi_queue": True}, (BRQ, _changed(BRIDGE_TAP, multi_queue=True))),
+        (True, "bridge", {"multi_queue": True}, (BRQ, changed(BRIDGE_TAP, multi_queue=True))),
         (True, "bridge", {"devname": None}, (BRQ, BRIDGE_TAP)),
-        (False, "bridge", {"mtu": None}, (_changed(BRQ, mtu=None),)),
+        (False, "bridge", {"mtu": None}, (changed(BRQ, mtu=None),)),
         (False, "bridge", {"bridge": None}, (BRQ,)),
-        (False, "bridge", {"bridge": "fifteen-letters"}, (_changed(BRQ, name="fifteen-letter"),)),
-        (False, "bridge_vlan", {}, (_changed(BRQ, name="brq0ff69128-68"), VLAN)),
+        (False, "bridge", {"bridge": "fifteen-letters"}, (changed(BRQ, name="fifteen-letter"),)),
+        (False, "bridge_vlan", {}, (changed(BRQ, name="brq0ff69128-68"), VLAN)),
         (
             False,
             "bridge_vlan",
             {"mtu": None},
-            (_changed(BRQ, name="brq0ff69128-68", mtu=None), _changed(VLAN, mtu=None)),
+            (changed(BRQ, name="brq0ff69128-68", mtu=None), changed(VLAN, mtu=None)),
         ),
     ],
 )
@@ -221,7 +211,7 @@ def test_bridge_vif_gives_these_resources(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(BridgePlugin(create_tap, network_types()), payload(name), **fields) == expected
+    assert answered(BridgePlugin(create_tap, network_types()), payload(name), **fields) == expected
 
 
 @pytest.mark.parametrize(
@@ -241,7 +231,7 @@ def test_bridge_vif_that_says_too_little_is_refused(
     payload: Payload, name: str, fields: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        _answer(BridgePlugin(network_types=network_types()), payload(name), **fields)
+        answered(BridgePlugin(network_types=network_types()), payload(name), **fields)
     assert refused.value.field == field
 
 
@@ -260,7 +250,7 @@ def test_tap_vif_gives_a_tap(
     payload: Payload, fields: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     tap = Tap(name="tapb6e7684a-d2", mac="fe:16:3e:5a:00:06", mtu=1450, multi_queue=False, up=True)
-    assert _answer(TapPlugin(), payload("tap"), **fields) == (_changed(tap, **changes),)
+    assert answered(TapPlugin(), payload("tap"), **fields) == (changed(tap, **changes),)
 
 
 def test_tap_that_nova_makes_is_put_into_its_networks_bridge(payload: Payload) -> None:
@@ -275,7 +265,7 @@ def test_tap_that_nova_makes_is_put_into_its_networks_bridge(payload: Payload) -
         disable_ipv6=True,
         by_sender=True,
     )
-    assert _answer(TapPlugin(BridgePlugin()), raw) == (_changed(BRQ, name=name, mtu=mtu), wired)
+    assert answered(TapPlugin(BridgePlugin()), raw) == (changed(BRQ, name=name, mtu=mtu), wired)
     left = wired.restored()
     assert left == Device(name=raw["devname"], master="", only_if=(("master", name),))
 
@@ -287,19 +277,19 @@ EX = Device(name="br-ex", shared=True, up=True)
 
 def test_operators_bridge_takes_the_ports_of_its_flat_network(payload: Payload) -> None:
     plugin, raw = BridgePlugin(create_tap=True, network_types=MAPPED), payload("bridge")
-    assert _answer(plugin, raw, **FLAT) == (EX, _changed(BRIDGE_TAP, master="br-ex"))
-    bridge, tap = _answer(TapPlugin(plugin), payload("tap"), **FLAT)
+    assert answered(plugin, raw, **FLAT) == (EX, changed(BRIDGE_TAP, master="br-ex"))
+    bridge, tap = answered(TapPlugin(plugin), payload("tap"), **FLAT)
     assert (bridge, getattr(tap, "master", "")) == (EX, "br-ex")
     assert EX.restored() is None
 
 
 def test_operators_bridge_must_be_where_libvirt_puts_the_tap(payload: Payload) -> None:
     plugin, raw = BridgePlugin(network_types=MAPPED), payload("bridge")
-    assert _answer(plugin, raw, **FLAT, bridge="br-ex") == (EX,)
+    assert answered(plugin, raw, **FLAT, bridge="br-ex") == (EX,)
     with pytest.raises(
         InvalidRequest, match=r"br-ex, as \[network\] bridge_mappings says"
     ) as refused:
-        _answer(plugin, raw, **FLAT)
+        answered(plugin, raw, **FLAT)
     assert refused.value.field == "vif.network.bridge"
 
 
@@ -336,25 +326,25 @@ OTHER_SOCKET = (("vhost-server-path", "/run/vhu"),)
     [
         ({}, {}, (USER_INT, USER_PORT)),
         ({}, {"vhostuser_mode": "client"},
-         (USER_INT, _changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
+         (USER_INT, changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
         ({}, {"vhostuser_mode": "client", "vhostuser_socket": None},
-         (USER_INT, _changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
+         (USER_INT, changed(USER_PORT, interface_type="dpdkvhostuser", options=None))),
         ({}, {"vhostuser_socket": "/run/vhu"},
-         (USER_INT, _changed(USER_PORT, options=OTHER_SOCKET))),
+         (USER_INT, changed(USER_PORT, options=OTHER_SOCKET))),
         ({}, {"datapath_type": None}, (USER_INT, USER_PORT)),
         ({}, {"datapath_type": "system"},
-         (_changed(USER_INT, datapath_type="system"), USER_PORT)),
+         (changed(USER_INT, datapath_type="system"), USER_PORT)),
         ({}, {"devname": "vnet3"}, (USER_INT, USER_PORT)),
-        ({}, {"mtu": None}, (USER_INT, _changed(USER_PORT, mtu_request=None))),
+        ({}, {"mtu": None}, (USER_INT, changed(USER_PORT, mtu_request=None))),
         ({}, {"bound_drivers": ("openvswitch",)},
-         (USER_INT, _changed(USER_PORT, isolate=True))),
-        ({"isolate": "always"}, {}, (USER_INT, _changed(USER_PORT, isolate=True))),
+         (USER_INT, changed(USER_PORT, isolate=True))),
+        ({"isolate": "always"}, {}, (USER_INT, changed(USER_PORT, isolate=True))),
         ({"isolate": "always"}, {"bridge": "tbr-1"},
-         (_changed(USER_INT, name="tbr-1", shared=False, secure=False),
-          _changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
+         (changed(USER_INT, name="tbr-1", shared=False, secure=False),
+          changed(USER_PORT, bridge="tbr-1", external_ids=tuple(
               sorted((*USER_PORT.external_ids, ("bridge_name", "tbr-1"))))))),
         ({"integration_bridge": "br-x"}, {"bridge": None},
-         (_changed(USER_INT, name="br-x"), _changed(USER_PORT, bridge="br-x"))),
+         (changed(USER_INT, name="br-x"), changed(USER_PORT, bridge="br-x"))),
     ],
 )  # fmt: skip
 def test_vhostuser_vif_gives_a_port_of_open_vswitch(
@@ -363,7 +353,7 @@ def test_vhostuser_vif_gives_a_port_of_open_vswitch(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(VhostUserPlugin(**settings), payload("vhostuser_ovs"), **fields) == expected
+    assert answered(VhostUserPlugin(**settings), payload("vhostuser_ovs"), **fields) == expected
 
 
 @pytest.mark.parametrize("details", [{}, {"vhostuser_ovs_plug": False}])
@@ -372,7 +362,7 @@ def test_bare_vhostuser_vif_needs_nothing_of_this_host(
 ) -> None:
     vif = payload("vhostuser_bare")
     vif["details"] |= details
-    assert _answer(VhostUserPlugin(), vif) == ()
+    assert answered(VhostUserPlugin(), vif) == ()
 
 
 @pytest.mark.parametrize(
@@ -384,10 +374,10 @@ def test_vhostuser_vif_that_says_too_little_is_refused(
     vif = payload("vhostuser_ovs")
     vif["details"][field] = value
     with pytest.raises(InvalidRequest) as refused:
-        _answer(VhostUserPlugin(), vif)
+        answered(VhostUserPlugin(), vif)
     assert refused.value.field == f"vif.details.{field}"
 
 
 @pytest.mark.parametrize("name", ["hostdev_physical", "802.1qbg", "802.1qbh", "noop"])
 def test_vif_that_others_plug_needs_nothing(payload: Payload, name: str) -> None:
-    assert _answer(NoopPlugin(), payload(name)) == ()
+    assert answered(NoopPlugin(), payload(name)) == ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.answered import answered
 from tests.support.examples import INSTANCE
 from tests.support.vendors import RUNS
 from vif_agent.errors import NoPlugin
@@ -18,7 +19,6 @@ from vif_agent.plugins.midonet import MidonetPlugin
 from vif_agent.plugins.mlnx import IbHostdevPlugin, MlnxDirectPlugin
 from vif_agent.plugins.vrouter import VrouterPlugin
 from vif_agent.resources import Bridge, Command, Resource, Tap, Veth
-from vif_agent.vif import parse
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -47,10 +47,6 @@ def _tap(name: str, multi_queue: bool = False) -> Tap:
 
 def _command(plug: str, unplug: str, about: str = "") -> Command:
     return Command(plug=tuple(plug.split()), unplug=tuple(unplug.split()), about=about)
-
-
-def _answer(plugin: Plugin, raw: dict[str, Any], **fields: Any) -> Sequence[Resource]:
-    return tuple(plugin.resources(dataclasses.replace(parse(INSTANCE, raw), **fields)))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +87,7 @@ def test_vif_gives_these_resources(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(plugin, payload(name), **fields) == expected
+    assert answered(plugin, payload(name), **fields) == expected
 
 
 @pytest.mark.parametrize(
@@ -109,7 +105,7 @@ def test_vif_gives_these_resources(
 def test_vrouter_is_told_of_the_port(
     payload: Payload, settings: dict[str, Any], fields: dict[str, Any], arguments: dict[str, str]
 ) -> None:
-    (command,) = _answer(VrouterPlugin(**settings), payload("vrouter"), **fields)
+    (command,) = answered(VrouterPlugin(**settings), payload("vrouter"), **fields)
     assert isinstance(command, Command)
     text = dict(word[2:].split("=", 1) for word in command.plug[1:])
     assert arguments.items() <= text.items()
@@ -119,8 +115,8 @@ def test_vrouter_is_told_of_the_port(
 def test_vrouter_with_a_tap_of_ours(payload: Payload, multi_queue: bool) -> None:
     """The command is about the tap: it is run anew for a tap made anew."""
     vif, name = payload("vrouter"), "tap7d3d3930-f8"
-    (alone,) = _answer(VrouterPlugin(), vif)
-    tap, command = _answer(VrouterPlugin(create_tap=True), vif, multi_queue=multi_queue)
+    (alone,) = answered(VrouterPlugin(), vif)
+    tap, command = answered(VrouterPlugin(create_tap=True), vif, multi_queue=multi_queue)
     assert isinstance(alone, Command)
     assert (tap, command) == (_tap(name, multi_queue), dataclasses.replace(alone, about=name))
 
@@ -143,13 +139,13 @@ def test_vrouter_is_told_as_by_contrails_own_plugin(
 ) -> None:
     """Of a VF or a socket there is no tap to make."""
     (plug,), (unplug,) = RUNS[name]
-    answer = _answer(VrouterPlugin(create_tap=create_tap), payload(name))
+    answer = answered(VrouterPlugin(create_tap=create_tap), payload(name))
     assert answer == (_command(plug, unplug),)
 
 
 def test_vrouter_socket_that_qemu_connects_to(payload: Payload) -> None:
     vif = payload("vrouter_virtio_forwarder")
-    (command,) = _answer(VrouterPlugin(), vif, vhostuser_mode="client")
+    (command,) = answered(VrouterPlugin(), vif, vhostuser_mode="client")
     assert isinstance(command, Command)
     assert "--vhostuser_mode=0" in command.plug
     assert "--vhostuser_mode=0" in command.unplug
@@ -157,4 +153,4 @@ def test_vrouter_socket_that_qemu_connects_to(payload: Payload) -> None:
 
 def test_vrouter_port_of_another_kind_is_refused(payload: Payload) -> None:
     with pytest.raises(NoPlugin, match="no plugin for macvtap ports"):
-        _answer(VrouterPlugin(), payload("vrouter"), vnic_type="macvtap")
+        answered(VrouterPlugin(), payload("vrouter"), vnic_type="macvtap")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.answered import answered, changed
 from tests.support.examples import INSTANCE
 from vif_agent.errors import NoPlugin
 from vif_agent.plugins.agilio_ovs import AgilioOvsPlugin
@@ -15,7 +16,6 @@ from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.hw_veb import HwVebPlugin
 from vif_agent.plugins.ovs import OvsPlugin
 from vif_agent.resources import Device, OvsBridge, OvsPort, Resource, Vf
-from vif_agent.vif import parse
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -34,41 +34,28 @@ REPRESENTOR = Device(
 )
 
 
-def _answer(
-    plugin: Plugin, raw: dict[str, Any], meta: dict[str, Any] | None = None, **fields: Any
-) -> Sequence[Resource]:
-    vif = dataclasses.replace(parse(INSTANCE, {**raw, "meta": meta or {}}), **fields)
-    answer = tuple(plugin.resources(vif))
-    assert answer == tuple(plugin.resources(vif))
-    return answer
-
-
-def _changed(resource: Resource, **fields: Any) -> Resource:
-    return dataclasses.replace(resource, **fields)
-
-
 @pytest.mark.parametrize(
     ("name", "nic_agent", "meta", "fields", "expected"),
     [
         ("hw_veb_direct", True, {}, {}, (DIRECT,)),
         ("hw_veb_direct", True, META, {}, (DIRECT,)),
         ("hw_veb_direct", False, {}, {}, (DIRECT,)),
-        ("hw_veb_direct", False, META, {}, (_changed(DIRECT, **AS_NEUTRON_SAYS),)),
+        ("hw_veb_direct", False, META, {}, (changed(DIRECT, **AS_NEUTRON_SAYS),)),
         ("hw_veb_direct", False, {"admin_state_up": False, "propagate_uplink_status": True}, {},
-         (_changed(DIRECT, link_state="disable"),)),
+         (changed(DIRECT, link_state="disable"),)),
         ("hw_veb_direct", False, {"admin_state_up": True, "propagate_uplink_status": True}, {},
-         (_changed(DIRECT, link_state="auto"),)),
+         (changed(DIRECT, link_state="auto"),)),
         ("hw_veb_direct", False, {"port_security_enabled": False}, {},
-         (_changed(DIRECT, spoof_check=False),)),
+         (changed(DIRECT, spoof_check=False),)),
         ("hw_veb_direct", True, {}, {"vnic_type": "accelerator-direct"}, (DIRECT,)),
-        ("hw_veb_direct", True, {}, {"trusted": False}, (_changed(DIRECT, trust=False),)),
-        ("hw_veb_direct", True, {}, {"vlan": 0}, (_changed(DIRECT, vlan=0),)),
-        ("hw_veb_direct", True, {}, {"vlan": None}, (_changed(DIRECT, vlan=None),)),
+        ("hw_veb_direct", True, {}, {"trusted": False}, (changed(DIRECT, trust=False),)),
+        ("hw_veb_direct", True, {}, {"vlan": 0}, (changed(DIRECT, vlan=0),)),
+        ("hw_veb_direct", True, {}, {"vlan": None}, (changed(DIRECT, vlan=None),)),
         ("hw_veb_macvtap", True, {}, {}, (MACVTAP, NETDEV)),
         ("hw_veb_macvtap", True, {}, {"trusted": True}, (MACVTAP, NETDEV)),
         ("hw_veb_macvtap", True, {}, {"vlan": 0},
-         (_changed(MACVTAP, vlan=0), _changed(NETDEV, up=None))),
-        ("hw_veb_macvtap", False, META, {}, (_changed(MACVTAP, **AS_NEUTRON_SAYS), NETDEV)),
+         (changed(MACVTAP, vlan=0), changed(NETDEV, up=None))),
+        ("hw_veb_macvtap", False, META, {}, (changed(MACVTAP, **AS_NEUTRON_SAYS), NETDEV)),
     ],
 )  # fmt: skip
 def test_hw_veb_vif_gives_these_resources(
@@ -79,7 +66,7 @@ def test_hw_veb_vif_gives_these_resources(
     fields: dict[str, Any],
     expected: tuple[Resource, ...],
 ) -> None:
-    assert _answer(HwVebPlugin(nic_agent), payload(name), meta, **fields) == expected
+    assert answered(HwVebPlugin(nic_agent), {**payload(name), "meta": meta}, **fields) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +74,7 @@ def test_hw_veb_vif_gives_these_resources(
     [
         (DIRECT, Vf(name=DIRECT.name, mac="00:00:00:00:00:00", vlan=0, trust=False)),
         (
-            _changed(DIRECT, vlan=None, **AS_NEUTRON_SAYS),
+            changed(DIRECT, vlan=None, **AS_NEUTRON_SAYS),
             Vf(
                 name=DIRECT.name, mac="00:00:00:00:00:00", trust=False, spoof_check=True,
                 link_state="auto", min_tx_rate=0, max_tx_rate=0,
@@ -96,7 +83,7 @@ def test_hw_veb_vif_gives_these_resources(
     ],
 )  # fmt: skip
 def test_vf_is_restored_as_far_as_it_was_wanted(wanted: Vf, back: Vf) -> None:
-    assert wanted.restored() == _changed(back, only_if=(("mac", "fa:16:3e:5a:00:09"),))
+    assert wanted.restored() == changed(back, only_if=(("mac", "fa:16:3e:5a:00:09"),))
 
 
 @pytest.mark.parametrize(
@@ -135,13 +122,13 @@ def test_ovs_port_of_a_vf_is_its_representor(
 ) -> None:
     vif = payload("ovs_direct")
     port = _port(REPRESENTOR.name, vif["id"], vif["address"], qos_type="linux-noop")
-    answer = _answer(plugin, vif, vnic_type=vnic_type, vif_type=vif_type)
+    answer = answered(plugin, vif, vnic_type=vnic_type, vif_type=vif_type)
     assert answer == (SWITCH, REPRESENTOR, port)
 
 
 def test_ovs_port_of_a_vf_ignores_what_is_for_taps(payload: Payload) -> None:
     plain, plugin = payload("ovs_direct"), OvsPlugin(create_tap="always")
-    assert _answer(plugin, plain, hybrid=True, create_tap=True) == _answer(OvsPlugin(), plain)
+    assert answered(plugin, plain, hybrid=True, create_tap=True) == answered(OvsPlugin(), plain)
 
 
 def test_ovs_port_of_a_vf_with_dpdk(payload: Payload) -> None:
@@ -155,15 +142,15 @@ def test_ovs_port_of_a_vf_with_dpdk(payload: Payload) -> None:
         interface_type="dpdk",
         options=(("dpdk-devargs", devargs),),
     )
-    switch = _changed(SWITCH, datapath_type="netdev")
-    assert _answer(OvsPlugin(default_qos_type=""), vif) == (switch, port)
+    switch = changed(SWITCH, datapath_type="netdev")
+    assert answered(OvsPlugin(default_qos_type=""), vif) == (switch, port)
 
 
 def test_agilio_port_that_needs_the_vendors_program_is_refused(payload: Payload) -> None:
     with pytest.raises(NoPlugin, match="no plugin for virtio-forwarder ports of agilio_ovs"):
-        _answer(AgilioOvsPlugin(), payload("agilio_ovs_direct"), vnic_type="virtio-forwarder")
+        answered(AgilioOvsPlugin(), payload("agilio_ovs_direct"), vnic_type="virtio-forwarder")
 
 
 def test_agilio_port_that_is_no_vfs_is_as_ovs(payload: Payload) -> None:
     vif = payload("ovs_create_tap")
-    assert _answer(AgilioOvsPlugin(), vif) == _answer(OvsPlugin(), vif)
+    assert answered(AgilioOvsPlugin(), vif) == answered(OvsPlugin(), vif)
