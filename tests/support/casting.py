@@ -129,19 +129,9 @@ class Site:
         return WriteWatch(self.host.ovs)
 
     def writes(self, act: Callable[[], object]) -> list[str]:
-        """What doing it writes.
-
-        The kernel tells of a bridge's carrier up to seconds late, so a link event that is seen
-        only once was not the agent's: one that writes does so each time. OVSDB has no such excuse.
-        """
+        """What doing it writes."""
         with self.watch() as watch:
-            for _ in range(3):
-                watch.settle(quiet=1.2)
-                act()
-                seen = watch.events()
-                if not seen or any(event.startswith("OVSDB") for event in seen):
-                    break
-            return seen
+            return watch.of(act)
 
 
 class Notices:

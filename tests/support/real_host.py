@@ -3,9 +3,10 @@ rest, and views of kernel and OVSDB that share no code with the agent."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from vif_agent.testing.plugging import rows as rows
 from vif_agent.testing.plugging import running as running
 from vif_agent.testing.plugging import sweep as sweep
 from vif_agent.testing.plugging import tables as tables
+from vif_agent.testing.watch import WriteWatch
 
 PORT = "5843eca1-e1fe-5bb2-a9c2-8f97bae40c4e"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -177,3 +179,12 @@ def all_plugins(**ovs_options: Any) -> dict[str, Any]:
         "unbound": UnboundPlugin(),
         "binding_failed": BindingFailedPlugin(),
     }
+
+
+@contextlib.contextmanager
+def nothing_written(ovs: PrivateOvs) -> Iterator[None]:
+    """By what is done meanwhile, nor by the kernel, which tells of a carrier a second late."""
+    with WriteWatch(ovs) as watch:
+        watch.settle(quiet=1.1)
+        yield
+        assert watch.events() == [], watch.events()

@@ -267,16 +267,8 @@ def _there(scratch: ScratchHost) -> object:
 
 
 def _writes(scratch: ScratchHost, act: Callable[[], object]) -> list[str]:
-    """What doing it writes. The kernel tells of a bridge's carrier up to seconds late, so a link
-    event that is seen once was not ours: one that writes does so each time."""
     with WriteWatch(scratch.ovs) as watch:
-        for _ in range(3):
-            watch.settle(quiet=1.2)
-            act()
-            seen = watch.events()
-            if not seen:
-                break
-    return seen
+        return watch.of(act)
 
 
 @contextlib.contextmanager

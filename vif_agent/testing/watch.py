@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -45,6 +46,18 @@ class WriteWatch:
         if self._log:
             self._seen += self._log.read()
         return list(self._seen)
+
+    def of(self, act: Callable[[], object]) -> list[str]:
+        """What doing it writes. The kernel tells of a bridge's carrier up to seconds late, so a
+        link event that is seen once was not ours: one that writes does so each time. OVSDB has no
+        such excuse."""
+        for _ in range(3):
+            self.settle(quiet=1.2)
+            act()
+            seen = self.events()
+            if not seen or any(event.startswith("OVSDB") for event in seen):
+                break
+        return seen
 
     def why(self, name: str) -> str:
         """What the last message of this link has that the one before had not."""
