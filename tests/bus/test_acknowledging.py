@@ -22,12 +22,6 @@ QUEUE = f"{bus.CAST_TOPIC}.acknowledging"
 MANY = 60  # more than are read at once
 
 
-@pytest.fixture(scope="module")
-def rabbit(isolated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbit]:
-    with PrivateRabbit(tmp_path_factory.mktemp("rabbit")) as running:
-        yield running
-
-
 @contextlib.contextmanager
 def reader(rabbit: PrivateRabbit) -> Iterator[Any]:
     """Ended, it has given back to the broker what it has not acknowledged."""

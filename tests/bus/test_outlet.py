@@ -22,12 +22,6 @@ INFO, ERROR = "notifications.info", "notifications.error"
 MANY = 30
 
 
-@pytest.fixture(scope="module")
-def rabbit(isolated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbit]:
-    with PrivateRabbit(tmp_path_factory.mktemp("rabbit")) as running:
-        yield running
-
-
 @pytest.fixture
 def outlet(rabbit: PrivateRabbit) -> Iterator[Outlet]:
     transport(rabbit.url).cleanup()  # reads the configuration

@@ -20,12 +20,6 @@ LIMIT = 2.0
 LATEST = 30
 
 
-@pytest.fixture(scope="module")
-def rabbit(isolated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateRabbit]:
-    with PrivateRabbit(tmp_path_factory.mktemp("rabbit")) as running:
-        yield running
-
-
 @pytest.fixture(params=MODES)
 def sender(request: pytest.FixtureRequest, rabbit: PrivateRabbit) -> Iterator[SlowSender]:
     with SlowSender(request.param, rabbit.url, LIMIT) as running:

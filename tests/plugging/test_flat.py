@@ -16,6 +16,7 @@ from tests.support.real_host import (
     ip,
     links,
     new_vif,
+    nothing_written,
     set_sysctl,
     sysctl,
 )
@@ -36,19 +37,11 @@ from vif_agent.ports.port import ERROR, READY, RETRYING, UNPLUGGED
 from vif_agent.ports.store import Store
 from vif_agent.resources import LINK, Key
 from vif_agent.testing.ovs import PrivateOvs
-from vif_agent.testing.watch import WriteWatch
 
 Vif = dict[str, Any]
 Load = Callable[[str], Vif]
 
 NOTHING: dict[str, Any] = {"addresses": [], "routes": [], "neighbours": []}
-
-
-@pytest.fixture
-def wire(host: RealHost) -> Iterator[Wire]:
-    wire = Wire()
-    yield wire
-    wire.close()
 
 
 @pytest.fixture
@@ -120,10 +113,8 @@ def test_second_plug_and_second_unplug_write_nothing(
     for act, state in ((ports.plug, READY), (ports.unplug, UNPLUGGED)):
         act(vif)
         found = everything(ovs), belongings(NIC)
-        with WriteWatch(ovs) as watch:
-            watch.settle(quiet=1.1)
+        with nothing_written(ovs):
             assert [port.state for port in act(vif)] == [state]
-            assert watch.events() == []
         assert (everything(ovs), belongings(NIC)) == found
 
 
