@@ -3,14 +3,21 @@
 What has come and is not acknowledged is held by the broker, too, and after half an hour it ends the
 channel of who holds it so long (RabbitMQ's consumer_timeout). So when there is no room for a while,
 all of it goes back, and nothing is taken until there is room again.
+
+Casts of a burst come a millisecond after each other. To read, store and acknowledge each by itself
+costs several times what it costs for some at once, so a moment is left for them to gather, once two
+have come so soon after each other. A cast that comes alone waits for nothing.
 """
 
+import time
 from typing import Any
 
 from vif_agent.bus import alone, declared, joining
 from vif_agent.private_names import oslo_servers as private
 
 _LOOK_SECONDS = 5.0  # as often as oslo.messaging looks at anything
+_SOON_SECONDS = 0.003
+_GATHER_SECONDS = 0.005
 
 
 def listener(messaging: Any, exchange: str, name: str) -> Any:
@@ -26,6 +33,7 @@ class _WithRoom(alone.Watches, private.CastListener):
         self.queue_name = name
         self._queue = declared.topic_queue(exchange, name, self, casts=True)
         self._room = True
+        self._burst = False
         self._join()
 
     def give_back(self) -> None:
@@ -38,7 +46,13 @@ class _WithRoom(alone.Watches, private.CastListener):
     def poll(self, *args: Any, **kwargs: Any) -> Any:
         if self._room != self.consumes():
             (self._join if self._room else self.give_all_back)()
-        return super().poll(*args, **kwargs)
+        if self._burst:
+            time.sleep(_GATHER_SECONDS)
+        began = time.monotonic()
+        polled = super().poll(*args, **kwargs)
+        soon = time.monotonic() - began < _SOON_SECONDS
+        self._burst = bool(polled) and soon and self.may_wait()
+        return polled
 
     def _join(self) -> None:
         self.consume(self._queue(self.conn))

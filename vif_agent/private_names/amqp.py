@@ -38,6 +38,12 @@ def read_at_once(connection: Any) -> None:
     connection.drain_events = drain_events
 
 
+def more_has_come(connection: Any) -> bool:
+    """Than was read at once, as far as can be seen."""
+    receive = getattr(_transport(connection), "_quick_recv", None)
+    return isinstance(receive, _Receive) and receive.full
+
+
 def _transport(connection: Any) -> Any:
     return connection.connected and getattr(connection.connection, "transport", None)
 
@@ -53,9 +59,12 @@ def _buffer(connection: Any) -> None:
 class _Receive:
     def __init__(self, receive: Callable[[int], bytes]) -> None:
         self._receive = receive
+        self.full = False
 
     def __call__(self, count: int) -> bytes:
-        return self._receive(max(count, _AT_ONCE))
+        received = self._receive(max(count, _AT_ONCE))
+        self.full = len(received) >= _AT_ONCE
+        return received
 
 
 def _has_frame(transport: Any) -> bool:

@@ -67,6 +67,12 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
         self.incoming.clear()
         return polled
 
+    def may_wait(self) -> bool:
+        """Does nobody lose by it? Not where more has come than was read at once, nor where the
+        broker sends the next casts for acknowledgements only."""
+        full = amqp.more_has_come(self.conn.connection.connection)
+        return not full and not self.conn.rabbit_qos_prefetch_count
+
     @property
     def _current_timeout(self) -> float:
         """How long the driver waits for a message until it sees what is to be acknowledged. Its own
