@@ -13,6 +13,7 @@ from typing import Any, Self
 import amqp
 
 _AT_ONCE = 1 << 14  # bytes: what TLS has in a record, and some casts
+_BASIC_PUBLISH = (60, 40)  # AMQP 0-9-1: reserved, exchange, routing key, mandatory, immediate
 _HEAD, _ENDS = 7, 8  # bytes of a frame before its payload; and with the one behind it
 
 
@@ -120,10 +121,13 @@ class Confirmations:
         count = 0
         waits = self._channel.basic_publish
 
-        def publish(*args: Any, confirm_timeout: object = None, **kwargs: Any) -> None:
+        def publish(
+            message: Any, exchange: str, routing_key: str, mandatory: bool, **_: object
+        ) -> None:
             nonlocal count
             count += 1
-            self._channel._basic_publish(*args, **kwargs)
+            args = (0, exchange, routing_key, mandatory, False)
+            self._channel.send_method(_BASIC_PUBLISH, "Bssbb", args, message)
 
         self._channel.basic_publish = publish
         try:

@@ -75,12 +75,11 @@ _OSLO_MESSAGING: Sequence[Look] = (
 AGENT: Mapping[str, Sequence[Look]] = {
     "oslo.messaging": _OSLO_MESSAGING,
     "amqp": (
-        Takes("amqp.abstract_channel:AbstractChannel.send_method", "self sig format args"),
+        Takes("amqp.abstract_channel:AbstractChannel.send_method", "self sig format args content"),
         Keeps("amqp.transport:TCPTransport", "_quick_recv _read_buffer _write"),
         Keeps("amqp.transport:SSLTransport", "_quick_recv _read_buffer _write"),
         Takes("amqp.transport:TCPTransport.read_frame", "self"),
         Takes("amqp.transport:TCPTransport.write", "self s"),
-        Takes("amqp.channel:Channel._basic_publish", "self msg exchange routing_key mandatory"),
         Keeps("amqp.channel:Channel", "basic_publish events connection"),
         Keeps("amqp.connection:Connection", "on_inbound_frame transport"),
     ),
