@@ -26,6 +26,7 @@ _REPLY_SECONDS = 10
 #: an agent that dies with a question in hand never answers it: none is longer than this
 _QUESTION_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
+_SOONER_SECONDS = 0.75  # oslo.messaging up to 18.1 looks for an answer twice a second
 _NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
 _LAST_SEEN = LastSeen()
 _GENERATIONS = Generations()
@@ -137,7 +138,7 @@ class VifAgentAPI:
         Raises oslo_messaging.MessagingTimeout when the agent has not answered by then. It is asked
         to answer a little sooner, so that its answer has time to arrive.
         """
-        asked = timeout - min(0.5, timeout / 4)
+        asked = timeout - min(_SOONER_SECONDS, timeout / 4)
         arguments = {"port_id": port_id, "generation": generation, "timeout": asked}
         return self._call(context, host, "wait_vif", timeout, **arguments)  # type: ignore[no-any-return]
 
@@ -287,8 +288,7 @@ def _failure(
     host: str, port_id: str, generation: int, wait: float, view: dict[str, Any] | None
 ) -> PlugFailed | NoAnswer:
     if view is None:
-        seen = _LAST_SEEN(host)
-        return NoAnswer(f"vif-agent on {host} has not answered for {wait:g} s; {seen}")
+        return NoAnswer(f"vif-agent on {host} has not answered for {wait:g} s; {_LAST_SEEN(host)}")
     if view["state"] in (READY, UNPLUGGED):
         newer = f"generation {view['generation']} has overtaken this one, {generation}"
         return PlugFailed(port_id, StaleGeneration.code, newer)
