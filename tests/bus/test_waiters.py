@@ -46,7 +46,8 @@ def test_thousand_who_wait_hold_no_thread_and_slow_nobody(
         callers.listen(1 + PORTS)
         assert {n: callers.answers[n]["port_id"] for n in there} == there
         assert {callers.answers[n]["state"] for n in there} == {"ready"}
-        assert _threads(site) - before < 64  # those that carry out calls, made as they are needed
+        # 64 at most carry out calls, made as they are needed; one more for each who has gone
+        assert _threads(site) - before < 64 + 2 * PORTS
 
 
 def _threads(site: Site) -> int:
