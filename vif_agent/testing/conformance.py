@@ -35,7 +35,7 @@ from vif_agent.plugins.base import GROUP, Plugin
 from vif_agent.ports.port import READY, UNPLUGGED
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.desired import PluginSource
-from vif_agent.resources import Device, Key, Resource
+from vif_agent.resources import LINK, Device, Key, Resource
 from vif_agent.testing import fixtures, processes
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.plugging import INSTANCE, Ports, new_vif, real_host, rows
@@ -242,13 +242,18 @@ def _varied(data: st.DataObject, raw: dict[str, Any]) -> Vif:
 def _ports(plugin: Plugin, raw: Any, scratch: ScratchHost, directory: Path) -> Iterator[Ports]:
     answer = _answer(plugin, parse(INSTANCE, raw))
     resources = () if isinstance(answer, str) else answer
-    external = [resource for resource in resources if resource.external]
+    made = {resource.key for resource in resources}
+    external = [resource.name for resource in resources if resource.external]
+    below = {key for resource in resources for key in resource.stands_on} - made
+    nics = [key.name for key in below if key.space == LINK]  # of a VLAN device, for one
     for resource in resources:
         if has_placeholder(resource) or (resource.external and not isinstance(resource, Device)):
             what = f"{resource.kind} {resource.name[:40]}"
             pytest.skip(f"the scratch host has no card and no vendor's program: {what}")
     store = Store(directory / "ports.sqlite")
-    with real_host(scratch) as host, _lent([resource.name for resource in external]):
+    with real_host(scratch) as host, _lent(external + nics):
+        for name in nics:
+            processes.run(("ip", "link", "set", name, "up"), os.environ)
         yield Ports(host, store, PluginRegistry({raw["type"]: plugin}))
     store.close()
 
