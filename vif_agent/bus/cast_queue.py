@@ -17,7 +17,7 @@ from vif_agent.private_names import oslo_servers as private
 
 _LOOK_SECONDS = 5.0  # as often as oslo.messaging looks at anything
 _SOON_SECONDS = 0.003
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.008
 
 
 def listener(messaging: Any, exchange: str, name: str) -> Any:

@@ -23,9 +23,10 @@ Message = dict[str, Any]
 def message(publisher: str, event_type: str, payload: Any) -> Message:
     """As Notifier makes it. Sent twice, it is the same: subscribers may know it by its ids."""
     priority = "ERROR" if event_type.endswith(".error") else "INFO"
+    unique = uuid.uuid4()
     return {
-        "message_id": str(uuid.uuid4()),
-        "_unique_id": uuid.uuid4().hex,
+        "message_id": str(unique),
+        "_unique_id": unique.hex,
         "publisher_id": publisher,
         "event_type": event_type,
         "priority": priority,

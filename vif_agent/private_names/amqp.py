@@ -32,8 +32,10 @@ def read_at_once(connection: Any) -> None:
     def drain_events(**kwargs: Any) -> Any:
         _buffer(connection)
         drained = drain_one(**kwargs)
-        while _has_frame(transport := _transport(connection)):
-            connection.connection.on_inbound_frame(transport.read_frame())
+        if transport := _transport(connection):
+            handle = connection.connection.on_inbound_frame  # raises where it closes the connection
+            while _has_frame(transport):
+                handle(transport.read_frame())
         return drained
 
     connection.drain_events = drain_events
