@@ -50,6 +50,7 @@ class Events:
         with contextlib.suppress(PermissionError):
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
         self._socket.setblocking(False)
+        self._one = memoryview(bytearray(_ONE_TIME))  # to make it anew costs more than to fill it
 
     @property
     def room(self) -> int:
@@ -65,13 +66,14 @@ class Events:
     def take(self) -> Iterator[tuple[int, bytes]]:
         """What was sent since the last time: kind and body of each message. OSError (ENOBUFS): some
         of it is lost; what is sent after that comes with the next call."""
+        room = self._one
         while True:
             try:
-                data = self._socket.recv(_ONE_TIME)
+                self._socket.recv_into(room)
             except BlockingIOError:
                 return
-            length, kind = _HEADER(data)
-            yield kind, data[16:length]  # the kernel tells one thing at a time
+            length, kind = _HEADER(room)
+            yield kind, bytes(room[16:length])  # the kernel tells one thing at a time
 
     def wait(self) -> bool:
         """Until there is something to take; False: ``end`` was called."""

@@ -7,6 +7,7 @@ our own work, which the look that verifies it has seen, wakes nobody.
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 
 from vif_agent.host.netlink.decode import LinkState
@@ -18,6 +19,9 @@ from vif_agent.ownership import SHARED, Found, is_one_ports, owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
 
 _NEVER_SEEN = 0
+#: few events come alone, and to be woken costs more than ten events; who looks at links hears by
+#: itself what came until then
+_GATHER_SECONDS = 0.002
 
 
 class LinkEvents:
@@ -53,6 +57,7 @@ class LinkEvents:
 
     def _run(self) -> None:
         while self._events.wait():
+            time.sleep(_GATHER_SECONDS)
             with self._at_work, self._hearing():
                 pass
 
