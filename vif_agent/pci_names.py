@@ -7,6 +7,7 @@ placeholder keep it from ever being a device's name.
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ CARD = "card"
 LookUp: TypeAlias = Callable[[str, str], str]
 
 _ADDRESS = re.compile(r"(?<![0-9a-f:])[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?![0-9a-f])")
+_NONE = frozenset[str]()
 PLACEHOLDER = re.compile(r"<([A-Za-z ]+) of ([0-9a-f:.]+)>")
 
 
@@ -46,14 +48,21 @@ def spoken_of(resources: Iterable[Resource]) -> tuple[frozenset[str], bool]:
     """The addresses in them (the name of a VF, a placeholder, the argument of a command), and
     whether any has a placeholder."""
     text = "\n".join(map(_text_of, resources))
-    return frozenset(_ADDRESS.findall(text)), PLACEHOLDER.search(text) is not None
+    return frozenset(_ADDRESS.findall(text)) or _NONE, PLACEHOLDER.search(text) is not None
 
 
 def _text_of(resource: Resource) -> str:
     """All texts in it, a line for each."""
     texts: list[str] = []
-    _collect(vars(resource).values(), texts)
+    names = _names(type(resource))  # type: ignore[arg-type]  # mypy: a class with __eq__
+    _collect((getattr(resource, name) for name in names), texts)
     return "\n".join(texts)
+
+
+@functools.cache
+def _names(kind: type[Resource]) -> tuple[str, ...]:
+    """Not by vars(): from then on each resource would have a dict of its own."""
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _collect(values: Iterable[object], texts: list[str]) -> None:

@@ -124,7 +124,7 @@ class Port:
         """The same request with what became of it; of an older one only what is on the host."""
         if result.seq != self.seq:
             return self.with_made(result.made)
-        return dataclasses.replace(
+        known = dataclasses.replace(
             self,
             state=result.state,
             problem=result.problem,
@@ -137,6 +137,7 @@ class Port:
             rebooted=False,
             parsed=None,
         )
+        return result if known == result else known  # of two thousand there is one of each, then
 
     def with_made(self, made: frozenset[Key]) -> "Port":
         """Of vendors' programs: which have been run for it, in this boot."""

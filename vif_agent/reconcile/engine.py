@@ -30,7 +30,7 @@ from vif_agent.reconcile.observe import (
 )
 from vif_agent.reconcile.orphans import Orphan
 from vif_agent.reconcile.outcome import Outcome, mended_of, result_of, surely_made
-from vif_agent.reconcile.record import PortRecord
+from vif_agent.reconcile.record import NOTHING, PortRecord
 from vif_agent.reconcile.records import PortRecords
 from vif_agent.reconcile.survey import Survey, Surveyed
 from vif_agent.reconcile.transitions import Requeue, after
@@ -242,8 +242,10 @@ class Engine:
         if problem is None:
             unclaimed = (k for k in record.footprint if not self.records.claims.claimed(k))
             self._host.commands.forget(unclaimed)
-            record.held = frozenset(r.key for r in record.wanted) & actual.found.keys()
-            record.created_since_ready, record.restores, record.uncertain = frozenset(), (), False
+            wanted = self.records.claims.of(before.port_id)
+            missing = wanted - actual.found.keys()
+            record.held = wanted - missing if missing else wanted
+            record.created_since_ready, record.restores, record.uncertain = NOTHING, (), False
             record.progress.waiting_since = None
         made = surely_made(record, actual)
         same = (before.state, before.problem, before.made) == (state, problem, made)

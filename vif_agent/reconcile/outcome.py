@@ -44,7 +44,8 @@ def surely_made(record: PortRecord, actual: Actual) -> frozenset[Key]:
 
     Of one that nobody has asked about, for its port is refused, it stands what was stored.
     """
-    return frozenset(k for k in record.held if k.space != COMMAND or _is_done(k, record, actual))
+    kept = [k for k in record.held if k.space != COMMAND or _is_done(k, record, actual)]
+    return record.held if len(kept) == len(record.held) else frozenset(kept)
 
 
 def _is_done(command: Key, record: PortRecord, actual: Actual) -> bool:

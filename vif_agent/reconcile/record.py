@@ -13,6 +13,9 @@ from vif_agent.errors import (
 from vif_agent.ports.port import ERROR, Port, Spec
 from vif_agent.resources import OVS_SPACES, Key, Resource
 
+#: kept once, for each empty set takes 216 bytes
+NOTHING = frozenset[Key]()
+
 #: codes of what is found out only when some of a port is made already
 _UNDONE = (HostRefused.code, CommandNotAllowed.code)
 
@@ -47,8 +50,8 @@ class PortRecord:
     wanted: tuple[Resource, ...] = ()
     refused: Problem | None = None
     unanswered: bool = False  # nor refused: its plugin has not answered yet
-    held: frozenset[Key] = frozenset()  # keys that are, or may be, on the host for this port
-    created_since_ready: frozenset[Key] = frozenset()  # keys made for it since it was last well
+    held: frozenset[Key] = NOTHING  # keys that are, or may be, on the host for this port
+    created_since_ready: frozenset[Key] = NOTHING  # keys made for it since it was last well
     restores: tuple[Resource, ...] = ()  # external, changed for its earlier requests
     refusals: Mapping[Key, str] = dataclasses.field(default_factory=dict)  # by Open vSwitch, logged
     needs_lookup: bool = False  # some of its names are the host's to say, at each reconcile

@@ -5,6 +5,7 @@ change keeps up to date, so that a port costs the same beside two others and bes
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from sys import intern
 from typing import Any
 
 from vif_agent.host.ovs import schema
@@ -28,7 +29,7 @@ class Tables:
         """As ``update2`` and ``update3`` tell of them, or ``update`` (with "old" and "new")."""
         for table, rows in changes.items():
             for uuid, change in rows.items():
-                self._change(table, uuid, change)
+                self._change(table, intern(uuid), change)
 
     def _change(self, table: str, uuid: str, change: Mapping[str, Any]) -> None:
         new = next((change[key] for key in ("initial", "insert", "new") if key in change), None)
@@ -66,7 +67,7 @@ class Replica(Tables):
 
     def _start_over(self) -> None:
         self._named: dict[tuple[str, str], Row] = {}
-        self._users: dict[str, set[Row]] = {}
+        self._users: dict[str, tuple[Row, ...]] = {}  # mostly one, in a quarter of a set's memory
         self._qos: dict[str, Qos] = {}
         self._bridges: dict[str, Found] = {}
         self._members: dict[str, frozenset[str]] = {}
@@ -153,13 +154,11 @@ class Replica(Tables):
     def _refer(self, row: Row, uuids: Iterable[str], gone: bool = False) -> None:
         """It may have begun or ceased to refer to these."""
         for uuid in uuids:
-            users = self._users.setdefault(uuid, set())
-            if gone or not any(uuid in _uuids(getattr(row, name)) for name in row.references):
-                users.discard(row)
-            else:
-                users.add(row)
-            if not users:
-                del self._users[uuid]
+            users = tuple(user for user in self._users.pop(uuid, ()) if user is not row)
+            if not gone and any(uuid in _uuids(getattr(row, name)) for name in row.references):
+                users += (row,)
+            if users:
+                self._users[uuid] = users
 
     def _note(self, table: str, row: Row, gone: bool = False) -> None:
         if isinstance(row, Port | Interface):

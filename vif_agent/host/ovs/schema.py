@@ -4,10 +4,13 @@ for a table, an attribute for a column.
 Kept here, so that neither a schema file nor a round trip is needed, and a server of any later
 version fits: these columns only are asked for. What we write and never read is not among them, so
 nobody is woken by Neutron's tags.
+
+Texts are kept once: a row's UUID stands where others refer to it, a map's keys in every row.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from sys import intern
 from typing import Any, ClassVar, NamedTuple, get_type_hints
 
 
@@ -115,7 +118,8 @@ def _atoms(value: Any) -> list[Any]:
 
 
 def _atom(value: Any) -> Any:
-    return value[1] if isinstance(value, list) else value  # ["uuid", …]
+    plain = value[1] if isinstance(value, list) else value  # ["uuid", …]
+    return intern(plain) if isinstance(plain, str) else plain
 
 
 def _optional(value: Any) -> Any:
@@ -130,7 +134,7 @@ def _map(value: Any) -> Ids:
     kind, pairs = value
     if kind != "map":
         raise ValueError(f"no map: {value}")
-    return dict(pairs)
+    return {intern(key): intern(value) for key, value in pairs}
 
 
 def _anew(_: Any, changed: Any) -> Any:
