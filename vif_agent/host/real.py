@@ -19,7 +19,7 @@ from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, VF, Key, Link
+from vif_agent.resources import LINK, OVS_BRIDGE, OVS_PORT, OVS_SPACES, VF, Key, Link
 
 LOG = logging.getLogger(__name__)
 
@@ -96,15 +96,23 @@ class RealHost:
         going: Collection[Key] = (),
     ) -> Actual:
         """See Host."""
+        rows, unknown = self._read_rows(keys, going)
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
-        found = self._seen(self._watch.read(names, bridges, indexes)) if names else {}
-        found |= self._read_vfs(keys)
+        # the device of an OVS bridge that is there is Open vSwitch's, and judged by nobody; to ask
+        # for it waits for the lock for links, which ovs-vswitchd holds when ports come
+        ovs = {key.name for key in rows if key.space == OVS_BRIDGE}
+        found = self._seen(self._watch.read(names, bridges, indexes, ovs)) if names else {}
+        return Actual({**found, **self._read_vfs(keys), **rows}, unknown)
+
+    def _read_rows(
+        self, keys: Collection[Key], going: Collection[Key]
+    ) -> tuple[dict[Key, Found], dict[str, Problem]]:
         ovs = [key for key in keys if key.space in OVS_SPACES]
         try:
-            return Actual({**found, **(self._ovsdb.read(ovs, going) if ovs else {})})
+            return (self._ovsdb.read(ovs, going) if ovs else {}), {}
         except NotYet as error:
-            return Actual(found, dict.fromkeys(OVS_SPACES, error.problem))
+            return {}, dict.fromkeys(OVS_SPACES, error.problem)
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         """See Host."""

@@ -15,7 +15,6 @@ Needs no capability. Not for use by two threads at once: see ``watch``.
 
 import errno
 import logging
-import os
 import socket
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeAlias
@@ -24,6 +23,7 @@ from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_NEWADDR, RTM_NEWLINK
 
 from vif_agent.host.netlink import addresses, iflink, vxlan
 from vif_agent.host.netlink.decode import LinkState
+from vif_agent.host.netlink.device_sysctls import DeviceSysctls
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number
 from vif_agent.host.netlink.table import LinkTable, differences
@@ -36,7 +36,6 @@ LOG = logging.getLogger(__name__)
 Changes: TypeAlias = tuple[set[int], set[Key]]
 
 _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
-_SYSCTLS = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
 class LinkReplica:
@@ -53,12 +52,14 @@ class LinkReplica:
         """First the events, then one dump: so nothing is missed between."""
         self._events.listen()
         self._socket = Socket()
+        self._sysctls = DeviceSysctls()
         self._fill()
 
     def close(self) -> None:
-        """Both sockets."""
+        """What it has open."""
         self._events.close()
         self._socket.close()
+        self._sysctls.close()
 
     @property
     def room(self) -> int:
@@ -155,16 +156,23 @@ class LinkReplica:
 
     # -- what is there -----------------------------------------------------------------------
 
-    def named(self, names: Collection[str], indexes: Collection[int]) -> list[LinkState]:
-        """The links of these names or indexes that exist, as they are now."""
+    def named(
+        self,
+        names: Collection[str],
+        indexes: Collection[int],
+        as_told: Collection[str] = (),
+    ) -> list[LinkState]:
+        """The links of these names or indexes that exist, as they are now; those of ``as_told`` as
+        the last event has them."""
         table = self.table
-        asked = {i for name in names if (i := self._index_of(name))} | {*indexes}
-        self._refresh(asked)
+        known_by = {name: i for name in names if (i := self._index_of(name))}
+        asked = {*known_by.values(), *indexes}
+        self._refresh(asked - {known_by[name] for name in as_told if name in known_by})
         known = [state for index in asked if (state := table.get(index))]
         self._refresh({s.master for s in known} - asked - {0})
         for state in known:
             if state.is_told:
-                _read_sysctls(state)
+                self._read_sysctls(state)
             self._know_peers(state)
         if any(map(_may_have_addresses, known)):
             table.keep_ipv6(addresses.dump(self._socket, family=socket.AF_INET6))
@@ -179,6 +187,14 @@ class LinkReplica:
         for state in self.table.all():
             self._know_peers(state)
             yield state
+
+    def _read_sysctls(self, state: LinkState) -> None:
+        """A device without IPv6 counts as IPv6 off."""
+        known, read = state.sysctls, self._sysctls.read
+        known["disable_ipv6"] = read("disable_ipv6", state.name, 1)
+        if state.kind == "bridge":
+            for field in ("arp_ignore", "arp_announce"):
+                known[field] = read(field, state.name, known[field])
 
     def _know_peers(self, tunnel: LinkState) -> None:
         if tunnel.kind == "vxlan" and self.table.peers(tunnel.index) is None:
@@ -216,23 +232,3 @@ def _may_have_addresses(link: LinkState) -> bool:
     if link.kind == "bridge":
         return not link.sysctls["disable_ipv6"]
     return link.kind == "vxlan" or not (link.kind == "tun" or owner)
-
-
-def _read_sysctls(state: LinkState) -> None:
-    known = state.sysctls
-    known["disable_ipv6"] = _sysctl("disable_ipv6", state.name, 1)
-    if state.kind == "bridge":
-        for field in ("arp_ignore", "arp_announce"):
-            known[field] = _sysctl(field, state.name, known[field])
-
-
-def _sysctl(field: str, device: str, absent: int | None) -> int | None:
-    """A device without IPv6 (module absent, MTU below 1280) counts as IPv6 off."""
-    try:
-        file = os.open(f"/proc/sys/net/{_SYSCTLS[field]}/conf/{device}/{field}", os.O_RDONLY)
-    except OSError:
-        return absent
-    try:
-        return int(os.read(file, 16))
-    finally:
-        os.close(file)
