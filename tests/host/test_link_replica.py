@@ -20,7 +20,7 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_NEWADDR
 
 from tests.support.casting import wait_for
-from tests.support.real_host import bridge_fdb, ip, links, set_sysctl
+from tests.support.real_host import PORT, bridge_fdb, ip, links, set_sysctl
 from vif_agent.host.netlink import decode
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.event_socket import ROOM, Events
@@ -223,6 +223,28 @@ def test_tap_is_seen_to_be_opened_and_closed(here: Watching) -> None:
     with TapEnd("x"):
         assert here.read("x")["x"].held
     assert not here.read("x")["x"].held
+
+
+def test_tap_that_we_have_just_made_is_not_asked_for_but_for_its_sysctls(here: Watching) -> None:
+    """The last event shows it as it came up. The kernel's lock for links is not waited for."""
+    ip("tuntap", "add", "dev", "x", "mode", "tap")
+    ip("link", "set", "x", "alias", f"vif-agent {PORT}", "up")
+    before = here.watch.read({"x"}, unopened={"x"})[Key(LINK, "x")]
+    assert before.owner == PORT
+    set_sysctl("ipv6", "x", "disable_ipv6", 1)
+    after = here.watch.read({"x"}, unopened={"x"})[Key(LINK, "x")].resource
+    values = [
+        getattr(link, name) for link in (before.resource, after) for name in ("up", "disable_ipv6")
+    ]
+    assert values == [True, False, True, True]
+
+
+def test_tap_that_we_have_just_made_is_asked_for_while_it_is_down(here: Watching) -> None:
+    """Of a link that is down the kernel tells no alias."""
+    ip("tuntap", "add", "dev", "x", "mode", "tap")
+    assert here.read("x")["x"].owner is None
+    ip("link", "set", "x", "alias", f"vif-agent {PORT}")
+    assert here.watch.read({"x"}, unopened={"x"})[Key(LINK, "x")].owner == PORT
 
 
 def test_settings_of_a_bridges_port_are_seen(here: Watching) -> None:

@@ -64,6 +64,7 @@ class FakeHost(Things, Faults):
         members_of: Collection[Key] = (),
         indexes: Collection[int] = (),
         going: Collection[Key] = (),
+        made: Collection[Key] = (),
     ) -> Actual:
         with_ovs = any(key.space in OVS_SPACES for key in keys)
         called = {key for key, found in self.things.items() if found.index in indexes}

@@ -28,10 +28,12 @@ class Host(Protocol):
         members_of: Collection[Key] = (),
         indexes: Collection[int] = (),
         going: Collection[Key] = (),
+        made: Collection[Key] = (),
     ) -> Actual:
         """What is there of these keys, and the links of these indexes, whatever they are called;
         for ``members_of`` with what is plugged into them. Of OVS ports that are ``going`` it is not
-        asked whether ovs-vswitchd is there to carry them."""
+        asked whether ovs-vswitchd is there to carry them; of ``made``, which stay and no guest has
+        been told of yet, not whether one has them open."""
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         """As ``read``, with everything else that carries our owner tag.

@@ -94,6 +94,7 @@ class RealHost:
         members_of: Collection[Key] = (),
         indexes: Collection[int] = (),
         going: Collection[Key] = (),
+        made: Collection[Key] = (),
     ) -> Actual:
         """See Host."""
         rows, unknown = self._read_rows(keys, going)
@@ -102,7 +103,9 @@ class RealHost:
         # the device of an OVS bridge that is there is Open vSwitch's, and judged by nobody; to ask
         # for it waits for the lock for links, which ovs-vswitchd holds when ports come
         ovs = {key.name for key in rows if key.space == OVS_BRIDGE}
-        found = self._seen(self._watch.read(names, bridges, indexes, ovs)) if names else {}
+        ours = {key.name for key in made if key.space == LINK}
+        seen = self._watch.read(names, bridges, indexes, ovs, ours) if names else {}
+        found = self._seen(seen) if names else {}
         return Actual({**found, **self._read_vfs(keys), **rows}, unknown)
 
     def _read_rows(

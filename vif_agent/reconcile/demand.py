@@ -60,6 +60,12 @@ def to_delete(records: PortRecords, ids: Iterable[str]) -> dict[Key, frozenset[s
     return {key: gone for key, gone in owners.items() if gone}
 
 
+def unfinished(records: PortRecords, ids: Iterable[str]) -> set[Key]:
+    """What was made for these ports by their present requests, of which nobody has heard yet that
+    they are done."""
+    return {key for port_id in ids for key in records[port_id].created_since_ready}
+
+
 def _former_owners(records: PortRecords, key: Key, holders: set[str]) -> frozenset[str]:
     """A name of one port's own that another claims is kept from it by what still bears it."""
     if not records.claims.claimed(key):

@@ -1,7 +1,7 @@
 """What the host has of some ports, and the plan that follows."""
 
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import NamedTuple
 
 from vif_agent.host.interface import Host
@@ -59,7 +59,7 @@ class Survey:
             demand.adopt_by_owner_tag(records, actual)
             to_delete = demand.to_delete(records, ids)
         else:
-            actual = self._some(keys, wanted, to_delete)
+            actual = self._some(keys, wanted, to_delete, demand.unfinished(records, ids))
         actual = self._with_duplicates(records, wanted, actual)
         if not trial:
             self.known.note(keys, actual)
@@ -74,10 +74,15 @@ class Survey:
         return self.known.recognized(actual, wanted, keys)
 
     def _some(
-        self, keys: Collection[Key], wanted: Mapping[Key, Want], to_delete: ToDelete
+        self,
+        keys: Collection[Key],
+        wanted: Mapping[Key, Want],
+        to_delete: ToDelete,
+        made: Set[Key],
     ) -> Actual:
         going = to_delete.keys() - wanted.keys()
-        actual = self._host.read(keys, to_delete, self.known.indexes(keys), going)
+        made = made & wanted.keys() - to_delete.keys()
+        actual = self._host.read(keys, to_delete, self.known.indexes(keys), going, made)
         return self.known.recognized(actual, wanted, keys)
 
     def _unplugged_but_there(self, records: PortRecords, actual: Actual) -> Collection[str]:

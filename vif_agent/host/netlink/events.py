@@ -69,14 +69,15 @@ class LinkEvents:
         members_of: Collection[str] = (),
         indexes: Collection[int] = (),
         as_told: Set[str] = frozenset(),
+        unopened: Set[str] = frozenset(),
     ) -> dict[Key, Found]:
-        """The links of these names or indexes that exist, by all names that are asked for.
-        ``as_told``: names of those for which the last event will do."""
+        """The links of these names or indexes that exist, by all names that are asked for. For the
+        others see LinkReplica.named."""
         with self._hearing():
             answer: dict[Key, Found] = {}
             for name in names:
                 self._note_absent(name)
-            for state in self.replica.named(names, indexes, as_told):
+            for state in self.replica.named(names, indexes, as_told, unopened):
                 counts = state.name in members_of and _counts_members(state)
                 found = self._found(state, counts)
                 called = (state.name, *state.altnames)

@@ -161,17 +161,20 @@ class LinkReplica:
         names: Collection[str],
         indexes: Collection[int],
         as_told: Collection[str] = (),
+        unopened: Collection[str] = (),
     ) -> list[LinkState]:
         """The links of these names or indexes that exist, as they are now; those of ``as_told`` as
-        the last event has them."""
+        the last event has them, and likewise taps that are up and ``unopened``."""
         table = self.table
         known_by = {name: i for name in names if (i := self._index_of(name))}
         asked = {*known_by.values(), *indexes}
-        self._refresh(asked - {known_by[name] for name in as_told if name in known_by})
+        told = {known_by[name] for name in as_told if name in known_by}
+        up = {known_by[name] for name in unopened if table.is_up(known_by.get(name, 0))}
+        self._refresh(asked - told - up)
         known = [state for index in asked if (state := table.get(index))]
         self._refresh({s.master for s in known} - asked - {0})
         for state in known:
-            if state.is_told:
+            if state.is_told or state.index in up:
                 self._read_sysctls(state)
             self._know_peers(state)
         if any(map(_may_have_addresses, known)):

@@ -141,9 +141,16 @@ class LinkTable:
         """Does the kernel tell at once of all that changes of it? Without decoding what it has told
         last; False also for what is not known, and perhaps for one that has a tap's bytes in it."""
         if (body := self._bodies.get(index)) is not None:
-            return bool(_FLAGS(body, 8)[0] & iflink.UP) and _A_TUN not in body
+            return self.is_up(index) and _A_TUN not in body
         state = self._states.get(index)
         return state is not None and state.is_told
+
+    def is_up(self, index: int) -> bool:
+        """Without decoding it; False also for no such link."""
+        if (body := self._bodies.get(index)) is not None:
+            return bool(_FLAGS(body, 8)[0] & iflink.UP)
+        state = self._states.get(index)
+        return state is not None and state.up
 
     def index_of(self, name: str) -> int:
         """By one of its names; 0 for none."""
