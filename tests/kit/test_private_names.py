@@ -206,6 +206,8 @@ def test_agent_ends_with_one_line_where_a_library_has_changed(tmp_path: Path) ->
     """In a process of its own, whose oslo.messaging lacks a name that is used there."""
     (tmp_path / "vif-agent.conf").write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
     program = (
+        "from vif_agent.cmd import concurrency\n"
+        "concurrency.native_threads()\n"
         "from oslo_messaging._drivers import common\n"
         "del common.PURPOSE_LISTEN\n"
         "from vif_agent.cmd.agent import main\n"
