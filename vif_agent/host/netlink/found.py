@@ -63,7 +63,7 @@ def _hindrance(state: LinkState) -> str:
 
 def _others(state: LinkState, table: LinkTable) -> frozenset[str]:
     """IPv6 is not taken away from under the addresses that a bridge has, of its NIC or by hand."""
-    kept = state.kind == "bridge" and any(":" in text for text in table.addresses(state.index))
+    kept = state.kind == "bridge" and any(":" in text for text in table.carried.of(state.index))
     return frozenset({"disable_ipv6"}) if kept else frozenset()
 
 
@@ -81,7 +81,7 @@ def _common(state: LinkState, table: LinkTable) -> dict[str, Any]:
         "master": bridge,
         "disable_ipv6": bool(state.sysctls["disable_ipv6"]),
         "other_mac": True if other_mac else None,
-        "addressed": state.name if table.addresses(state.index) else bridge or None,
+        "addressed": state.name if table.carried.of(state.index) else bridge or None,
     }
 
 
@@ -125,7 +125,7 @@ def _vxlan(state: LinkState, table: LinkTable) -> Link:
         peers=tuple(sorted((table.peers(state.index) or set()) - {data["group"]})),
         ttl=data["ttl"],
         port=data["port"],
-        local_ip_present=data["below"] in (0, table.bearer(data["local"])),
+        local_ip_present=data["below"] in (0, table.carried.bearer(data["local"])),
     )
 
 

@@ -98,9 +98,9 @@ class LinkReplica:
         """An address that is now at another device. (An event tells its lifetime again and
         again.)"""
         text = addresses.parsed(body).text
-        before = self.table.bearer(text)
+        before = self.table.carried.bearer(text)
         self.table.take(kind, body)
-        if self.table.bearer(text) != before:
+        if self.table.carried.bearer(text) != before:
             yield Key(ADDRESS, text)
 
     def _read_anew(self, error: OSError) -> None:
@@ -178,12 +178,12 @@ class LinkReplica:
                 self._read_sysctls(state)
             self._know_peers(state)
         if any(map(_may_have_addresses, known)):
-            table.keep_ipv6(addresses.dump(self._socket, family=socket.AF_INET6))
+            table.carried.keep_ipv6(addresses.dump(self._socket, family=socket.AF_INET6))
         return known
 
     def addresses(self, index: int) -> list[str]:
         """Of the device of this index, as text."""
-        return self.table.addresses(index)
+        return self.table.carried.of(index)
 
     def everything(self) -> Iterator[LinkState]:
         """All links, with what tunnels have of peers."""

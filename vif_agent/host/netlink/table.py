@@ -6,7 +6,7 @@ asks, and most links are nobody's port.
 
 import dataclasses
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
@@ -17,8 +17,8 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWNEIGH,
 )
 
-from vif_agent.host.netlink import addresses, decode, iflink
-from vif_agent.host.netlink.addresses import Address
+from vif_agent.host.netlink import decode, iflink
+from vif_agent.host.netlink.carried import Carried
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.rtnetlink import attributes, text
 from vif_agent.host.netlink.vxlan import peer_of
@@ -33,7 +33,8 @@ _TOLD = ["name", "kind", "mtu", "mac", "up", "promisc", "master", "link", "alias
 
 
 class LinkTable:
-    """``take`` is given the kernel's messages in their order; the rest answers from them.
+    """``take`` is given the kernel's messages in their order; the rest answers from them, and
+    ``carried`` of addresses.
 
     Three indexes are kept with the links: names, what is in (or stands on) which link, and what
     has changed since it was parsed.
@@ -46,7 +47,7 @@ class LinkTable:
         self._names: dict[str, int] = {}
         self._called: dict[int, str] = {}
         self._above: dict[int, set[int]] = {}  # in a bridge, or standing on a device
-        self._addresses: dict[int, dict[tuple[str, int], Address]] = {}
+        self.carried = Carried()
         self._peers: dict[int, set[str]] = {}
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class LinkTable:
             else:
                 self.forget(index)
         elif kind in (RTM_NEWADDR, RTM_DELADDR):
-            self._note_address(index, body, there=kind == RTM_NEWADDR)
+            self.carried.note(index, body, there=kind == RTM_NEWADDR)
         elif kind in (RTM_NEWNEIGH, RTM_DELNEIGH):
             self._note_peer(index, body, there=kind == RTM_NEWNEIGH)
         return int(index)
@@ -74,7 +75,7 @@ class LinkTable:
         """It has gone, with all that it had."""
         self._bodies.pop(index, None)
         self._ports.pop(index, None)
-        self._addresses.pop(index, None)
+        self.carried.forget(index)
         self._peers.pop(index, None)
         self._called_now(index, None)
         self._replace(index, None)
@@ -82,14 +83,6 @@ class LinkTable:
     def keep_peers(self, index: int, peers: set[str]) -> None:
         """From here on the events tell how they change."""
         self._peers[index] = set(peers)
-
-    def keep_ipv6(self, settings: Iterable[Address]) -> None:
-        """All that there are."""
-        for carried in self._addresses.values():
-            for which in [which for which, address in carried.items() if address.is_ipv6]:
-                del carried[which]
-        for address in settings:
-            self._addresses.setdefault(address.index, {})[address.text, address.body[1]] = address
 
     def _note(self, index: int, body: bytes) -> None:
         length, kind = _ATTRIBUTE(body, 16)
@@ -113,14 +106,6 @@ class LinkTable:
     def _unname(self, index: int, name: str | None) -> None:
         if name is not None and self._names.get(name) == index:
             del self._names[name]
-
-    def _note_address(self, index: int, body: bytes, there: bool) -> None:
-        address = addresses.parsed(body)
-        which = (address.text, body[1])
-        if there:
-            self._addresses.setdefault(index, {})[which] = address
-        else:
-            self._addresses.get(index, {}).pop(which, None)
 
     def _note_peer(self, index: int, body: bytes, there: bool) -> None:
         peer = peer_of(body)
@@ -190,17 +175,6 @@ class LinkTable:
         for other in [*self._bodies]:
             self.get(other)
         return frozenset(self._called[i] for i in self._above.get(index, ()) if i in self._called)
-
-    def addresses(self, index: int) -> list[str]:
-        """Those that may move to another device."""
-        return [a.text for a in self._addresses.get(index, {}).values() if not a.stays]
-
-    def bearer(self, text: str) -> int:
-        """The index of the device that carries the address; 0 for none."""
-        for index, carried in self._addresses.items():
-            if any(address.text == text for address in carried.values()):
-                return index
-        return 0
 
     def peers(self, index: int) -> set[str] | None:
         """Of a tunnel; None: no event has shown them yet."""
