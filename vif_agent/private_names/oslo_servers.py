@@ -6,6 +6,7 @@ the one thread that polls. ``transport`` and ``lent`` as in ``oslo_messaging``.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
     def __init__(self, transport: Any, lent: Any) -> None:
         self._held: dict[Any, None] = {}
         self._on: Any = None
+        self._settled = threading.Event()
         super().__init__(transport._driver, lent)
         self.msg_id_cache = _NoMemory()
         amqp.read_at_once(lent.connection.connection)
@@ -61,7 +63,14 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
         self._held[message._raw_message.delivery_tag] = None
 
     def poll(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """All that is here; waits for the first."""
+        """All that is here; waits for the first.
+
+        What was read before is waited for, if nothing else has come: nobody stores the next sooner,
+        and to acknowledge it afterwards would take a second look at the connection.
+        """
+        if self._holds() and not amqp.more_has_come(self.conn.connection.connection):
+            self._settled.wait(_HELD_SECONDS)
+        self._settled.clear()
         polled: list[Any] = super().poll(*args, **kwargs)
         polled += self.incoming
         self.incoming.clear()
@@ -77,7 +86,7 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
     def _current_timeout(self) -> float:
         """How long the driver waits for a message until it sees what is to be acknowledged. Its own
         begins with 1 ms after each message, and so wakes a dozen times after each."""
-        if not self._held or self._on is not self.conn.channel:
+        if not self._holds():
             return _IDLE_SECONDS
         return _ONE_BY_ONE_SECONDS if self.conn.rabbit_qos_prefetch_count else _HELD_SECONDS
 
@@ -88,6 +97,7 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
     def acknowledge(self, casts: Sequence[Any]) -> None:
         """Which came in this order; by the thread that polls, in one message where that can be."""
         self._message_operations_handler.do(lambda: self._acknowledge(casts))
+        self._settled.set()
 
     def _acknowledge(self, casts: Sequence[Any]) -> None:
         """What came on another channel has gone back to the broker, and will come again."""
@@ -103,6 +113,9 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
                     raw.ack()
         except Exception as error:  # they come again
             LOG.warning("Cannot acknowledge %d casts: %s", len(raws), error)
+
+    def _holds(self) -> bool:
+        return bool(self._held) and self._on is self.conn.channel
 
     def _none_held_before(self, tag: int) -> bool:
         return next(iter(self._held), tag) >= tag
