@@ -335,7 +335,9 @@ def test_only_what_no_reconcile_has_seen_is_told(here: Watching) -> None:
     here.reported.clear()
     ip("link", "set", "x", "mtu", "1300")
     here.read("x")  # may come before the watching thread
-    ip("link", "set", "x", "mtu", "1200")
+    wait_for(lambda: "x" in here.names(), "the word of it all the same")
+    here.reported.clear()
+    ip("link", "set", "x", "mtu", "1290")
     wait_for(lambda: "x" in here.names(), "the word of a change")
     here.reported.clear()
     here.read("x")
