@@ -11,7 +11,7 @@ import ctypes
 
 # mallopt(3)
 _MMAP_THRESHOLD, _ARENA_MAX = -3, -8
-_LARGE = 128 << 10
+_LARGE = 64 << 10
 
 
 def one_heap() -> None:

@@ -77,6 +77,7 @@ def opened(path: Path) -> sqlite3.Connection:
 def connected(path: Path) -> sqlite3.Connection:
     """To the file as it is."""
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    db.execute("PRAGMA cache_size=-256")  # KiB, not 2,000: what is live is in memory anyhow
     db.row_factory = sqlite3.Row
     return db
 
