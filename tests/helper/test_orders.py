@@ -27,6 +27,7 @@ from vif_agent.helper.orders import (
     LinkOrder,
     MoveNic,
     Order,
+    SetGuard,
     SetVf,
 )
 from vif_agent.host.netlink import iflink
@@ -45,8 +46,15 @@ EXAMPLES: list[Order] = [
     MoveNic(name="eth1", index=6, port="shared", bridge="br-a", up=True),
     DeleteLink(name="br-a", index=4),
     SetVf(name="0000:03:10.1", index=2, number=1, mac="fa:16:3e:00:00:01", link_state="auto"),
+    SetGuard(
+        name="tap-a",
+        owner=PORT,
+        macs=("fa:16:3e:00:00:01",),
+        pairs=(("fa:16:3e:00:00:01", "10.0.0.9/32"), ("fa:16:3e:00:00:01", "fe80::/10")),
+        router=True,
+    ),
 ]
-KINDS = (LinkOrder, DeleteLink, SetVf)
+KINDS = (LinkOrder, DeleteLink, SetVf, SetGuard)
 
 
 def _across(order: Order) -> Any:

@@ -8,8 +8,9 @@ import dataclasses
 import functools
 import ipaddress
 import re
+import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from vif_agent.errors import brief
 from vif_agent.helper.orders import ORDERS, Order
@@ -24,6 +25,7 @@ _OWNER = re.compile(r"[A-Za-z0-9_.\-]{1,64}\Z")
 _PCI_ADDRESS = re.compile(r"[0-9a-fA-F:.]{1,32}\Z")
 _LONGEST_NAME = 15
 _MOST_PEERS = 10_000
+_MOST_PAIRS = 10_000  # of one guard
 _U31, _U32 = (1 << 31) - 1, (1 << 32) - 1
 _MOST_SECONDS = 1 << 24  # the kernel counts in hundredths, in 32 bits
 
@@ -90,11 +92,12 @@ def _fields(kind: type[Order]) -> Mapping[str, _Field]:
 
 
 def _field(kind: type[Order], field: "dataclasses.Field[Any]", hint: object) -> _Field:
-    types = {t if isinstance(t, type) else tuple for t in get_args(hint) or (hint,)}
+    hints = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    kinds = frozenset(get_origin(one) or one for one in hints)
     key = f"{kind.__name__}.{field.name}"
     means, expected = _MEANINGS.get(key) or _MEANINGS.get(field.name) or (_any, "true or false")
     required = field.default is dataclasses.MISSING
-    return _Field(frozenset(types), means, expected, required)
+    return _Field(kinds, means, expected, required)
 
 
 def _any(_: object) -> bool:
@@ -118,6 +121,27 @@ def _are_addresses(texts: tuple[object, ...]) -> bool:
     return len(texts) <= _MOST_PEERS and all_texts and all(map(_is_address, map(str, texts)))
 
 
+def _are_macs(texts: tuple[object, ...]) -> bool:
+    return 0 < len(texts) <= _MOST_PAIRS and all(
+        isinstance(t, str) and _MAC.match(t) for t in texts
+    )
+
+
+def _are_pairs(pairs: tuple[object, ...]) -> bool:
+    return len(pairs) <= _MOST_PAIRS and all(map(_is_pair, pairs))
+
+
+def _is_pair(pair: object) -> bool:
+    """The network in its one form, which is how it is read back."""
+    if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair)):
+        return False
+    mac, network = pair
+    try:
+        return bool(_MAC.match(mac)) and str(ipaddress.ip_network(network)) == network
+    except ValueError:
+        return False
+
+
 _NAME = (is_device_name, "the name of a device")
 _NAME_OR_NONE = (lambda name: name == "" or is_device_name(name), 'the name of a device, or ""')
 _ADDRESS = (lambda text: text == "" or _is_address(text), 'an IP address, or ""')
@@ -134,6 +158,8 @@ _MEANINGS: Mapping[str, tuple[Callable[[Any], object], str]] = {
     **dict.fromkeys(("owner", "MoveNic.port", "ChangeExternal.port"), _OWNER_TAG),
     "SetVf.name": (_PCI_ADDRESS.match, "a PCI address"),
     "mac": (_MAC.match, "a MAC address in lower case"),
+    "macs": (_are_macs, f"1 to {_MOST_PAIRS} MAC addresses in lower case"),
+    "pairs": (_are_pairs, f"up to {_MOST_PAIRS} pairs of a MAC address and a network"),
     "mtu": _from(0, _U31, "bytes"),
     "index": _from(1, _U31, "an index"),
     "replaces": _from(0, _U31, "an index"),

@@ -152,7 +152,20 @@ class SetVf:
     max_tx_rate: int | None = None
 
 
-Order: TypeAlias = LinkOrder | DeleteLink | SetVf
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SetGuard:
+    """As ``resources.Guard``, for the device ``name``, which need not be there. ``owner``: a port's
+    id."""
+
+    name: str
+    owner: str
+    macs: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    dhcp_server: bool = False
+    router: bool = False
+
+
+Order: TypeAlias = LinkOrder | DeleteLink | SetVf | SetGuard
 
 #: by the kind of link that each creates: all kinds that we make
 CREATING: Mapping[str, type[CreateLink]] = {
@@ -161,5 +174,5 @@ CREATING: Mapping[str, type[CreateLink]] = {
 
 ORDERS: tuple[type[Order], ...] = (
     *CREATING.values(),
-    *(ChangeLink, ChangeExternal, MoveNic, DeleteLink, SetVf),
+    *(ChangeLink, ChangeExternal, MoveNic, DeleteLink, SetVf, SetGuard),
 )

@@ -17,11 +17,20 @@ from vif_agent import resources
 from vif_agent.errors import PluginFailed, brief
 from vif_agent.pci_names import PLACEHOLDER
 from vif_agent.plugins.base import MOST
-from vif_agent.resources import LINK_STATES, Command, Link, OtherLink, OvsPort, Resource, Vf
+from vif_agent.resources import (
+    LINK_STATES,
+    Command,
+    Guard,
+    Link,
+    OtherLink,
+    OvsPort,
+    Resource,
+    Vf,
+)
 from vif_agent.vif import DEVICE_NAME, MAC, MTU
 
-#: what a kind is made of, and what is only ever found
-_NO_ANSWER = (Resource, Link, OtherLink)
+#: what a kind is made of, what is only ever found, and what a firewall driver answers
+_NO_ANSWER = (Resource, Link, OtherLink, Guard)
 _OVS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,63}\Z")
 _LONGEST_TEXT = 1024
 _MOST_ITEMS = 10_000  # in one field: the peers of a tunnel, the keys of a row

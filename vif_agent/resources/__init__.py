@@ -12,6 +12,7 @@ Plugins of other packages import all of it from here.
 from vif_agent.resources.base import (
     ADDRESS,
     COMMAND,
+    GUARD,
     LINK,
     OVS_BRIDGE,
     OVS_PORT,
@@ -23,12 +24,13 @@ from vif_agent.resources.base import (
 )
 from vif_agent.resources.commands import Command
 from vif_agent.resources.devices import Device, Nic
+from vif_agent.resources.guard import Guard
 from vif_agent.resources.links import Bridge, Link, OtherLink, Tap, Veth, Vlan, Vxlan
 from vif_agent.resources.ovs import OvsBridge, OvsPort
 from vif_agent.resources.vf import LINK_STATES, NO_MAC, Vf
 
 __all__ = [
-    "ADDRESS", "COMMAND", "LINK", "LINK_STATES", "NO_MAC", "OVS_BRIDGE", "OVS_PORT", "OVS_SPACES",
-    "VF", "Bridge", "Command", "Device", "Key", "Link", "Nic", "OtherLink", "OvsBridge", "OvsPort",
-    "Pairs", "Resource", "Tap", "Veth", "Vf", "Vlan", "Vxlan",
+    "ADDRESS", "COMMAND", "GUARD", "LINK", "LINK_STATES", "NO_MAC", "OVS_BRIDGE", "OVS_PORT",
+    "OVS_SPACES", "VF", "Bridge", "Command", "Device", "Guard", "Key", "Link", "Nic", "OtherLink",
+    "OvsBridge", "OvsPort", "Pairs", "Resource", "Tap", "Veth", "Vf", "Vlan", "Vxlan",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ OVS_BRIDGE = "ovs-bridge"
 OVS_PORT = "ovs-port"
 OVS_SPACES = (OVS_BRIDGE, OVS_PORT)
 COMMAND = "command"
+GUARD = "guard"
 #: an IP address that a device of this host has: never a resource, but some depend on one
 ADDRESS = "address"
 
