@@ -15,6 +15,13 @@ from typing import TypeAlias
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 
+# whoever speaks rtnetlink packs and unpacks
+from vif_agent.host.netlink.attributes import attributes as attributes
+from vif_agent.host.netlink.attributes import each_attribute as each_attribute
+from vif_agent.host.netlink.attributes import number as number
+from vif_agent.host.netlink.attributes import raw as raw
+from vif_agent.host.netlink.attributes import text as text
+
 NEW = (RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
 SET = (RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK)
 DELETE = (RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK)
@@ -31,22 +38,6 @@ _CAPPED, _HAS_TLVS = 0x100, 0x200
 _ONE_ANSWER = 1 << 20
 _AT_ONCE = 2000
 _AT_ONCE_IN_LITTLE_ROOM = 24  # answers of 2 KB, in 208 KiB: the default of net.core.rmem_max
-_ATTRIBUTE = struct.Struct("=HH").unpack_from
-
-
-def text(kind: int, value: str) -> bytes:
-    """An attribute that ends with a NUL."""
-    return raw(kind, value.encode() + b"\0")
-
-
-def number(kind: int, value: int, size: int = 4) -> bytes:
-    """``size`` in bytes: the kernel checks it."""
-    return raw(kind, value.to_bytes(size, "little"))
-
-
-def raw(kind: int, payload: bytes) -> bytes:
-    """One attribute, padded to four bytes; attributes within it are just joined."""
-    return struct.pack("=HH", len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,27 +177,6 @@ class Socket:
             length, kind, flags, sequence, _ = struct.unpack_from("=IHHII", data, offset)
             yield kind, flags, sequence, data[offset + 16 : offset + length]
             offset += (length + 3) & ~3
-
-
-def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
-    """The netlink attributes in ``data`` from ``start``: type to payload, the last of a type.
-
-    Not by ``each_attribute``: this is most of what it costs to read a link.
-    """
-    found, last = {}, len(data) - 4
-    while start <= last:
-        length, kind = _ATTRIBUTE(data, start)
-        found[kind & 0x3FFF] = data[start + 4 : start + length]
-        start += (length + 3) & ~3 if length > 4 else 4
-    return found
-
-
-def each_attribute(data: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Type and payload, in their order; what is cut off ends it."""
-    while start + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, start)
-        yield kind & 0x3FFF, data[start + 4 : start + length]
-        start += max(4, (length + 3) & ~3)
 
 
 def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:
