@@ -4,17 +4,19 @@ Each takes orders as plain data (``codec.to_plain``), and answers with what fail
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vif_agent.helper import create as creating
 from vif_agent.helper import delete as deleting
-from vif_agent.helper import functions
+from vif_agent.helper import functions, guards
 from vif_agent.helper.codec import Plain, from_plain
 from vif_agent.helper.known import KNOWN
 from vif_agent.helper.looked import Looks
-from vif_agent.helper.orders import DeleteLink, Failures, LinkOrder, SetVf
+from vif_agent.helper.orders import DeleteLink, Failures, LinkOrder, SetGuard, SetVf
 from vif_agent.helper.process import context
 from vif_agent.host.netlink import firewall
 from vif_agent.host.netlink.rtnetlink import Socket
+from vif_agent.host.nft.rules import permitted_ethertypes
 from vif_agent.host.nic_migration import migrate
 from vif_agent.host.nic_migration.network_state import End
 from vif_agent.ownership import SHARED
@@ -54,6 +56,44 @@ def remember_bridges(indexes: Sequence[int]) -> None:
 def dropping_chains(families: Sequence[int]) -> list[str]:
     """The firewall's base chains at FORWARD that drop what no rule of theirs lets pass."""
     return firewall.dropping(families)
+
+
+@context.entrypoint
+def read_guards() -> dict[str, Any]:
+    """``rules`` as ``host.nft.rules.expected_rules`` if all of them are there, "" if there is no
+    table; the ``generation`` of this; ``guards``: by device a SetGuard, without an owner ("") what
+    is not ours."""
+    return guards.read()
+
+
+@context.entrypoint
+def write_guards(
+    rules: Sequence[int], generation: int, put: Sequence[Plain], remove: Sequence[str]
+) -> tuple[int, str]:
+    """All of it in one batch: done (0), or nothing is, and why. ``rules``: permitted ethertypes.
+    ``generation``: the last that is known not to have changed what was read; the next one is ours.
+    ERESTART: it has passed. ``remove``: devices, also such as have nothing."""
+    permitted = permitted_ethertypes(rules)
+    refused = guards.write(permitted, generation, from_plain(put, SetGuard), remove)
+    return refused.errno, refused.text
+
+
+@context.entrypoint
+def read_drops() -> dict[str, int]:
+    """Frames by reason."""
+    return guards.dropped()
+
+
+@context.entrypoint
+def read_port_drops() -> dict[str, dict[str, int]]:
+    """By device, frames by reason."""
+    return guards.dropped_of_ports()
+
+
+@context.entrypoint
+def probe_guards() -> str:
+    """What the kernel lacks; "" for nothing."""
+    return guards.lacks()
 
 
 @context.entrypoint

@@ -34,6 +34,8 @@ class Helper:
         self._numbers = itertools.count()
         self._until: dict[int, float] = {}
         self._on_death: Callable[[], None] = lambda: None
+        #: the process in which the calls are carried out; until it is forked, this one
+        self.pid = os.getpid()
 
     @contextlib.contextmanager
     def __call__(self, links: int = 0) -> Iterator[None]:
@@ -61,7 +63,7 @@ class Helper:
 
     def watch(self, pid: int, limit: float) -> None:
         """From two threads: does it live, and does it answer within ``limit`` seconds?"""
-        self._limit = limit
+        self._limit, self.pid = limit, pid
         for work, arguments in ((self._fail_calls_of_the_dead, ()), (self._end_if_late, (pid,))):
             threading.Thread(target=work, args=arguments, name="helper-watch", daemon=True).start()
 

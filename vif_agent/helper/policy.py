@@ -23,6 +23,7 @@ from vif_agent.helper.orders import (
     LinkOrder,
     MoveNic,
     OwnLink,
+    SetGuard,
     SetVf,
 )
 from vif_agent.ownership import SHARED, is_named_after
@@ -168,6 +169,21 @@ class Policy:
         if any(is_card(name, self._allowed.cards) for name in card.names):
             return None
         return errno.EPERM, f"[sriov] cards does not name its card {card.name}"
+
+    def refusal_of_guard(self, order: SetGuard) -> Refusal | None:
+        """It may stand before its device. No guard on what is the host's: it would cut that off."""
+        link = self._looks.by_name.get(order.name)
+        if link is None or self._known.owner_of(link.index) == order.owner:
+            return None
+        if link.owner is not None:
+            belongs = errno.EAGAIN, f"it belongs to {link.owner}"
+            return None if link.owner == order.owner else belongs
+        fits = (
+            link.kind == "tun"
+            or names(self._allowed.devices, link.names)
+            or any(is_named_after(name, order.owner) for name in link.names)
+        )
+        return None if fits else _NOT_NAMED
 
 
 def links_to_see(orders: Collection[LinkOrder], known: KnownLinks) -> tuple[set[int], set[str]]:

@@ -11,6 +11,7 @@ import signal
 
 from oslo_privsep import capabilities, priv_context
 
+from vif_agent.helper import guards
 from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.client import LIMIT_SECONDS, Helper
 from vif_agent.helper.known import KNOWN
@@ -57,3 +58,4 @@ def _begin(number: mmap.mmap) -> None:
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
     KNOWN.begin()
+    guards.begin()

@@ -1,0 +1,173 @@
+"""What ports may say of themselves, kept in ``table bridge vif_agent`` and nowhere else.
+
+The helper holds the table by one socket for its whole life, where the kernel has that (6.9): then
+nobody else can change it (`nft flush ruleset` leaves it out), it lasts when the helper dies, and
+the next helper takes it over as it is. An older kernel would remove a held table with its holder,
+so there it is held by nobody, and what others undo is written again.
+"""
+
+import contextlib
+import errno
+import functools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from vif_agent.helper.allowed import allowed
+from vif_agent.helper.codec import Plain, to_plain
+from vif_agent.helper.known import KNOWN
+from vif_agent.helper.looked import Looks
+from vif_agent.helper.orders import SetGuard
+from vif_agent.helper.policy import Policy
+from vif_agent.host.netlink.rtnetlink import Socket
+from vif_agent.host.nft import messages, reading, table
+from vif_agent.host.nft.elements import Elements, elements, said
+from vif_agent.host.nft.messages import PERSIST
+from vif_agent.host.nft.netlink import DONE, PASSED, NftSocket, Refused
+from vif_agent.host.nft.shown import dropped_shown
+from vif_agent.host.nft.table import HELD, Counted, State
+
+#: what a kernel says that has no nf_tables, or not for bridges
+_NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL)
+
+
+class Guards:
+    """``lasting``: its socket is open for as long as this process lives, and may hold the table."""
+
+    def __init__(self, netlink: NftSocket, lasting: bool = False) -> None:
+        self._netlink = netlink
+        self._lasting = lasting
+        self._state: State | None = None
+
+    @functools.cached_property
+    def _flags(self) -> int:
+        """Of the table. Not asked before it matters: it may load the kernel's modules."""
+        can_hold = self._lasting and not self._netlink.try_out(table.trial(HELD)).errno
+        return HELD if can_hold else 0
+
+    def lacks(self) -> str:
+        """Why the kernel could not have the table; "" if it could."""
+        return self._netlink.try_out(table.trial(self._flags)).text
+
+    def read(self) -> State:
+        """As it is; a table whose holder has died is ours from then on."""
+        state, there = reading.read(self._netlink)
+        if there and self._flags and there.holder != self._netlink.port:
+            if not there.flags & PERSIST:
+                state = table.unheld(state)
+            elif not there.holder:
+                self._netlink.do([messages.new_table("", self._flags)], state.generation)
+                state, _ = reading.read(self._netlink)
+        self._state = state
+        return state
+
+    def write(
+        self,
+        permitted: Sequence[int],
+        generation: int,
+        put: Mapping[str, Elements],
+        remove: Collection[str],
+    ) -> Refused:
+        """One batch. ``generation``: up to that one the caller knows of no change of our table
+        since it has been read, or written, here."""
+        state = self._state or self.read()
+        counted = Counted()
+        if state.rules and (remove or table.is_made_anew(state, permitted, put, remove)):
+            counted = reading.counted(self._netlink)
+        work = table.batch(state, permitted, put, remove, counted, self._flags)
+        if not work:
+            return DONE
+        refused = self._netlink.do(work, generation) if generation else _UNKNOWN
+        self._state = None if refused.errno else table.written(state, permitted, put, remove)
+        return refused
+
+    def owner_of(self, device: str) -> str:
+        """The port whose guard is there; "" for none."""
+        has = self._state.ports.get(device) if self._state else None
+        return str(said(has)["owner"]) if has else ""
+
+
+_UNKNOWN = Refused(PASSED, "the generation is not known")
+
+
+class _Holder:
+    """The helper's own, from its birth on; elsewhere (tests, `vif-agentctl` as root) none."""
+
+    lasting = False
+    guards: Guards | None = None
+
+
+def begin() -> None:
+    """In the helper, at its birth."""
+    _Holder.lasting, _Holder.guards = True, None
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Guards]:
+    """For one call."""
+    if _Holder.lasting:
+        _Holder.guards = _Holder.guards or Guards(NftSocket(), lasting=True)
+        yield _Holder.guards
+        return
+    with NftSocket() as netlink:
+        yield Guards(netlink)
+
+
+def read() -> dict[str, Any]:
+    """For the channel. Where the kernel has no nf_tables there is nothing."""
+    try:
+        with opened() as guards:
+            state = guards.read()
+    except OSError as error:
+        if error.errno not in _NONE_THERE:
+            raise
+        state = State()
+    ports = {device: _plain(device, has) for device, has in state.ports.items()}
+    return {"rules": state.rules, "generation": state.generation, "guards": ports}
+
+
+def write(
+    permitted: Sequence[int], generation: int, put: Sequence[SetGuard], remove: Collection[str]
+) -> Refused:
+    """All of it, or nothing and why. What is put replaces all that is there of its device."""
+    with opened() as guards, Socket() as netlink:
+        strange = [order for order in put if guards.owner_of(order.name) != order.owner]
+        policy = Policy(allowed(), KNOWN, Looks(netlink, (), [o.name for o in strange]))
+        for order in strange:
+            if refusal := policy.refusal_of_guard(order):
+                return Refused(refusal[0], f"{order.name}: {refusal[1]}")
+        new = {order.name: _elements(order) for order in put}
+        return guards.write(permitted, generation, new, set(remove) - new.keys())
+
+
+def dropped() -> dict[str, int]:
+    """Packets by reason, of all ports there were since the table was first made."""
+    with NftSocket() as netlink:
+        return {reason: packets for reason, packets, _ in reading.counted(netlink).by_reason}
+
+
+def dropped_of_ports() -> dict[str, dict[str, int]]:
+    """By device, packets by reason, since it has its guard."""
+    by_port: dict[str, dict[str, int]] = {}
+    with NftSocket() as netlink:
+        for device, reason, packets in map(dropped_shown, reading.counted(netlink).by_port):
+            by_port.setdefault(device, {})[reason] = packets
+    return by_port
+
+
+def lacks() -> str:
+    """What keeps this kernel from guarding; "" for nothing. Nothing is changed by asking."""
+    try:
+        with opened() as guards:
+            return guards.lacks()
+    except OSError as error:
+        return str(error)
+
+
+def _elements(order: SetGuard) -> Elements:
+    may = order.dhcp_server, order.router
+    return elements(order.name, order.owner, order.macs, order.pairs, *may)
+
+
+def _plain(device: str, has: Elements) -> Plain:
+    fields: dict[str, Any] = said(has)
+    return to_plain(SetGuard(name=device, **fields))

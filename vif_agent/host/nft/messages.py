@@ -1,0 +1,210 @@
+"""nf_tables' messages about our table. Pure.
+
+No message takes the name of a table, nor its family: there is none for another's. Numbers:
+linux/netfilter/nfnetlink.h and nf_tables.h.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from vif_agent.host.netlink.attributes import raw, text
+from vif_agent.host.nft.elements import Element
+from vif_agent.host.nft.expressions import (
+    DATA_VALUE,
+    LIST_ELEMENT,
+    big,
+    padded,
+    written,
+)
+from vif_agent.host.nft.rules import TABLE
+from vif_agent.host.nft.words import IFNAME, Chain, Rule, Set
+
+BRIDGE = 7
+NEW_TABLE, GET_TABLE, DELETE_TABLE = 0, 1, 2
+NEW_CHAIN, GET_CHAIN = 3, 4
+NEW_RULE, GET_RULE = 6, 7
+NEW_SET = 9
+NEW_ELEMENT, GET_ELEMENT, DELETE_ELEMENT = 12, 13, 14
+NEW_GENERATION, GET_GENERATION = 15, 16
+NEW_OBJECT, GET_OBJECT = 18, 19
+
+REQUEST, ACK, DUMP, CREATE, EXCLUSIVE, APPEND = 0x1, 0x4, 0x300, 0x400, 0x200, 0x800
+_SUBSYSTEM = 10
+_BATCH_BEGIN, _BATCH_END = 0x10, 0x11
+
+#: of a table
+DORMANT, OWNER, PERSIST = 1, 2, 4
+_PREROUTING, _PRIORITY = 0, -310  # before all that anybody does by the conventional priorities
+ACCEPT = 1
+_RANGES, _FILLED_BY_RULES, _CONCATENATED = 0x4, 0x20, 0x80
+_MOST_DROPPED = 1 << 18
+_MOST_AT_ONCE = 300  # elements of a message: an attribute has 64 KiB at most
+_COUNTER = 1
+_TABLE = text(1, TABLE)
+#: for nft, which would show them as numbers in its byte order
+_NAMES_ARE_TEXT = bytes((0, 4)) + (1).to_bytes(4, "little")
+
+
+class Message(NamedTuple):
+    """``what``: for the text of an error."""
+
+    kind: int
+    flags: int
+    body: bytes
+    what: str = TABLE
+    family: int = BRIDGE
+
+    def encode(self, sequence: int) -> bytes:
+        """With its headers, nlmsghdr and nfgenmsg."""
+        length, kind = 20 + len(self.body), _SUBSYSTEM << 8 | self.kind
+        head = struct.pack("=IHHII", length, kind, self.flags | REQUEST, sequence, 0)
+        return head + bytes((self.family, 0, 0, 0)) + self.body
+
+
+def batch(messages: Sequence[Message], generation: int, commit: bool = True) -> bytes:
+    """All or nothing; nothing at all when the generation has passed (0: whichever). Their sequence
+    numbers are those of the list, the begin's comes before. Without ``commit`` the kernel only says
+    whether it could."""
+    begin = raw(1, big(generation)) if generation else b""
+    encoded = [m.encode(at) for at, m in enumerate(messages, 1)]
+    end = [_edge(_BATCH_END, b"", len(encoded) + 1)] if commit else []
+    return b"".join([_edge(_BATCH_BEGIN, begin, 0), *encoded, *end])
+
+
+def _edge(kind: int, body: bytes, sequence: int) -> bytes:
+    head = struct.pack("=IHHII", 20 + len(body), kind, REQUEST, sequence, 0)
+    return head + struct.pack("!BBH", 0, 0, _SUBSYSTEM) + body
+
+
+# -- written -------------------------------------------------------------------------------------
+
+
+def new_table(comment: str, flags: int) -> Message:
+    """Or the one that is there, taken over with these flags."""
+    described = raw(6, _comment(comment)) if comment else b""
+    return Message(NEW_TABLE, CREATE, _TABLE + raw(2, big(flags)) + described)
+
+
+def delete_table() -> Message:
+    """With all that is in it."""
+    return Message(DELETE_TABLE, 0, _TABLE)
+
+
+def new_counter(reason: str, packets: int, octets: int) -> Message:
+    """It goes on from there."""
+    counted = raw(1, big(octets, 8)) + raw(2, big(packets, 8))
+    body = _TABLE + text(2, reason) + raw(3, big(_COUNTER)) + raw(4, counted)
+    return Message(NEW_OBJECT, CREATE, body, f"counter {reason}")
+
+
+def new_set(which: Set, number: int) -> Message:
+    """``number``: its own in this batch."""
+    length = sum(len(padded(bytes(t.length))) for t in which.types)
+    kinds = 0
+    for one in which.types:
+        kinds = kinds << 6 | one.number
+    body = _TABLE + text(2, which.name) + raw(3, big(_flags(which)))
+    body += raw(4, big(kinds)) + raw(5, big(length)) + raw(9, _description(which))
+    if which.types == (IFNAME,):
+        body += raw(13, _NAMES_ARE_TEXT)
+    return Message(NEW_SET, CREATE, body + raw(10, big(number)), f"set {which.name}")
+
+
+def new_chain(chain: Chain) -> Message:
+    """Empty."""
+    body = _TABLE + text(3, chain.name)
+    if chain.hooked:
+        body += raw(4, HOOK) + raw(5, big(ACCEPT)) + text(7, "filter")
+    return Message(NEW_CHAIN, CREATE, body, f"chain {chain.name}")
+
+
+def new_rule(chain: str, rule: Rule) -> Message:
+    """As the chain's last."""
+    body = _TABLE + text(2, chain) + raw(4, written(rule))
+    return Message(NEW_RULE, CREATE | APPEND, body, f"rule of {chain}")
+
+
+def new_elements(elements: Iterable[Element]) -> Iterator[Message]:
+    """An element that is there already is well."""
+    return _about_elements(NEW_ELEMENT, CREATE, elements)
+
+
+def delete_elements(elements: Iterable[Element]) -> Iterator[Message]:
+    """Each must be there."""
+    return _about_elements(DELETE_ELEMENT, 0, elements)
+
+
+HOOK = raw(1, big(_PREROUTING)) + raw(2, big(_PRIORITY))
+
+
+def _flags(which: Set) -> int:
+    many = _CONCATENATED if which.ranges else 0
+    return many | which.ranges * _RANGES | which.counts * _FILLED_BY_RULES
+
+
+def _description(which: Set) -> bytes:
+    size = raw(1, big(_MOST_DROPPED)) if which.counts else b""
+    lengths = [raw(LIST_ELEMENT, raw(1, big(t.length))) for t in which.types]
+    return size + (raw(2, b"".join(lengths)) if which.ranges else b"")
+
+
+def _about_elements(kind: int, flags: int, elements: Iterable[Element]) -> Iterator[Message]:
+    by_set: dict[str, list[bytes]] = {}
+    for element in elements:
+        by_set.setdefault(element.set, []).append(_element(element))
+    for name, packed in by_set.items():
+        head, rest = _TABLE + text(2, name), iter(packed)
+        while some := b"".join(islice(rest, _MOST_AT_ONCE)):
+            yield Message(kind, flags, head + raw(3, some), f"set {name}")
+
+
+def _element(element: Element) -> bytes:
+    said = raw(1, raw(DATA_VALUE, element.key))
+    if element.end:
+        said += raw(10, raw(DATA_VALUE, element.end))
+    if element.comment:
+        said += raw(6, _comment(element.comment))
+    if element.counter:
+        said += raw(7, element.counter)
+    return raw(LIST_ELEMENT, said)
+
+
+def _comment(comment: str) -> bytes:
+    """As nft writes it: type, length, text."""
+    said = comment.encode() + b"\0"
+    return bytes((0, len(said))) + said
+
+
+# -- asked --------------------------------------------------------------------------
+
+
+def get_table() -> Message:
+    """Of the family bridge, all: one that is not there would be an error."""
+    return Message(GET_TABLE, DUMP, b"")
+
+
+def get_chains() -> Message:
+    """Of all tables of the family."""
+    return Message(GET_CHAIN, DUMP, b"")
+
+
+def get_rules() -> Message:
+    """Ours, chain by chain, in their order."""
+    return Message(GET_RULE, DUMP, text(1, TABLE))
+
+
+def get_elements(which: Set) -> Message:
+    """All of one set."""
+    return Message(GET_ELEMENT, DUMP, _TABLE + text(2, which.name))
+
+
+def get_counters() -> Message:
+    """The named ones."""
+    return Message(GET_OBJECT, DUMP, _TABLE + raw(3, big(_COUNTER)))
+
+
+def get_generation() -> Message:
+    """Of this network namespace's nf_tables: it counts the batches."""
+    return Message(GET_GENERATION, 0, b"", family=0)

@@ -1,0 +1,248 @@
+"""All rules there are: the same for every port, whose own things are in the sets. Pure.
+
+Read from above: ``ports`` is where frames come from any bridge's port. What nobody has allowed is
+dropped, and counted by the reason. Of IPv6, RFC 4862 (an address is probed from ::), RFC 3590 (so
+are groups joined), RFC 4861 (neighbour discovery) and RFC 6980 (never in fragments).
+"""
+
+import functools
+import hashlib
+from collections.abc import Collection
+
+from vif_agent.host.nft.sets import (
+    ANY4,
+    ANY6,
+    DHCP_SERVERS,
+    GUARDED,
+    MACS,
+    NET4,
+    NET6,
+    ONE4,
+    ONE6,
+    PERMITTED,
+    ROUTERS,
+    SETS,
+)
+from vif_agent.host.nft.words import (
+    ARP_FORM,
+    ARP_OPERATION,
+    ARP_SENDER,
+    ARP_SENDER_MAC,
+    ARP_TARGET,
+    DEVICE,
+    ETHERTYPE,
+    FROM_PORT,
+    ICMP6_TYPE,
+    IP4_DESTINATION,
+    IP4_SOURCE,
+    IP6_FRAGMENT,
+    IP6_SOURCE,
+    ND_TARGET,
+    PROTOCOL,
+    SOURCE_MAC,
+    TO_PORT,
+    Accept,
+    Chain,
+    Condition,
+    Drop,
+    Field,
+    Goto,
+    In,
+    Is,
+    IsNot,
+    IsThere,
+    NotIn,
+    Rule,
+    Verdict,
+)
+from vif_agent.ownership import MARK
+
+TABLE = "vif_agent"
+#: of the sets and of what is read back of them: an agent that knows another one makes all anew
+VERSION = 1
+
+_UDP, _ICMP6 = Is(PROTOCOL, b"\x11"), Is(PROTOCOL, b"\x3a")
+_TAGS = (b"\x81\x00", b"\x88\xa8", b"\x91\x00")
+_IP, _ARP, _RARP, _IPV6 = b"\x08\x00", b"\x08\x06", b"\x80\x35", b"\x86\xdd"
+_ETHERNET_AND_IPV4 = b"\x00\x01\x08\x00\x06\x04"
+_REQUEST, _REVERSE_REQUEST = b"\x00\x01", b"\x00\x03"
+_NOBODY4, _EVERYBODY4, _NOBODY6 = bytes(4), b"\xff" * 4, bytes(16)
+_DHCP_CLIENT, _DHCP_SERVER, _DHCPV6_CLIENT = b"\x00\x44", b"\x00\x43", b"\x02\x22"
+_MLD_REPORTS = (b"\x83", b"\x84", b"\x8f")  # of both versions, and that one leaves
+_SOLICITATION, _ADVERTISEMENT, _ROUTER_ADVERTISEMENT = b"\x87", b"\x88", b"\x86"
+_OFFSET = b"\xff\xf8"
+
+#: ethertypes that the rules speak of themselves
+SPOKEN_OF = frozenset(int.from_bytes(n) for n in (_IP, _ARP, _RARP, _IPV6, *_TAGS))
+
+
+def _own4(mac: Field, address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
+    """If this MAC address may have this address."""
+    return (
+        (*when, In(ONE4, (DEVICE, mac, address)), then),
+        (*when, In(ANY4, (DEVICE, mac)), then),
+        (*when, In(NET4, (DEVICE, mac, address)), then),
+    )
+
+
+def _own6(address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
+    return (
+        (*when, In(ONE6, (DEVICE, SOURCE_MAC, address)), then),
+        (*when, In(ANY6, (DEVICE, SOURCE_MAC)), then),
+        (*when, In(NET6, (DEVICE, SOURCE_MAC, address)), then),
+    )
+
+
+CHAINS = (
+    Chain("ports", ((In(GUARDED, (DEVICE,)), Goto("guard")),), hooked=True),
+    Chain(
+        "guard",
+        (
+            (NotIn(MACS, (DEVICE, SOURCE_MAC)), Drop("mac")),
+            *((Is(ETHERTYPE, tag), Drop("tagged")) for tag in _TAGS),
+            (Is(ETHERTYPE, _ARP), Goto("guard_arp")),
+            (Is(ETHERTYPE, _IP), Goto("guard_ip4")),
+            (Is(ETHERTYPE, _IPV6), Goto("guard_ip6")),
+            (Is(ETHERTYPE, _RARP), Goto("guard_rarp")),
+            (In(PERMITTED, (ETHERTYPE,)), Accept()),
+            (Drop("ethertype"),),
+        ),
+    ),
+    Chain(
+        "guard_arp",
+        (
+            (Is(ARP_FORM, _ETHERNET_AND_IPV4), Goto("guard_arp_sender")),
+            (Drop("arp_form"),),
+        ),
+    ),
+    Chain(
+        "guard_arp_sender",
+        (
+            (NotIn(MACS, (DEVICE, ARP_SENDER_MAC)), Drop("arp_mac")),
+            *_own4(ARP_SENDER_MAC, ARP_SENDER, Accept()),
+            *_own4(  # RFC 5227: is an address of mine free?
+                ARP_SENDER_MAC,
+                ARP_TARGET,
+                Accept(),
+                Is(ARP_SENDER, _NOBODY4),
+                Is(ARP_OPERATION, _REQUEST),
+            ),
+            (Drop("arp_address"),),
+        ),
+    ),
+    Chain(
+        "guard_rarp",  # by which qemu tells where a guest that has moved is now
+        (
+            (
+                Is(ARP_FORM, _ETHERNET_AND_IPV4),
+                Is(ARP_OPERATION, _REVERSE_REQUEST),
+                In(MACS, (DEVICE, ARP_SENDER_MAC)),
+                Accept(),
+            ),
+            (Drop("rarp"),),
+        ),
+    ),
+    Chain(
+        "guard_ip4",
+        (
+            (IsThere(PROTOCOL), Goto("guard_ip4_source")),
+            (Drop("ip4_form"),),  # its header is wrong
+        ),
+    ),
+    Chain(
+        "guard_ip4_source",
+        (
+            # whatever port it comes from: clients do not ask
+            (_UDP, Is(TO_PORT, _DHCP_CLIENT), NotIn(DHCP_SERVERS, (DEVICE,)), Drop("dhcp_server")),
+            *_own4(SOURCE_MAC, IP4_SOURCE, Accept()),
+            (
+                Is(IP4_SOURCE, _NOBODY4),
+                Is(IP4_DESTINATION, _EVERYBODY4),
+                _UDP,
+                Is(FROM_PORT, _DHCP_CLIENT),
+                Is(TO_PORT, _DHCP_SERVER),
+                Accept(),
+            ),
+            (Drop("ip4_source"),),
+        ),
+    ),
+    Chain(
+        "guard_ip6",
+        (
+            # what it is the first fragment says, which is looked at
+            (IsNot(IP6_FRAGMENT, bytes(2), mask=_OFFSET), Goto("guard_ip6_source")),
+            (IsThere(PROTOCOL), Goto("guard_ip6_whole")),
+            (Drop("ip6_form"),),  # its headers are wrong, or do not end
+        ),
+    ),
+    Chain(
+        "guard_ip6_whole",
+        (
+            (
+                _UDP,
+                Is(TO_PORT, _DHCPV6_CLIENT),
+                NotIn(DHCP_SERVERS, (DEVICE,)),
+                Drop("dhcp6_server"),
+            ),
+            (
+                _ICMP6,
+                Is(ICMP6_TYPE, _ROUTER_ADVERTISEMENT),
+                NotIn(ROUTERS, (DEVICE,)),
+                Drop("router_advert"),
+            ),
+            (_ICMP6, Is(ICMP6_TYPE, _ADVERTISEMENT), Goto("guard_advertisement")),
+            (Is(IP6_SOURCE, _NOBODY6), Goto("guard_ip6_nobody")),
+            (Goto("guard_ip6_source"),),
+        ),
+    ),
+    Chain(
+        "guard_advertisement",
+        (*_own6(ND_TARGET, Goto("guard_ip6_source")), (Drop("neighbor_advert"),)),
+    ),
+    Chain(
+        "guard_ip6_nobody",
+        (
+            *((_ICMP6, Is(ICMP6_TYPE, report), Accept()) for report in _MLD_REPORTS),
+            *_own6(ND_TARGET, Accept(), _ICMP6, Is(ICMP6_TYPE, _SOLICITATION)),
+            (In(ANY6, (DEVICE, SOURCE_MAC)), Accept()),
+            (Drop("ip6_source"),),
+        ),
+    ),
+    Chain("guard_ip6_source", (*_own6(IP6_SOURCE, Accept()), (Drop("ip6_source"),))),
+)
+
+#: why frames are dropped: each has a counter of its own
+REASONS = tuple(
+    dict.fromkeys(
+        word.reason
+        for chain in CHAINS
+        for rule in chain.rules
+        for word in rule
+        if isinstance(word, Drop)
+    )
+)
+
+
+def expected_rules(permitted: Collection[int]) -> str:
+    """The table's comment: version and hash of what is fixed. ``permitted``: ethertypes that pass
+    besides those that the rules speak of."""
+    return _expected(tuple(sorted(set(permitted))))
+
+
+@functools.lru_cache(16)
+def _expected(permitted: tuple[int, ...]) -> str:
+    said = repr((SETS, CHAINS, permitted))
+    return f"{MARK} {VERSION} {hashlib.sha256(said.encode()).hexdigest()[:16]}"
+
+
+def permitted_ethertypes(numbers: object) -> tuple[int, ...]:
+    """Read strictly; ValueError for what no rule may let pass unseen."""
+    if not isinstance(numbers, list | tuple):
+        raise ValueError(f"permitted ethertypes: expected a list, got {numbers!r}")
+    for number in numbers:
+        if type(number) is not int or not 0x600 <= number <= 0xFFFF or number in SPOKEN_OF:
+            spoken = ", ".join(f"{n:#06x}" for n in sorted(SPOKEN_OF))
+            raise ValueError(
+                f"permitted ethertype: expected 0x0600 to 0xffff, none of {spoken}; got {number!r}"
+            )
+    return tuple(sorted(set(numbers)))

@@ -1,0 +1,139 @@
+"""What a rule can say. Pure.
+
+A rule is a tuple of words: conditions, which must all hold, and last what is done with the frame.
+One that looks at something which the frame does not have (it is too short, or a later fragment,
+which has no ports) does not hold. So what may pass is always what is listed.
+"""
+
+import dataclasses
+from typing import NamedTuple, TypeAlias
+
+
+class Type(NamedTuple):
+    """Of a value: by what number `nft` knows how to print it, and its length in bytes."""
+
+    number: int
+    length: int
+
+
+IFNAME, MAC, ETHERTYPE_NUMBER = Type(41, 16), Type(9, 6), Type(10, 2)
+IP4, IP6 = Type(7, 4), Type(8, 16)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """Something of a frame: ``offset`` bytes into the part ``base`` there are ``length`` bytes."""
+
+    base: str
+    offset: int
+    length: int
+
+
+# the device that the frame has come in by, and the innermost protocol, behind all headers of IPv6
+DEVICE = Field("device", 0, 16)
+PROTOCOL = Field("protocol", 0, 1)
+
+SOURCE_MAC = Field("ethernet", 6, 6)
+ETHERTYPE = Field("ethernet", 12, 2)  # of a frame with a VLAN tag: the tag's
+
+ARP_FORM = Field("network", 0, 6)
+ARP_OPERATION = Field("network", 6, 2)
+ARP_SENDER_MAC = Field("network", 8, 6)
+ARP_SENDER = Field("network", 14, 4)
+ARP_TARGET = Field("network", 24, 4)
+
+IP4_SOURCE = Field("network", 12, 4)
+IP4_DESTINATION = Field("network", 16, 4)
+
+IP6_SOURCE = Field("network", 8, 16)
+IP6_FRAGMENT = Field("fragment header", 2, 2)
+
+FROM_PORT = Field("transport", 0, 2)
+TO_PORT = Field("transport", 2, 2)
+ICMP6_TYPE = Field("transport", 0, 1)
+ND_TARGET = Field("transport", 8, 16)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Set:
+    """Values of ``types``, side by side. ``ranges``: of the last one, from and to. ``counts``: it
+    is filled by rules, and counts for each."""
+
+    name: str
+    types: tuple[Type, ...]
+    ranges: bool = False
+    counts: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Is:
+    """``mask``: these bits of it."""
+
+    field: Field
+    value: bytes
+    mask: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IsNot:
+    """As ``Is``; what is not there at all is no other value either."""
+
+    field: Field
+    value: bytes
+    mask: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IsThere:
+    """The frame has it."""
+
+    field: Field
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class In:
+    """The fields, side by side, are in the set."""
+
+    set: Set
+    fields: tuple[Field, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotIn:
+    """They are there, and not in the set."""
+
+    set: Set
+    fields: tuple[Field, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drop:
+    """It is counted for this reason, and for the port and the reason."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Goto:
+    """The rest is for this chain to say."""
+
+    chain: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Accept:
+    """As far as we are concerned: chains of others with a later priority still have a say."""
+
+
+Condition: TypeAlias = Is | IsNot | IsThere | In | NotIn
+Verdict: TypeAlias = Drop | Goto | Accept
+Rule: TypeAlias = tuple[Condition | Verdict, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chain:
+    """``hooked``: frames come here of themselves, when a bridge's port has received them."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    hooked: bool = False
