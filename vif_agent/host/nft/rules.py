@@ -34,6 +34,7 @@ from vif_agent.host.nft.words import (
     FROM_PORT,
     ICMP6_TYPE,
     IP4_DESTINATION,
+    IP4_FRAGMENT,
     IP4_SOURCE,
     IP6_FRAGMENT,
     IP6_SOURCE,
@@ -70,7 +71,7 @@ _NOBODY4, _EVERYBODY4, _NOBODY6 = bytes(4), b"\xff" * 4, bytes(16)
 _DHCP_CLIENT, _DHCP_SERVER, _DHCPV6_CLIENT = b"\x00\x44", b"\x00\x43", b"\x02\x22"
 _MLD_REPORTS = (b"\x83", b"\x84", b"\x8f")  # of both versions, and that one leaves
 _SOLICITATION, _ADVERTISEMENT, _ROUTER_ADVERTISEMENT = b"\x87", b"\x88", b"\x86"
-_OFFSET = b"\xff\xf8"
+_OFFSET4, _OFFSET6 = b"\x1f\xff", b"\xff\xf8"
 
 #: ethertypes that the rules speak of themselves
 SPOKEN_OF = frozenset(int.from_bytes(n) for n in (_IP, _ARP, _RARP, _IPV6, *_TAGS))
@@ -145,53 +146,62 @@ CHAINS = (
     Chain(
         "guard_ip4",
         (
+            (_UDP, IsThere(TO_PORT), Goto("guard_ip4_udp")),
+            (_UDP, IsNot(IP4_FRAGMENT, bytes(2), mask=_OFFSET4), Goto("guard_ip4_source")),
+            (_UDP, Drop("ip4_form")),
             (IsThere(PROTOCOL), Goto("guard_ip4_source")),
             (Drop("ip4_form"),),  # its header is wrong
         ),
     ),
     Chain(
-        "guard_ip4_source",
+        "guard_ip4_udp",
         (
             # whatever port it comes from: clients do not ask
-            (_UDP, Is(TO_PORT, _DHCP_CLIENT), NotIn(DHCP_SERVERS, (DEVICE,)), Drop("dhcp_server")),
-            *_own4(SOURCE_MAC, IP4_SOURCE, Accept()),
+            (Is(TO_PORT, _DHCP_CLIENT), NotIn(DHCP_SERVERS, (DEVICE,)), Drop("dhcp_server")),
             (
                 Is(IP4_SOURCE, _NOBODY4),
                 Is(IP4_DESTINATION, _EVERYBODY4),
-                _UDP,
                 Is(FROM_PORT, _DHCP_CLIENT),
                 Is(TO_PORT, _DHCP_SERVER),
                 Accept(),
             ),
-            (Drop("ip4_source"),),
+            (Goto("guard_ip4_source"),),
         ),
+    ),
+    Chain(
+        "guard_ip4_source",
+        (*_own4(SOURCE_MAC, IP4_SOURCE, Accept()), (Drop("ip4_source"),)),
     ),
     Chain(
         "guard_ip6",
         (
-            # what it is the first fragment says, which is looked at
-            (IsNot(IP6_FRAGMENT, bytes(2), mask=_OFFSET), Goto("guard_ip6_source")),
-            (IsThere(PROTOCOL), Goto("guard_ip6_whole")),
+            # what it is the first fragment says, and must say
+            (IsNot(IP6_FRAGMENT, bytes(2), mask=_OFFSET6), Goto("guard_ip6_source")),
+            (_UDP, IsThere(TO_PORT), Goto("guard_ip6_udp")),
+            (_ICMP6, IsThere(ICMP6_TYPE), Goto("guard_icmp6")),
+            (_UDP, Drop("ip6_form")),
+            (_ICMP6, Drop("ip6_form")),
+            (IsThere(PROTOCOL), Goto("guard_ip6_source")),
             (Drop("ip6_form"),),  # its headers are wrong, or do not end
         ),
     ),
     Chain(
-        "guard_ip6_whole",
+        "guard_ip6_udp",
+        (
+            (Is(TO_PORT, _DHCPV6_CLIENT), NotIn(DHCP_SERVERS, (DEVICE,)), Drop("dhcp6_server")),
+            (Goto("guard_ip6_source"),),
+        ),
+    ),
+    Chain(
+        "guard_icmp6",
         (
             (
-                _UDP,
-                Is(TO_PORT, _DHCPV6_CLIENT),
-                NotIn(DHCP_SERVERS, (DEVICE,)),
-                Drop("dhcp6_server"),
-            ),
-            (
-                _ICMP6,
                 Is(ICMP6_TYPE, _ROUTER_ADVERTISEMENT),
                 NotIn(ROUTERS, (DEVICE,)),
                 Drop("router_advert"),
             ),
-            (_ICMP6, Is(ICMP6_TYPE, _ADVERTISEMENT), Goto("guard_advertisement")),
-            (Is(IP6_SOURCE, _NOBODY6), Goto("guard_ip6_nobody")),
+            (Is(ICMP6_TYPE, _ADVERTISEMENT), Goto("guard_advertisement")),
+            (Is(IP6_SOURCE, _NOBODY6), Goto("guard_icmp6_nobody")),
             (Goto("guard_ip6_source"),),
         ),
     ),
@@ -200,10 +210,10 @@ CHAINS = (
         (*_own6(ND_TARGET, Goto("guard_ip6_source")), (Drop("neighbor_advert"),)),
     ),
     Chain(
-        "guard_ip6_nobody",
+        "guard_icmp6_nobody",
         (
-            *((_ICMP6, Is(ICMP6_TYPE, report), Accept()) for report in _MLD_REPORTS),
-            *_own6(ND_TARGET, Accept(), _ICMP6, Is(ICMP6_TYPE, _SOLICITATION)),
+            *((Is(ICMP6_TYPE, report), Accept()) for report in _MLD_REPORTS),
+            *_own6(ND_TARGET, Accept(), Is(ICMP6_TYPE, _SOLICITATION)),
             (In(ANY6, (DEVICE, SOURCE_MAC)), Accept()),
             (Drop("ip6_source"),),
         ),

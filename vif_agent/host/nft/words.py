@@ -42,6 +42,7 @@ ARP_SENDER_MAC = Field("network", 8, 6)
 ARP_SENDER = Field("network", 14, 4)
 ARP_TARGET = Field("network", 24, 4)
 
+IP4_FRAGMENT = Field("network", 6, 2)
 IP4_SOURCE = Field("network", 12, 4)
 IP4_DESTINATION = Field("network", 16, 4)
 

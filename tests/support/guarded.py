@@ -1,0 +1,125 @@
+"""A bridge with the four ports of ``guarded_frames``, guarded in this network namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.guarded_frames import BRIDGE, CASES, PERMITTED, PORTS, Case, fence
+from vif_agent.helper import guards
+from vif_agent.helper.orders import SetGuard
+from vif_agent.host.nft.netlink import Refused
+from vif_agent.testing.frames import End, TapEnd
+from vif_agent.testing.plugging import TUN
+
+DEVICES = {name: f"tap{at}0000000-00" for at, name in enumerate(PORTS)}
+OWNER = "{}0000000-0000-4000-8000-000000000000"
+BRIDGED = Path("/proc/sys/net/bridge")
+_GUARD_SECONDS = 20
+
+
+def ip(*words: str) -> None:
+    subprocess.run(("ip", *words), check=True, stderr=subprocess.PIPE)
+
+
+def orders() -> list[SetGuard]:
+    """Of those ports that have a guard."""
+    return [
+        SetGuard(
+            name=DEVICES[name],
+            owner=OWNER.format(at),
+            macs=tuple(sorted(port.macs)),
+            pairs=tuple(sorted(port.pairs)),
+            dhcp_server=port.dhcp_server,
+            router=port.router,
+        )
+        for at, (name, port) in enumerate(PORTS.items())
+        if port.macs
+    ]
+
+
+def write(
+    put: Sequence[SetGuard] = (),
+    remove: Iterable[str] = (),
+    permitted: Sequence[int] = (),
+    generation: int | None = None,
+) -> Refused:
+    """By a fresh look, if no generation is given."""
+    known = guards.read()["generation"] if generation is None else generation
+    return guards.write(permitted, known, put, list(remove))
+
+
+def plain_bridge(name: str, *options: str) -> None:
+    """As the agent makes them."""
+    ip("link", "add", name, "type", "bridge", "mcast_snooping", "0", "stp_state", "0", *options)
+    ip("link", "set", name, "addrgenmode", "none", "up")
+
+
+@contextlib.contextmanager
+def guests(bridge: str) -> Iterator[dict[str, TapEnd]]:
+    """Their taps, guarded before they are up. br_netfilter would drop what is wrong in IPv4."""
+    for switch in BRIDGED.glob("bridge-nf-call-*"):
+        switch.write_text("0")
+    assert write(orders(), permitted=[PERMITTED]) == (0, "")
+    with contextlib.ExitStack() as stack:
+        yield {port: stack.enter_context(tap(device, bridge)) for port, device in DEVICES.items()}
+
+
+@contextlib.contextmanager
+def tap(name: str, bridge: str) -> Iterator[TapEnd]:
+    """In the bridge, and up; the host says nothing by it."""
+    ip("tuntap", "add", name, "mode", "tap")
+    ip("link", "set", name, "addrgenmode", "none", "master", bridge)
+    with TapEnd(name, TUN) as end:
+        ip("link", "set", name, "up")
+        yield end
+
+
+class Sent(NamedTuple):
+    """``moved``: by how much each counter that has moved."""
+
+    arrived: bool
+    moved: Mapping[str, int]
+
+
+def wanted(case: Case) -> Sent:
+    """As the table says."""
+    counted = {case.counter: 1} if case.counter not in ("", BRIDGE) else {}
+    return Sent(not case.counter, counted)
+
+
+def send_all(ends: Mapping[str, End], far: End) -> dict[str, Sent]:
+    """All cases, one by one, by their names."""
+    return {f"{case.port}: {case.name}": _send(ends[case.port], far, case) for case in CASES}
+
+
+def wrong(sent: Mapping[str, Sent]) -> dict[str, tuple[Sent, Sent]]:
+    """What came of it, and what the table says, where that is not the same."""
+    says = {f"{case.port}: {case.name}": wanted(case) for case in CASES}
+    assert sent.keys() == says.keys()
+    return {name: (sent[name], says[name]) for name in says if sent[name] != says[name]}
+
+
+def _send(end: End, far: End, case: Case) -> Sent:
+    before, mark = guards.dropped(), os.urandom(16)
+    end.send(case.frame)
+    arrived = _arrives_before(end, far, case.frame, fence(case.port, mark), mark)
+    after = guards.dropped()
+    return Sent(arrived, {r: n - before[r] for r, n in after.items() if n != before[r]})
+
+
+def _arrives_before(end: End, far: End, sent: bytes, last: bytes, mark: bytes) -> bool:
+    """Frames do not overtake each other: once the last is there, nothing else is to come."""
+    end.send(last)
+    arrived, deadline = False, time.monotonic() + _GUARD_SECONDS
+    while time.monotonic() < deadline:
+        data = far.receive(b"", 1)
+        if data and mark in data:
+            return arrived
+        arrived = arrived or data == sent
+    raise AssertionError("the frame that must pass has not arrived")
