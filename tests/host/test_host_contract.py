@@ -55,6 +55,7 @@ BRIDGE = Bridge(
     ageing=0,
     stp=False,
     mcast_snooping=False,
+    learns_link_local=False,
     arp_ignore=1,
     arp_announce=2,
 )

@@ -107,6 +107,7 @@ def _bridge(common: dict[str, Any], data: dict[str, Any]) -> Bridge:
         ageing=data["ageing_time"] // 100,
         stp=bool(data["stp_state"]),
         mcast_snooping=bool(data["mcast_snooping"]),
+        learns_link_local=not data["no_linklocal_learn"],
         arp_ignore=sysctl("ipv4", common["name"], "arp_ignore"),
         arp_announce=sysctl("ipv4", common["name"], "arp_announce"),
     )
@@ -119,6 +120,7 @@ def a_bridge() -> None:
 def a_set_bridge() -> None:
     ip("link", "add", "x", "type", "bridge", "forward_delay", "700", "ageing_time", "4200")
     ip("link", "set", "x", "type", "bridge", "stp_state", "1", "mcast_snooping", "0")
+    ip("link", "set", "x", "type", "bridge", "no_linklocal_learn", "1")
     ip("link", "set", "x", "up", "promisc", "on")
     for family, name, value in (
         ("ipv6", "disable_ipv6", 1),

@@ -62,6 +62,7 @@ BRIDGE_DRIFT: dict[str, Callable[[str], object]] = {
     "ageing": set_bridge("ageing_time", "5000"),
     "stp": set_bridge("stp_state", "1"),
     "mcast_snooping": set_bridge("mcast_snooping", "1"),
+    "learns_link_local": set_bridge("no_linklocal_learn", "0"),
     "arp_ignore": lambda name: set_sysctl("ipv4", name, "arp_ignore", 0),
     "arp_announce": lambda name: set_sysctl("ipv4", name, "arp_announce", 0),
 }

@@ -26,7 +26,7 @@ from vif_agent.resources import (
 _BARE: dict[str, Any] = {
     "mtu": 1500, "up": False, "promisc": False, "disable_ipv6": False, "multi_queue": False,
     "forward_delay": 15, "ageing": 300, "stp": False, "mcast_snooping": True, "arp_ignore": 0,
-    "arp_announce": 0,
+    "arp_announce": 0, "learns_link_local": True,
 }  # fmt: skip
 
 

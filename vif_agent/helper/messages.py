@@ -1,6 +1,7 @@
 """Orders become netlink messages. No I/O."""
 
 import random
+import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -33,6 +34,8 @@ _BRIDGE_DATA = {
     "stp": (iflink.BR_STP_STATE, 4, 1),
     "mcast_snooping": (iflink.BR_MCAST_SNOOPING, 1, 1),
 }
+_NONE = iflink.NO_LINK_LOCAL_LEARNING
+_LEARNING = {True: struct.pack("=II", 0, _NONE), False: struct.pack("=II", _NONE, _NONE)}
 
 
 def chosen_indexes(orders: Sequence[LinkOrder]) -> dict[str, int]:
@@ -170,7 +173,9 @@ def _mtu(order: LinkOrder) -> bytes:
 
 
 def _bridge_data(order: LinkOrder) -> bytes:
-    return b"".join(
+    learns: bool | None = getattr(order, "learns_link_local", None)
+    switch = b"" if learns is None else raw(iflink.BR_MULTI_BOOLOPT, _LEARNING[learns])
+    return switch + b"".join(
         number(attribute, int(value) * unit, size)
         for field, (attribute, size, unit) in _BRIDGE_DATA.items()
         if (value := getattr(order, field)) is not None

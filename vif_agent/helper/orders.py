@@ -51,6 +51,7 @@ class CreateBridge(CreateLink):
     ageing: int | None = None
     stp: bool | None = None
     mcast_snooping: bool | None = None
+    learns_link_local: bool | None = None
     arp_ignore: int | None = None
     arp_announce: int | None = None
 
@@ -107,6 +108,7 @@ class ChangeLink(OwnLink):
     ageing: int | None = None
     stp: bool | None = None
     mcast_snooping: bool | None = None
+    learns_link_local: bool | None = None
     arp_ignore: int | None = None
     arp_announce: int | None = None
     peers: tuple[str, ...] | None = None

@@ -29,7 +29,8 @@ class Link(Resource):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bridge(Link):
-    """A linux bridge. ``forward_delay`` and ``ageing`` in seconds."""
+    """A linux bridge. ``forward_delay`` and ``ageing`` in seconds. ``learns_link_local``: MACs also
+    from frames to 01:80:c2:00:00:0x, which it keeps to itself and which no nftables see."""
 
     kind: ClassVar[str] = "bridge"
 
@@ -37,6 +38,7 @@ class Bridge(Link):
     ageing: int | None = None
     stp: bool | None = None
     mcast_snooping: bool | None = None
+    learns_link_local: bool | None = None
     arp_ignore: int | None = None
     arp_announce: int | None = None
 

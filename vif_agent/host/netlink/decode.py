@@ -98,6 +98,8 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
             "ageing": _number(data.get(iflink.BR_AGEING_TIME)) // iflink.USER_HZ,
             "stp": _number(data.get(iflink.BR_STP_STATE)),
             "mcast_snooping": _number(data.get(iflink.BR_MCAST_SNOOPING)),
+            "no_link_local": _number(data.get(iflink.BR_MULTI_BOOLOPT))
+            & iflink.NO_LINK_LOCAL_LEARNING,
         }
     if kind == "tun":
         return {

@@ -93,6 +93,7 @@ def _bridge(state: LinkState, table: LinkTable) -> Link:
         ageing=data["ageing"],
         stp=bool(data["stp"]),
         mcast_snooping=bool(data["mcast_snooping"]),
+        learns_link_local=not data["no_link_local"],
         arp_ignore=state.sysctls["arp_ignore"],
         arp_announce=state.sysctls["arp_announce"],
     )
