@@ -48,9 +48,9 @@ cfg.CONF([], project="vif-agent")
 given = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[1]).items()}
 process.start(Allowed(**given))
 for line in sys.stdin:
-    call, orders = json.loads(line)
+    call, *data = json.loads(line)
     try:
-        told = getattr(calls, call)(orders)
+        told = getattr(calls, call)(*data)
     except BaseException as error:
         told = f"{type(error).__name__}: {error}"
     print(repr(told), flush=True)
@@ -68,11 +68,11 @@ class Speaker:
     def __call__(self, call: str, *orders: Order) -> Any:
         return self.raw(call, [to_plain(order) for order in orders])
 
-    def raw(self, call: str, data: object) -> Any:
+    def raw(self, call: str, *data: object) -> Any:
         """The helper's answer: what it raised as text."""
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps([call, data]) + "\n")
+        self._process.stdin.write(json.dumps([call, *data]) + "\n")
         self._process.stdin.flush()
         return ast.literal_eval(self._process.stdout.readline())
 

@@ -6,6 +6,7 @@ Each takes orders as plain data (``codec.to_plain``), and answers with what fail
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vif_agent.errors import brief
 from vif_agent.helper import create as creating
 from vif_agent.helper import delete as deleting
 from vif_agent.helper import functions, guards
@@ -73,8 +74,10 @@ def write_guards(
     """All of it in one batch: done (0), or nothing is, and why. ``rules``: permitted ethertypes.
     ``generation``: the last that is known not to have changed what was read; the next one is ours.
     ERESTART: it has passed. ``remove``: devices, also such as have nothing."""
-    permitted = permitted_ethertypes(rules)
-    refused = guards.write(permitted, generation, from_plain(put, SetGuard), remove)
+    permitted, orders = permitted_ethertypes(rules), from_plain(put, SetGuard)
+    if type(generation) is not int or not 0 <= generation < 1 << 32:
+        raise ValueError(f"generation: expected a number of 32 bits, got {brief(generation)}")
+    refused = guards.write(permitted, generation, orders, frozenset(map(str, remove)))
     return refused.errno, refused.text
 
 

@@ -41,12 +41,13 @@ class Guards:
     @functools.cached_property
     def _flags(self) -> int:
         """Of the table. Not asked before it matters: it may load the kernel's modules."""
-        can_hold = self._lasting and not self._netlink.try_out(table.trial(HELD)).errno
+        can = (0, errno.EPERM)  # that: as soon as its holder has gone
+        can_hold = self._lasting and reading.try_out(self._netlink, HELD).errno in can
         return HELD if can_hold else 0
 
     def lacks(self) -> str:
         """Why the kernel could not have the table; "" if it could."""
-        return self._netlink.try_out(table.trial(self._flags)).text
+        return reading.try_out(self._netlink, self._flags).text
 
     def read(self) -> State:
         """As it is; a table whose holder has died is ours from then on."""

@@ -19,6 +19,7 @@ from vif_agent.host.nft.expressions import (
     written,
 )
 from vif_agent.host.nft.rules import TABLE
+from vif_agent.host.nft.wording import in_words
 from vif_agent.host.nft.words import IFNAME, Chain, Rule, Set
 
 BRIDGE = 7
@@ -101,7 +102,8 @@ def new_counter(reason: str, packets: int, octets: int) -> Message:
 
 def new_set(which: Set, number: int) -> Message:
     """``number``: its own in this batch."""
-    length = sum(len(padded(bytes(t.length))) for t in which.types)
+    alone = len(which.types) == 1
+    length = sum(t.length if alone else len(padded(bytes(t.length))) for t in which.types)
     kinds = 0
     for one in which.types:
         kinds = kinds << 6 | one.number
@@ -121,8 +123,8 @@ def new_chain(chain: Chain) -> Message:
 
 
 def new_rule(chain: str, rule: Rule) -> Message:
-    """As the chain's last."""
-    body = _TABLE + text(2, chain) + raw(4, written(rule))
+    """As the chain's last; nft shows offsets where it cannot know the protocol, hence the words."""
+    body = _TABLE + text(2, chain) + raw(4, written(rule)) + raw(7, _comment(in_words(rule)))
     return Message(NEW_RULE, CREATE | APPEND, body, f"rule of {chain}")
 
 
@@ -154,7 +156,7 @@ def _about_elements(kind: int, flags: int, elements: Iterable[Element]) -> Itera
     by_set: dict[str, list[bytes]] = {}
     for element in elements:
         by_set.setdefault(element.set, []).append(_element(element))
-    for name, packed in by_set.items():
+    for name, packed in sorted(by_set.items()):
         head, rest = _TABLE + text(2, name), iter(packed)
         while some := b"".join(islice(rest, _MOST_AT_ONCE)):
             yield Message(kind, flags, head + raw(3, some), f"set {name}")

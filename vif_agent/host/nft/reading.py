@@ -8,11 +8,11 @@ from vif_agent.host.nft import messages, shown
 from vif_agent.host.nft.elements import Element, device_of
 from vif_agent.host.nft.expressions import Expression, compiled
 from vif_agent.host.nft.messages import DORMANT
-from vif_agent.host.nft.netlink import NftSocket
+from vif_agent.host.nft.netlink import NftSocket, Refused
 from vif_agent.host.nft.rules import CHAINS, expected_rules
 from vif_agent.host.nft.sets import DROPPED, PERMITTED, PORTS
 from vif_agent.host.nft.shown import ChainFound, Table
-from vif_agent.host.nft.table import Counted, State
+from vif_agent.host.nft.table import Counted, State, trial
 from vif_agent.host.nft.words import Set
 
 _WANTED_CHAINS = {ChainFound(chain.name, chain.hooked) for chain in CHAINS}
@@ -64,6 +64,11 @@ def _state(netlink: NftSocket, generation: int, table: Table) -> State:
         rules=table.comment if is_right else f"changed: {table.comment}",
         ports={device: frozenset(has) for device, has in ports.items()},
     )
+
+
+def try_out(netlink: NftSocket, flags: int) -> Refused:
+    """Could the table be made, with these flags? EPERM: but for somebody who holds it."""
+    return netlink.try_out(trial(_table(netlink) is not None, flags))
 
 
 def _table(netlink: NftSocket) -> Table | None:

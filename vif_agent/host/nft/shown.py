@@ -93,7 +93,7 @@ def is_ours(body: bytes) -> bool:
 
 def permitted_shown(elements: Collection[Element]) -> list[int]:
     """Ethertypes."""
-    return sorted(int.from_bytes(e.key[:2]) for e in elements)
+    return sorted(int.from_bytes(e.key) for e in elements)
 
 
 def _comment_shown(data: bytes) -> str:

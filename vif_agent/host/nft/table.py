@@ -132,13 +132,14 @@ def _forgotten(state: State, counted: Counted, remove: Collection[str]) -> list[
 
 def permitted_elements(permitted: Sequence[int]) -> list[Element]:
     """Ethertypes, of the operator."""
-    return [Element(PERMITTED.name, number.to_bytes(2) + bytes(2)) for number in permitted]
+    return [Element(PERMITTED.name, number.to_bytes(2)) for number in permitted]
 
 
-def trial(flags: int) -> list[Message]:
+def trial(exists: bool, flags: int) -> list[Message]:
     """All that there could be, to see whether the kernel has what it takes."""
-    example = Element(PERMITTED.name, b"\x88\xb5\0\0")
-    return [*_anew(State(), (), {}, Counted(), flags), *messages.new_elements([example])]
+    example = Element(PERMITTED.name, b"\x88\xb5")
+    before = State(rules="there" if exists else "")
+    return [*_anew(before, (), {}, Counted(), flags), *messages.new_elements([example])]
 
 
 #: changed by its holder alone, and lasting when that has gone: Linux 6.9

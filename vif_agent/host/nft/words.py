@@ -22,37 +22,38 @@ IP4, IP6 = Type(7, 4), Type(8, 16)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
-    """Something of a frame: ``offset`` bytes into the part ``base`` there are ``length`` bytes."""
+    """Something of a frame, ``called`` so: ``offset`` bytes into the part ``base`` there are
+    ``length`` bytes."""
 
+    called: str
     base: str
     offset: int
     length: int
 
 
-# the device that the frame has come in by, and the innermost protocol, behind all headers of IPv6
-DEVICE = Field("device", 0, 16)
-PROTOCOL = Field("protocol", 0, 1)
+DEVICE = Field("device", "device", 0, 16)  # that the frame has come in by
+PROTOCOL = Field("protocol", "protocol", 0, 1)  # the innermost, behind all headers of IPv6
 
-SOURCE_MAC = Field("ethernet", 6, 6)
-ETHERTYPE = Field("ethernet", 12, 2)  # of a frame with a VLAN tag: the tag's
+SOURCE_MAC = Field("source MAC", "ethernet", 6, 6)
+ETHERTYPE = Field("ethertype", "ethernet", 12, 2)  # of a frame with a VLAN tag: the tag's
 
-ARP_FORM = Field("network", 0, 6)
-ARP_OPERATION = Field("network", 6, 2)
-ARP_SENDER_MAC = Field("network", 8, 6)
-ARP_SENDER = Field("network", 14, 4)
-ARP_TARGET = Field("network", 24, 4)
+ARP_FORM = Field("ARP form", "network", 0, 6)
+ARP_OPERATION = Field("operation", "network", 6, 2)
+ARP_SENDER_MAC = Field("sender MAC", "network", 8, 6)
+ARP_SENDER = Field("sender", "network", 14, 4)
+ARP_TARGET = Field("target", "network", 24, 4)
 
-IP4_FRAGMENT = Field("network", 6, 2)
-IP4_SOURCE = Field("network", 12, 4)
-IP4_DESTINATION = Field("network", 16, 4)
+IP4_FRAGMENT = Field("fragment", "network", 6, 2)
+IP4_SOURCE = Field("source", "network", 12, 4)
+IP4_DESTINATION = Field("destination", "network", 16, 4)
 
-IP6_SOURCE = Field("network", 8, 16)
-IP6_FRAGMENT = Field("fragment header", 2, 2)
+IP6_SOURCE = Field("source", "network", 8, 16)
+IP6_FRAGMENT = Field("fragment", "fragment header", 2, 2)
 
-FROM_PORT = Field("transport", 0, 2)
-TO_PORT = Field("transport", 2, 2)
-ICMP6_TYPE = Field("transport", 0, 1)
-ND_TARGET = Field("transport", 8, 16)
+FROM_PORT = Field("from port", "transport", 0, 2)
+TO_PORT = Field("to port", "transport", 2, 2)
+ICMP6_TYPE = Field("ICMPv6 type", "transport", 0, 1)
+ND_TARGET = Field("target", "transport", 8, 16)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
