@@ -62,7 +62,7 @@ TABLE = "vif_agent"
 #: of the sets and of what is read back of them: an agent that knows another one makes all anew
 VERSION = 1
 
-_UDP, _ICMP6 = Is(PROTOCOL, b"\x11"), Is(PROTOCOL, b"\x3a")
+_UDP, _ICMP6 = b"\x11", b"\x3a"
 _TAGS = (b"\x81\x00", b"\x88\xa8", b"\x91\x00")
 _IP, _ARP, _RARP, _IPV6 = b"\x08\x00", b"\x08\x06", b"\x80\x35", b"\x86\xdd"
 _ETHERNET_AND_IPV4 = b"\x00\x01\x08\x00\x06\x04"
@@ -100,11 +100,11 @@ CHAINS = (
         "guard",
         (
             (NotIn(MACS, (DEVICE, SOURCE_MAC)), Drop("mac")),
-            *((Is(ETHERTYPE, tag), Drop("tagged")) for tag in _TAGS),
-            (Is(ETHERTYPE, _ARP), Goto("guard_arp")),
             (Is(ETHERTYPE, _IP), Goto("guard_ip4")),
             (Is(ETHERTYPE, _IPV6), Goto("guard_ip6")),
+            (Is(ETHERTYPE, _ARP), Goto("guard_arp")),
             (Is(ETHERTYPE, _RARP), Goto("guard_rarp")),
+            *((Is(ETHERTYPE, tag), Drop("tagged")) for tag in _TAGS),
             (In(PERMITTED, (ETHERTYPE,)), Accept()),
             (Drop("ethertype"),),
         ),
@@ -146,11 +146,10 @@ CHAINS = (
     Chain(
         "guard_ip4",
         (
-            (_UDP, IsThere(TO_PORT), Goto("guard_ip4_udp")),
-            (_UDP, IsNot(IP4_FRAGMENT, bytes(2), mask=_OFFSET4), Goto("guard_ip4_source")),
-            (_UDP, Drop("ip4_form")),
-            (IsThere(PROTOCOL), Goto("guard_ip4_source")),
-            (Drop("ip4_form"),),  # its header is wrong
+            (IsNot(PROTOCOL, _UDP), Goto("guard_ip4_source")),
+            (IsThere(TO_PORT), Goto("guard_ip4_udp")),
+            (Is(PROTOCOL, _UDP), IsNot(IP4_FRAGMENT, bytes(2), _OFFSET4), Goto("guard_ip4_source")),
+            (Drop("ip4_form"),),  # its header is wrong, or it does not say its ports
         ),
     ),
     Chain(
@@ -175,14 +174,12 @@ CHAINS = (
     Chain(
         "guard_ip6",
         (
+            (IsNot(PROTOCOL, _UDP), IsNot(PROTOCOL, _ICMP6), Goto("guard_ip6_source")),
+            (Is(PROTOCOL, _UDP), IsThere(TO_PORT), Goto("guard_ip6_udp")),
+            (Is(PROTOCOL, _ICMP6), IsThere(ICMP6_TYPE), Goto("guard_icmp6")),
             # what it is the first fragment says, and must say
-            (IsNot(IP6_FRAGMENT, bytes(2), mask=_OFFSET6), Goto("guard_ip6_source")),
-            (_UDP, IsThere(TO_PORT), Goto("guard_ip6_udp")),
-            (_ICMP6, IsThere(ICMP6_TYPE), Goto("guard_icmp6")),
-            (_UDP, Drop("ip6_form")),
-            (_ICMP6, Drop("ip6_form")),
-            (IsThere(PROTOCOL), Goto("guard_ip6_source")),
-            (Drop("ip6_form"),),  # its headers are wrong, or do not end
+            (IsNot(IP6_FRAGMENT, bytes(2), _OFFSET6), Goto("guard_ip6_source")),
+            (Drop("ip6_form"),),  # its headers are wrong, or end before they say what it is
         ),
     ),
     Chain(
