@@ -77,6 +77,11 @@ _OFFSET4, _OFFSET6 = b"\x1f\xff", b"\xff\xf8"
 SPOKEN_OF = frozenset(int.from_bytes(n) for n in (_IP, _ARP, _RARP, _IPV6, *_TAGS))
 
 
+# A rule with an address says once more what it is about: else nft would show the address as mere
+# bits, and could not read what it has shown.
+_IS_ARP, _IS_IP4, _IS_IP6 = (Is(ETHERTYPE, number) for number in (_ARP, _IP, _IPV6))
+
+
 def _own4(mac: Field, address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
     """If this MAC address may have this address."""
     return (
@@ -88,10 +93,14 @@ def _own4(mac: Field, address: Field, then: Verdict, *when: Condition) -> tuple[
 
 def _own6(address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
     return (
-        (*when, In(ONE6, (DEVICE, SOURCE_MAC, address)), then),
+        (_IS_IP6, *when, In(ONE6, (DEVICE, SOURCE_MAC, address)), then),
         (*when, In(ANY6, (DEVICE, SOURCE_MAC)), then),
-        (*when, In(NET6, (DEVICE, SOURCE_MAC, address)), then),
+        (_IS_IP6, *when, In(NET6, (DEVICE, SOURCE_MAC, address)), then),
     )
+
+
+def _icmp6(*kinds: bytes) -> tuple[Condition, ...]:
+    return (_IS_IP6, Is(PROTOCOL, _ICMP6), *(Is(ICMP6_TYPE, kind) for kind in kinds))
 
 
 CHAINS = (
@@ -119,12 +128,13 @@ CHAINS = (
     Chain(
         "guard_arp_sender",
         (
-            (NotIn(MACS, (DEVICE, ARP_SENDER_MAC)), Drop("arp_mac")),
-            *_own4(ARP_SENDER_MAC, ARP_SENDER, Accept()),
+            (_IS_ARP, NotIn(MACS, (DEVICE, ARP_SENDER_MAC)), Drop("arp_mac")),
+            *_own4(ARP_SENDER_MAC, ARP_SENDER, Accept(), _IS_ARP),
             *_own4(  # RFC 5227: is an address of mine free?
                 ARP_SENDER_MAC,
                 ARP_TARGET,
                 Accept(),
+                _IS_ARP,
                 Is(ARP_SENDER, _NOBODY4),
                 Is(ARP_OPERATION, _REQUEST),
             ),
@@ -158,6 +168,7 @@ CHAINS = (
             # whatever port it comes from: clients do not ask
             (Is(TO_PORT, _DHCP_CLIENT), NotIn(DHCP_SERVERS, (DEVICE,)), Drop("dhcp_server")),
             (
+                _IS_IP4,
                 Is(IP4_SOURCE, _NOBODY4),
                 Is(IP4_DESTINATION, _EVERYBODY4),
                 Is(FROM_PORT, _DHCP_CLIENT),
@@ -169,7 +180,7 @@ CHAINS = (
     ),
     Chain(
         "guard_ip4_source",
-        (*_own4(SOURCE_MAC, IP4_SOURCE, Accept()), (Drop("ip4_source"),)),
+        (*_own4(SOURCE_MAC, IP4_SOURCE, Accept(), _IS_IP4), (Drop("ip4_source"),)),
     ),
     Chain(
         "guard_ip6",
@@ -193,24 +204,27 @@ CHAINS = (
         "guard_icmp6",
         (
             (
-                Is(ICMP6_TYPE, _ROUTER_ADVERTISEMENT),
+                *_icmp6(_ROUTER_ADVERTISEMENT),
                 NotIn(ROUTERS, (DEVICE,)),
                 Drop("router_advert"),
             ),
-            (Is(ICMP6_TYPE, _ADVERTISEMENT), Goto("guard_advertisement")),
-            (Is(IP6_SOURCE, _NOBODY6), Goto("guard_icmp6_nobody")),
+            (*_icmp6(_ADVERTISEMENT), Goto("guard_advertisement")),
+            (_IS_IP6, Is(IP6_SOURCE, _NOBODY6), Goto("guard_icmp6_nobody")),
             (Goto("guard_ip6_source"),),
         ),
     ),
     Chain(
         "guard_advertisement",
-        (*_own6(ND_TARGET, Goto("guard_ip6_source")), (Drop("neighbor_advert"),)),
+        (
+            *_own6(ND_TARGET, Goto("guard_ip6_source"), *_icmp6(_ADVERTISEMENT)[1:]),
+            (Drop("neighbor_advert"),),
+        ),
     ),
     Chain(
         "guard_icmp6_nobody",
         (
-            *((Is(ICMP6_TYPE, report), Accept()) for report in _MLD_REPORTS),
-            *_own6(ND_TARGET, Accept(), Is(ICMP6_TYPE, _SOLICITATION)),
+            *((*_icmp6(report), Accept()) for report in _MLD_REPORTS),
+            *_own6(ND_TARGET, Accept(), *_icmp6(_SOLICITATION)[1:]),
             (In(ANY6, (DEVICE, SOURCE_MAC)), Accept()),
             (Drop("ip6_source"),),
         ),
