@@ -4,6 +4,7 @@ The field names are those of nova's ``nova.network.model.VIF``.
 """
 
 import dataclasses
+import ipaddress
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TypedDict, cast
@@ -21,6 +22,7 @@ MTU = (68, 65521)  # IPv4's least (RFC 791) to what a tap takes (65535 and no Et
 _SOCKET = 107  # bytes: sun_path of unix(7), without its final NUL
 _SEGMENT = (0, (1 << 32) - 1)  # of all of Neutron's types GRE has the longest
 _VLAN = (0, 4094)  # 0 is "untagged" in nova's details.vlan
+_PAIRS = "allowed_address_pairs"
 _RATE = (0, (1 << 32) - 1)  # of a VF in Mbit/s (struct ifla_vf_rate)
 
 
@@ -33,7 +35,8 @@ class Vif:
     ``vhostuser_mode`` is qemu's part: the server makes the socket, the client connects to it. What
     stands from ``port_security`` on (None: not given) is the port's own in Neutron, and is read
     from the VIF's ``meta`` by Neutron's names; nova does not say it. The rates are in Mbit/s.
-    ``ips``: its fixed addresses, in the order of the subnets.
+    ``ips``: its fixed addresses, in the order of the subnets. ``address_pairs``: what a guest may
+    use besides, (MAC, network) as ("fa:16:3e:00:00:01", "10.0.0.9/32").
     """
 
     port_id: str
@@ -65,6 +68,7 @@ class Vif:
     pci_slot: str | None = None
     trusted: bool = False
     port_security: bool | None = None
+    address_pairs: tuple[tuple[str, str], ...] | None = None
     admin_up: bool | None = None
     follows_uplink: bool | None = None
     min_tx_rate: int | None = None
@@ -77,6 +81,11 @@ class Vif:
     def short_id(self) -> str:
         """What nova puts behind a three-letter prefix in device names (14 characters in all)."""
         return self.port_id[:11]
+
+    @property
+    def tap_name(self) -> str:
+        """What its tap is called: the sender's name for it, else the one that nova would give."""
+        return self.devname or "tap" + self.short_id
 
 
 def parse(instance: object, vif: object) -> Vif:
@@ -112,6 +121,7 @@ def parse(instance: object, vif: object) -> Vif:
         vhostuser_mode=details.one_of("vhostuser_mode", ("client", "server")) or "server",
         vhostuser_socket=_socket(details),
         ips=tuple(_ips(network)),
+        address_pairs=_pairs(node),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
         **_of_a_card(profile, node.child("meta")),
@@ -185,3 +195,26 @@ def _ips(network: Fields) -> Iterator[str]:
     for subnet in network.children("subnets"):
         for ip in subnet.children("ips"):
             yield ip.need(ip.address("address"), "address", "an IP address")
+
+
+def _pairs(node: Fields) -> tuple[tuple[str, str], ...] | None:
+    """Neutron's ``allowed_address_pairs``; one without a MAC is of the port's own."""
+    port = node.child("meta")
+    if port.value.get(_PAIRS) is None:
+        return None
+    own = node.need(node.mac("address"), "address", "a MAC address")
+    return tuple(
+        (pair.mac("mac_address") or own, _network(pair, "ip_address"))
+        for pair in port.children(_PAIRS)
+    )
+
+
+def _network(node: Fields, key: str) -> str:
+    """An address is a network of one. Python would take one that holds for a device alone."""
+    text = node.text(key) or ""
+    try:
+        if "%" not in text:
+            return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        pass
+    raise node.wrong(key, "an IP address or network")

@@ -264,6 +264,20 @@ def test_neutron_network_says_its_segment(payload: Payload, name: str) -> None:
     assert from_neutron_port(port, network)["network"]["meta"] == meta
 
 
+@pytest.mark.parametrize("name", ["bridge", "ovs", "hw_veb_direct"])
+def test_neutron_port_says_which_addresses_it_may_use(payload: Payload, name: str) -> None:
+    port = neutron_port(payload(name))
+    pairs = [{"ip_address": "192.0.2.5", "mac_address": "00:00:5e:00:01:0a"}]
+    back = from_neutron_port(
+        {**port, "port_security_enabled": False, "allowed_address_pairs": pairs}
+    )
+    vif = parse(INSTANCE, back)
+    assert (vif.port_security, vif.address_pairs) == (
+        False, (("00:00:5e:00:01:0a", "192.0.2.5/32"),),
+    )  # fmt: skip
+    assert parse(INSTANCE, from_neutron_port(port)).address_pairs is None
+
+
 def test_neutron_port_without_its_network(payload: Payload) -> None:
     back = from_neutron_port({**neutron_port(payload("ovs")), "mtu": 1400})
     assert back["network"]["meta"]["mtu"] == 1400

@@ -174,6 +174,7 @@ BAD: dict[str, list[Any]] = {
     "vif.profile.trusted": FLAGS,
     "vif.meta": DICTS,
     "vif.meta.port_security_enabled": FLAGS,
+    "vif.meta.allowed_address_pairs": [7, True, "text", {}],
     "vif.meta.admin_state_up": FLAGS,
     "vif.meta.propagate_uplink_status": FLAGS,
     "vif.meta.min_tx_rate": NUMBERS,
@@ -210,6 +211,47 @@ def test_parse_of_a_bad_field_names_it(payload: Payload, path: str, value: Any) 
         parse(args["instance"], args["vif"])
     assert str(refused.value).startswith(f"{path}: expected ")
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        (7, ": expected a dict, got 7"),
+        ({}, ".ip_address: expected an IP address or network, got None"),
+        ({"ip_address": "10.0.0.300"}, ".ip_address: expected an IP address or network, got "),
+        ({"ip_address": "10.0.0.9/33"}, ".ip_address: expected an IP address or network, got "),
+        ({"ip_address": "fe80::1%eth0"}, ".ip_address: expected an IP address or network, got "),
+        ({"ip_address": 167772169}, ".ip_address: expected printable text of at most 255 "),
+        ({"ip_address": "10.0.0.9", "mac_address": "x"}, ".mac_address: expected a MAC address, "),
+        (
+            {"ip_address": "10.0.0.9", "mac_address": "01:00:5e:00:00:01"},
+            ".mac_address: expected a unicast MAC address, got '01:00:5e:00:00:01'",
+        ),
+    ],
+)
+def test_parse_of_a_bad_address_pair_names_it(payload: Payload, pair: Any, says: str) -> None:
+    vif = payload("bridge")
+    good = {"ip_address": "10.0.0.8"}
+    with pytest.raises(InvalidRequest) as refused:
+        parse(INSTANCE, {**vif, "meta": {"allowed_address_pairs": [good, pair]}})
+    assert str(refused.value).startswith(f"vif.meta.allowed_address_pairs[1]{says}")
+
+
+def test_address_pairs_are_as_neutron_means_them(payload: Payload) -> None:
+    vif = payload("bridge")
+    assert parse(INSTANCE, vif).address_pairs is None, "the sender does not say"
+    for given, pairs in {
+        (): (),
+        (("10.0.0.9", None),): ((vif["address"], "10.0.0.9/32"),),
+        (("10.0.0.9/24", "00:00:5E:00:01:0A"),): (("00:00:5e:00:01:0a", "10.0.0.0/24"),),
+        (("2001:DB8::9", ""), ("::/0", None)): (
+            (vif["address"], "2001:db8::9/128"),
+            (vif["address"], "::/0"),
+        ),
+    }.items():
+        told = [{"ip_address": network, "mac_address": mac} for network, mac in given]
+        parsed = parse(INSTANCE, {**vif, "meta": {"allowed_address_pairs": told}})
+        assert parsed.address_pairs == pairs
 
 
 @pytest.mark.parametrize("field", ["id", "type", "address"])

@@ -1,6 +1,6 @@
 """A port as Neutron's API returns it becomes the agent's VIF. Needs no os-vif and no nova."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vif_agent.errors import InvalidRequest
@@ -12,7 +12,9 @@ _OVS_TYPES = ("ovs", "agilio_ovs")
 #: of ports that Neutron's agents plug themselves: DHCP's, routers', a trunk's subports
 _NEUTRONS_OWN = ("network:", "trunk:")
 #: what a card is told of a port's VF, beside MAC and VLAN
-_OF_A_VF = ("port_security_enabled", "admin_state_up", "propagate_uplink_status")
+_OF_A_VF = ("admin_state_up", "propagate_uplink_status")
+#: what a firewall driver is told of the addresses that a guest may use, beside its fixed ones
+_OF_A_GUARD = ("port_security_enabled", "allowed_address_pairs")
 
 
 def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None = None) -> Json:
@@ -41,7 +43,7 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
         "profile": dict(port.get("binding:profile") or {}),
         "preserve_on_delete": False,
         "delegate_create": True,
-        "meta": _meta(port) if vif_type == "hw_veb" else {},
+        "meta": _meta(port, (*_OF_A_GUARD, *(_OF_A_VF if vif_type == "hw_veb" else ()))),
     }
 
 
@@ -51,8 +53,8 @@ def _must_be_a_guests(port: Mapping[str, Any]) -> None:
         raise InvalidRequest("port.device_owner", owner, "a guest's port, not one of Neutron's own")
 
 
-def _meta(port: Mapping[str, Any]) -> Json:
-    return {name: port[name] for name in _OF_A_VF if port.get(name) is not None}
+def _meta(port: Mapping[str, Any], names: Iterable[str]) -> Json:
+    return {name: port[name] for name in names if port.get(name) is not None}
 
 
 def _need(port: Mapping[str, Any], field: str) -> Any:

@@ -35,7 +35,7 @@ class BridgePlugin(Plugin):
         if not self.create_tap:
             _check_libvirts(vif, bridge.name)
         tap = Tap(
-            name=vif.devname or "tap" + vif.short_id,
+            name=vif.tap_name,
             mac=host_mac(vif.mac),
             mtu=vif.mtu,
             master=bridge.name,

@@ -29,7 +29,7 @@ class TapPlugin(Plugin):
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The tap; or, with [bridge] wire_taps, nova's, put into the network's bridge."""
-        name = vif.devname or "tap" + vif.short_id
+        name = vif.tap_name
         if self.bridge_plugin is None:
             mac = vif.tap_mac or host_mac(vif.mac)
             return (Tap(name=name, mac=mac, mtu=vif.mtu, multi_queue=vif.multi_queue),)
