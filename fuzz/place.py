@@ -16,7 +16,7 @@ from typing import Any
 import oslo_messaging
 from oslo_serialization import jsonutils
 
-from tests.support.rig import PLUGINS
+from tests.support.rig import PLUGINS, REGISTRY
 from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.report import Report
@@ -56,7 +56,7 @@ class Place:
         )  # fmt: skip
         options = SimpleNamespace(enabled=True, sightings=1, interval=0.0, max_per_round=10)
         operations = Operations(
-            "fuzz", self.store, self.engine, threading.Lock(), PLUGINS,
+            "fuzz", self.store, self.engine, threading.Lock(), REGISTRY,
             Cleanup(self.engine, options),
         )  # fmt: skip
         calls = admin.Calls(operations, self._repair, self.store, self._report)

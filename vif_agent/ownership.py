@@ -10,7 +10,7 @@ import enum
 import re
 from collections.abc import Collection
 
-from vif_agent.resources import LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource, Tap
+from vif_agent.resources import GUARD, LINK, OVS_BRIDGE, Device, Link, Nic, OtherLink, Resource, Tap
 
 MARK = "vif-agent"
 SHARED = "shared"
@@ -88,7 +88,7 @@ def verdict(wanted: Resource, found: Found, owner: str) -> Verdict:
         return Verdict.ADOPTABLE if found.serves <= {owner} else Verdict.FOREIGN
     if found.owner is not None:
         return Verdict.OURS if found.owner == owner else Verdict.FOREIGN
-    if _is_ports_own(wanted, found, owner):
+    if wanted.space == GUARD or _is_ports_own(wanted, found, owner):  # the table is ours alone
         return Verdict.ADOPTABLE
     return Verdict.FOREIGN
 
@@ -183,6 +183,12 @@ def not_lendable(device: Device, found: Found, port: str) -> str:
     elif link.master and link.master != device.master and not found.in_shared:
         what = f"in the bridge {link.master}"
     return f"{what}, and not named after the port" if what else ""
+
+
+def in_bridge(device: Found | None) -> str:
+    """The linux bridge that it is in; "" for none, or if it is not there."""
+    link = device.resource if device else None
+    return (link.master or "") if isinstance(link, Link) else ""
 
 
 def keeps_addresses(bridge: Found, nics: Collection[str]) -> bool:

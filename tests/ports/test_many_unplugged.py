@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.rig import PLUGINS, Rig
+from tests.support.rig import REGISTRY, Rig
 from vif_agent.bus import admin
 from vif_agent.bus.report import Report
 from vif_agent.daemon.operations import Operations
@@ -65,7 +65,7 @@ class Counted:
 
 def _calls(rig: Rig) -> admin.Calls:
     cleanup = Cleanup(rig.engine, SimpleNamespace(enabled=False, sightings=3, interval=60))
-    operations = Operations("node-1", rig.store, rig.engine, threading.Lock(), PLUGINS, cleanup)
+    operations = Operations("node-1", rig.store, rig.engine, threading.Lock(), REGISTRY, cleanup)
     report = Report(rig.store, SimpleNamespace(send=lambda *_: None), "node-1")
     return admin.Calls(operations, lambda port_id: None, rig.store, report)
 

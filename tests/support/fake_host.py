@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeAlias
 
-from tests.support import fake_kernel, fake_switch
+from tests.support import fake_guards, fake_kernel, fake_switch
 from tests.support.fake_things import Things
 from tests.support.fake_vendor import Vendor
 from tests.support.faults import Faults
@@ -17,7 +17,7 @@ from vif_agent.errors import NotConfigured, NotYet, OvsdbUnavailable, Problem
 from vif_agent.host.commands import Commands, Limits
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
-from vif_agent.resources import COMMAND, LINK, OVS_PORT, OVS_SPACES, Key, Link
+from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key, Link
 
 OnChange: TypeAlias = Callable[[frozenset[Key] | None], None]
 
@@ -40,6 +40,7 @@ class FakeHost(Things, Faults):
         self._listeners: list[OnChange] = []
         self._vendor = Vendor(self, self)
         self.link_events = {"lost": 0, "missing": 0}
+        self.guards = fake_guards.FakeGuards(self)
         self.new_process()
 
     def new_process(self) -> None:
@@ -79,13 +80,15 @@ class FakeHost(Things, Faults):
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         self.plans.append(plan)
-        failures = fake_kernel.create(
-            self, self, [s for s in plan.create if s.key.space != COMMAND]
-        )
+        failures = fake_guards.write(self, self, steps.guard_steps(plan))
+        failures |= fake_kernel.create(self, self, steps.device_steps(plan, failures))
         connect = steps.connect_steps(plan, failures)
         failures |= self._connect(connect)
         failures |= self._vendor.apply(self.commands, steps.run_steps(plan, failures))
-        failures |= fake_kernel.delete(self, self, steps.delete_steps(plan, failures))
+        deleted = steps.delete_steps(plan, failures)
+        failures |= fake_kernel.delete(self, self, deleted)
+        going = steps.unguard_steps(plan, failures, deleted)
+        failures |= fake_guards.write(self, self, going)
         self.piece()
         for key in self.forgets:
             self.remove(key)

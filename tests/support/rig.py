@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.examples import INSTANCE
 from tests.support.fake_host import FakeHost
+from vif_agent.firewall.guarded import Guarded
+from vif_agent.firewall.nftables import NftablesDriver
 from vif_agent.network_types.flat import FlatDriver
 from vif_agent.network_types.loader import NetworkTypes
 from vif_agent.network_types.local import LocalDriver
@@ -50,7 +52,7 @@ NETWORK_TYPES = NetworkTypes(
         "vxlan": VxlanDriver(local_ip="192.0.2.1", peers=("192.0.2.2", "192.0.2.3")),
     }
 )
-PLUGINS = PluginRegistry(
+REGISTRY = PluginRegistry(
     {
         "ovs": OvsPlugin(),
         "bridge": BridgePlugin(create_tap=True, network_types=NETWORK_TYPES),
@@ -71,6 +73,8 @@ PLUGINS = PluginRegistry(
         "unbound": UnboundPlugin(),
     }
 )
+#: ports on linux bridges have their guards
+PLUGINS = Guarded(REGISTRY, NftablesDriver())
 PLUGGABLE = [
     "bridge", "bridge_flat", "bridge_vlan", "bridge_vxlan", "ovs", "ovs_create_tap",
     "ovs_hybrid", "tap", "vhostuser_ovs", "macvtap",

@@ -5,6 +5,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from vif_agent.config.firewall import FIREWALL
 from vif_agent.config.networks import BRIDGE, DEVICE, NETWORK
 from vif_agent.config.option_types import BusName, Words
 
@@ -278,6 +279,7 @@ GROUPS = (
     (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
+    (cfg.OptGroup("firewall", title="Who guards ports against spoofing, and how"), FIREWALL),
     (cfg.OptGroup("plugins", title="The plugins, by their names"), PLUGINS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )

@@ -1,10 +1,13 @@
 """What an option of ours may hold, where oslo.config has no type for it."""
 
+import re
 import shlex
 from typing import Any
 
 from oslo_config import types
 
+_LEAST_ETHER_TYPE = 0x0600  # below it is a length (IEEE 802.3)
+_LOOKED_INTO = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8035: "RARP"}
 _LONGEST_HOST = 255 - len("vif_agent_admin.")
 
 
@@ -16,6 +19,21 @@ class Words(types.String):
         words = str(super().__call__(value))
         shlex.split(words)
         return words
+
+
+class EtherType(types.String):
+    """A protocol's number in an Ethernet header."""
+
+    def __call__(self, value: Any) -> str:
+        """As 0x88cc. ValueError says what such a number must be."""
+        text = str(super().__call__(value))
+        number = int(text, 16) if re.fullmatch(r"0x[0-9A-Fa-f]{1,4}", text) else 0
+        if number < _LEAST_ETHER_TYPE:
+            raise ValueError("expected a number from 0x0600 to 0xffff")
+        if number in _LOOKED_INTO:
+            names = ", ".join(_LOOKED_INTO.values())
+            raise ValueError(f"expected none of {names}: in these more is looked at than that")
+        return f"0x{number:04x}"
 
 
 class BusName(types.String):

@@ -137,7 +137,8 @@ def _is_pair(pair: object) -> bool:
         return False
     mac, network = pair
     try:
-        return bool(_MAC.match(mac)) and str(ipaddress.ip_network(network)) == network
+        canonical = "%" not in network and str(ipaddress.ip_network(network)) == network
+        return canonical and bool(_MAC.match(mac))
     except ValueError:
         return False
 

@@ -5,8 +5,22 @@ from typing import Protocol
 
 from vif_agent.errors import Problem
 from vif_agent.host.commands import Commands
+from vif_agent.ownership import Found
 from vif_agent.plan.steps import Actual, Plan
 from vif_agent.resources import Key
+
+
+class Guards(Protocol):
+    """The guards of ports, as operators see them."""
+
+    def read(self) -> Mapping[Key, Found]:
+        """All of them; NotYet if that cannot be seen."""
+
+    def drops(self) -> Mapping[str, int]:
+        """How many frames were dropped, by reason, of all ports there were; NotYet."""
+
+    def port_drops(self) -> Mapping[str, Mapping[str, int]]:
+        """The same by device, of those that have guards; NotYet."""
 
 
 class Host(Protocol):
@@ -16,6 +30,10 @@ class Host(Protocol):
     """
 
     commands: Commands
+
+    @property
+    def guards(self) -> Guards:
+        """For who asks; the engine reads and applies them as all else."""
 
     @property
     def link_events(self) -> Mapping[str, int]:

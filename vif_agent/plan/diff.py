@@ -11,7 +11,7 @@ from vif_agent.plan import duplicates
 from vif_agent.plan.kinds import Case, Kind, kind_of
 from vif_agent.plan.removals import held_open, removals, tagged_first
 from vif_agent.plan.steps import MAKE, REMAKE, Actual, Plan, Step, Want, in_phases
-from vif_agent.resources import LINK, Key
+from vif_agent.resources import GUARD, LINK, Key
 
 Cases: TypeAlias = Sequence[tuple[Kind, Case]]
 
@@ -46,6 +46,7 @@ def diff(
 def keys_to_read(wanted: Iterable[Want], to_delete: Iterable[Key]) -> set[Key]:
     """What ``diff`` must know of the host."""
     keys = {*to_delete}
+    keys.update(Key(LINK, key.name) for key in to_delete if key.space == GUARD)
     for want in wanted:
         kind = kind_of(want.resource)
         keys.add(want.resource.key)

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from vif_agent.errors import NotYet, Problem
-from vif_agent.ownership import SHARED, Found, is_of_another_kind, keeps_addresses
+from vif_agent.ownership import SHARED, Found, in_bridge, is_of_another_kind, keeps_addresses
 from vif_agent.plan.steps import CHANGE, OWNER_TAG, REMOVE, Actual, Difference, Step
-from vif_agent.resources import Key, Nic
+from vif_agent.resources import GUARD, LINK, Key, Nic
 
 ToDelete = Mapping[Key, Collection[str]]
 
@@ -22,7 +22,8 @@ def removals(
     A shared thing stays while anything is in it that neither goes nor moves in this same plan, or
     while it has addresses of the host's. Nothing of a port goes while part of it cannot be seen:
     its OVS row must go before its devices; nor while its commands are being ``undone``; nor what
-    a guest holds open of a port that is still ``wanting`` something.
+    a guest holds open of a port that is still ``wanting`` something. A guard stays while its device
+    is in a bridge, unless its port is still ``wanting`` that, and no guard.
     """
     blind = {
         who for key, owners in to_delete.items() if key.space in actual.unknown for who in owners
@@ -32,13 +33,28 @@ def removals(
         for key, found in _there(to_delete, actual, blind - {SHARED})
         if not (found.tag_lost or _is_held(found, wanting))
     }
-    leaving = {*moving, *(key.name for key in going)}
+    leaving = {*moving, *(key.name for key in going if key.space != GUARD)}
     nics = {name for name, step in moving.items() if isinstance(step.resource, Nic)}
     return tuple(
         Step(REMOVE, found.resource, str(found.owner), found=found)
         for found in going.values()
-        if found.owner != SHARED or (found.members <= leaving and not keeps_addresses(found, nics))
+        if _may_go(found, leaving, nics) and not _guards(found, actual, leaving, wanting)
     )
+
+
+def _may_go(found: Found, leaving: Collection[str], nics: Collection[str]) -> bool:
+    is_empty = found.members.issubset(leaving) and not keeps_addresses(found, nics)
+    return found.owner != SHARED or is_empty
+
+
+def _guards(
+    found: Found, actual: Actual, leaving: Collection[str], wanting: Collection[str]
+) -> bool:
+    """Is it the guard of what others have made, and not taken away yet?"""
+    name = found.resource.name
+    if found.resource.space != GUARD or found.owner in wanting or name in leaving:
+        return False
+    return bool(in_bridge(actual.found.get(Key(LINK, name))))
 
 
 def tagged_first(to_delete: ToDelete, actual: Actual) -> Iterator[Step]:

@@ -5,7 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vif_agent.errors import Problem
 from vif_agent.ownership import SHARED, Found
-from vif_agent.resources import COMMAND, LINK, OVS_SPACES, Command, Key, OvsPort, Resource
+from vif_agent.resources import (
+    COMMAND,
+    GUARD,
+    LINK,
+    OVS_SPACES,
+    VF,
+    Command,
+    Key,
+    OvsPort,
+    Resource,
+)
 
 MAKE, CHANGE, REMAKE, REMOVE, RUN = "make", "change", "remake", "remove", "run"
 
@@ -119,19 +129,25 @@ class Plan:
 def in_phases(
     steps: Sequence[Step], removals: Sequence[Step], problems: Mapping[str, Problem]
 ) -> Plan:
-    """Commands come when what they speak of is there, and are undone before it goes."""
+    """Commands come when what they speak of is there, and are undone before it goes. A guard stands
+    before its device, and goes after it."""
     commands = [s for s in steps if s.verb == RUN]
     done = [s for s in commands if not is_undoing(s)]
     undone = [s for s in reversed(commands) if is_undoing(s)]
+    made = [s for s in steps if s.key.space not in _CONNECTED]
     return Plan(
-        create=(*filter(_makes, done), *(s for s in steps if s.key.space not in _CONNECTED)),
+        create=(*filter(_makes, done), *sorted(made, key=lambda s: s.key.space != GUARD)),
         connect=(
             *(s for s in undone if not _makes(s)),
-            *(s for s in removals if s.key.space != LINK),
+            *(s for s in removals if s.key.space not in (LINK, GUARD)),
             *_connect_order(steps),
             *(s for s in done if not _makes(s)),
         ),
-        delete=(*(s for s in removals if s.key.space == LINK), *filter(_makes, undone)),
+        delete=(
+            *(s for s in removals if s.key.space == LINK),
+            *filter(_makes, undone),
+            *(s for s in removals if s.key.space == GUARD),
+        ),
         problems=problems,
     )
 
@@ -149,6 +165,21 @@ def is_undoing(step: Step) -> bool:
 
 def _makes(step: Step) -> bool:
     return isinstance(step.resource, Command) and step.resource.makes
+
+
+def guard_steps(plan: Plan) -> list[Step]:
+    """What is to stand before any device comes up."""
+    return [s for s in plan.create if s.key.space == GUARD]
+
+
+def device_steps(plan: Plan, failures: Iterable[Key]) -> list[Step]:
+    """A port whose guard failed gets no device: it would be up without."""
+    failed = _failed_ports(plan, failures)
+    return [
+        s
+        for s in plan.create
+        if s.key.space in (LINK, VF) and not (s.ports and failed.issuperset(s.ports))
+    ]
 
 
 def connect_steps(plan: Plan, failures: Iterable[Key]) -> list[Step]:
@@ -193,6 +224,14 @@ def delete_steps(plan: Plan, failures: Iterable[Key]) -> list[Step]:
         and not (s.ports and failed.issuperset(s.ports))
         and not (s.found and s.found.members & stuck)
     ]
+
+
+def unguard_steps(plan: Plan, failures: Iterable[Key], deleted: Iterable[Step]) -> list[Step]:
+    """``deleted``: the links that were to go by now. A guard stays with a device that does."""
+    gone = {s.key for s in deleted}
+    stays = {s.key for s in plan.delete if s.key.space == LINK and s.key not in gone}
+    names = {key.name for key in (*stays, *failures) if key.space == LINK}
+    return [s for s in plan.delete if s.key.space == GUARD and s.key.name not in names]
 
 
 def _failed_ports(plan: Plan, failures: Iterable[Key]) -> set[str]:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from vif_agent.errors import HelperGone, OvsdbUnavailable, Problem
+from vif_agent.errors import HelperGone, NotYet, Problem
 from vif_agent.plan.steps import Plan
 from vif_agent.reconcile import orphans
 from vif_agent.reconcile.confirmations import Confirmations
@@ -39,7 +39,7 @@ class Cleanup:
         return self._engine.orphans or ()
 
     def refresh(self) -> None:
-        """For a process without the loop. OvsdbUnavailable as in ``run``."""
+        """For a process without the loop. NotYet as in ``run``."""
         self._engine.orphans = self._engine.find_orphans()
         self._note(self.found)
 
@@ -54,7 +54,7 @@ class Cleanup:
             self.run()
         except HelperGone:
             raise
-        except OvsdbUnavailable as error:
+        except NotYet as error:
             LOG.warning("Clean-up put off: %s", error)
         except Exception:
             LOG.exception("Clean-up broke; the ports go on")
@@ -62,7 +62,7 @@ class Cleanup:
     def run(self, dry_run: bool = False) -> tuple[Plan, dict[Key, Problem]]:
         """Look anew, and remove what is due; with ``dry_run`` only say what that is.
 
-        OvsdbUnavailable when the host cannot be seen whole.
+        NotYet (OvsdbUnavailable, where it is that) when the host cannot be seen whole.
         """
         there = self._engine.find_orphans()
         self._note(there)

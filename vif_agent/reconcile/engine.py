@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 
-from vif_agent.errors import OvsdbUnavailable, Problem, StoreUnavailable
-from vif_agent.host.interface import Host
-from vif_agent.plan.diff import diff
+from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
+from vif_agent.host.interface import Guards, Host
+from vif_agent.plan.diff import diff, keys_to_read
 from vif_agent.plan.known_links import KnownLink
 from vif_agent.plan.steps import RUN, Actual, Plan, is_undoing
 from vif_agent.ports.port import RETRYING, UNPLUGGED, Port
@@ -34,7 +34,7 @@ from vif_agent.reconcile.record import NOTHING, PortRecord
 from vif_agent.reconcile.records import PortRecords
 from vif_agent.reconcile.survey import Survey, Surveyed
 from vif_agent.reconcile.transitions import Requeue, after
-from vif_agent.resources import Key
+from vif_agent.resources import OVS_SPACES, Key
 
 LOG = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Engine:
 
     def _roll_back(self, rollback: Mapping[Key, Collection[str]]) -> dict[Key, Problem]:
         """But what a guest has opened meanwhile: that goes with its port."""
-        there = self._host.read(rollback, rollback)
+        there = self._host.read(keys_to_read((), rollback), rollback)
         held = {key for key, found in there.found.items() if found.held}
         back = diff({}, {k: who for k, who in rollback.items() if k not in held}, there)
         failures = self._host.apply(back) if back else {}
@@ -173,11 +173,10 @@ class Engine:
         return chosen, dataclasses.replace(plan, problems=problems), actual
 
     def find_orphans(self) -> tuple[Orphan, ...]:
-        """Look at the host for what belongs to no request; OvsdbUnavailable if it cannot be
-        seen."""
+        """Look at the host for what belongs to no request; NotYet if it cannot be seen."""
         actual = self._host.read_all([])
-        for problem in actual.unknown.values():
-            raise OvsdbUnavailable(problem.message)
+        for space, problem in actual.unknown.items():
+            raise (OvsdbUnavailable if space in OVS_SPACES else NotYet)(problem.message)
         return self._orphans(actual)
 
     def give_up(self, port_id: str, problem: Problem) -> Port | None:
@@ -189,6 +188,11 @@ class Engine:
     def link_events(self) -> Mapping[str, int]:
         """Those that did not come: see ``Host``."""
         return self._host.link_events
+
+    @property
+    def guards(self) -> Guards:
+        """Those of the host."""
+        return self._host.guards
 
     @property
     def reconciling_for(self) -> float | None:

@@ -6,12 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem
-from vif_agent.ownership import Found, is_theirs
+from vif_agent.ownership import Found, in_bridge, is_theirs
 from vif_agent.plan.steps import Actual, Plan, Step
 from vif_agent.reconcile.record import PortRecord
 from vif_agent.reconcile.records import PortRecords
 from vif_agent.reconcile.transitions import Observation
-from vif_agent.resources import COMMAND, OVS_BRIDGE, OVS_SPACES, Key, OvsPort, Resource
+from vif_agent.resources import (
+    COMMAND,
+    GUARD,
+    LINK,
+    OVS_BRIDGE,
+    OVS_SPACES,
+    Key,
+    OvsPort,
+    Resource,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -132,7 +141,15 @@ def unready_of(record: PortRecord, actual: Actual) -> dict[Key, str]:
         elif isinstance(resource, OvsPort) and resource.wait_ofport and found and not found.ready:
             reason = f": {found.error}" if found.error else ""
             unready[key] = found.unready or f"Open vSwitch has given it no ofport{reason}"
-    return unready | _running(record, actual)
+    return unready | _still_guarded(record, actual) | _running(record, actual)
+
+
+def _still_guarded(record: PortRecord, actual: Actual) -> dict[Key, str]:
+    """Devices that others are yet to take away from a port that is unplugged."""
+    guards = [key for key in record.held if key.space == GUARD and key in actual.found]
+    devices = [Key(LINK, key.name) for key in guards if not (record.wanted or record.refused)]
+    bridges = {key: in_bridge(actual.found.get(key)) for key in devices}
+    return {key: f"its guard stays while it is in {b}" for key, b in bridges.items() if b}
 
 
 def _is_down(resource: Resource, found: Found) -> bool:

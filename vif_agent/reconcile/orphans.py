@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable
 
 from vif_agent.ownership import SHARED, Found, iface_id, is_of_another_kind
-from vif_agent.plan.steps import REMOVE, Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OvsBridge, OvsPort
+from vif_agent.plan.steps import REMOVE, Actual, Plan, Step, in_phases
+from vif_agent.resources import LINK, OVS_PORT, Bridge, Guard, Key, OvsBridge, OvsPort
 
 TAGGED = "carries our owner tag, and no request is known for its port"
 DEAD = "an OVS port without a device, and no request is known that wants it"
@@ -73,16 +73,13 @@ def find(
 
 
 def removal(gone: Iterable[Orphan]) -> Plan:
-    """OVS ports first, then devices, as in every plan."""
+    """OVS ports first, then devices, then guards, as in every plan."""
     steps = [
         Step(REMOVE, found.resource, orphan.port_id, found=found)
         for orphan in gone
         for found in orphan.things
     ]
-    return Plan(
-        connect=tuple(s for s in steps if s.key.space != LINK),
-        delete=tuple(s for s in steps if s.key.space == LINK),
-    )
+    return in_phases([], steps, {})
 
 
 def _is_dead(found: Found, actual: Actual, bridges: Collection[str]) -> bool:
@@ -118,10 +115,11 @@ def _reason(found: Found, own: Collection[Key], actual: Actual) -> str:
         members = [name for name in found.members if not name.startswith(_TRUNK_PATCHES)]
         guests = {name for name in members if Key(space, name) not in own}
         return f"{', '.join(sorted(guests))} is in {resource.name}" if guests else ""
-    if not isinstance(resource, OvsPort) or Key(LINK, resource.name) in own:
+    if not isinstance(resource, OvsPort | Guard) or Key(LINK, resource.name) in own:
         return ""
     if Key(LINK, resource.name) in actual.found:
         return f"the device {resource.name} is there and is not ours"
-    if resource.interface_type not in (None, "", "patch") and found.ready:
+    own_device = None, "", "patch"  # as the interface's type
+    if getattr(resource, "interface_type", None) not in own_device and found.ready:
         return f"Open vSwitch carries {resource.name}"
     return ""

@@ -10,7 +10,7 @@ from vif_agent.plan.steps import Actual, Plan
 from vif_agent.ports.port import READY, Port
 from vif_agent.reconcile.record import PortRecord
 from vif_agent.reconcile.records import PortRecords
-from vif_agent.resources import COMMAND, Key
+from vif_agent.resources import COMMAND, GUARD, Key
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,4 +78,6 @@ def result_of(
 
 
 def _devices(record: PortRecord) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(r.name for r in record.wanted if r.space != COMMAND))
+    """A guard is called as its device, which may be another's to make."""
+    named = (r.name for r in record.wanted if r.space not in (COMMAND, GUARD))
+    return tuple(dict.fromkeys(named))

@@ -12,7 +12,7 @@ from vif_agent.ports.port import Port
 from vif_agent.reconcile.claims import Claims, claim
 from vif_agent.reconcile.desired import Desired, PluginSource
 from vif_agent.reconcile.record import PortRecord
-from vif_agent.resources import LINK, OVS_SPACES, Key
+from vif_agent.resources import LINK, OVS_SPACES, Guard, Key
 
 _A_DAY = 24 * 3600.0
 
@@ -41,6 +41,12 @@ class PortRecords:
     def get(self, port_id: str) -> PortRecord | None:
         """None for a port that is not known."""
         return self._by_port.get(port_id)
+
+    def guard_of(self, port_id: str) -> Guard | None:
+        """What is wanted for the port. Safe on any thread."""
+        record = self.get(port_id)
+        wanted = record.wanted if record else ()
+        return next((r for r in wanted if isinstance(r, Guard)), None)
 
     def copy(self) -> "PortRecords":
         """To try something out in: by ``enter`` and ``hold``, which replace records and change

@@ -19,7 +19,7 @@ from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.config import checks
 from vif_agent.daemon import agent, systemd
 from vif_agent.daemon.operations import Operations
-from vif_agent.errors import OvsdbUnavailable, VifAgentError
+from vif_agent.errors import NotYet, VifAgentError
 from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.process import context
 from vif_agent.plan.steps import Plan
@@ -92,7 +92,7 @@ class Local:
         return self._calls.list_orphans({})
 
     def _status(self) -> dict[str, Any]:
-        with contextlib.suppress(OvsdbUnavailable):  # then their number is not known
+        with contextlib.suppress(NotYet):  # then their number is not known
             self._cleanup.refresh()
         answer = {**self._calls.get_status({}), **dict.fromkeys(_OF_THE_AGENT)}
         return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}

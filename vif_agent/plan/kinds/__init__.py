@@ -9,12 +9,14 @@ from typing import Any
 
 from vif_agent.plan.kinds.base import Case, Kind
 from vif_agent.plan.kinds.commands import CommandKind
+from vif_agent.plan.kinds.guards import GuardKind
 from vif_agent.plan.kinds.links import BridgeKind, DeviceKind, LinkKind, NicKind, VlanKind
 from vif_agent.plan.kinds.ovs import OvsBridgeKind, OvsPortKind
 from vif_agent.resources import (
     Bridge,
     Command,
     Device,
+    Guard,
     Link,
     Nic,
     OvsBridge,
@@ -36,6 +38,7 @@ _KINDS: Mapping[type, Kind] = {
     OvsBridge: OvsBridgeKind(),
     OvsPort: OvsPortKind(),
     Command: CommandKind(),
+    Guard: GuardKind(),
 }
 
 

@@ -1,0 +1,1 @@
+"""Firewall drivers: a VIF in, what its guest may say of itself out. Pure."""

@@ -1,0 +1,55 @@
+"""What a port must have on the host, with its guard."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vif_agent.errors import PluginFailed, VifAgentError, brief
+from vif_agent.firewall.base import FirewallDriver
+from vif_agent.resources import Guard, Link, Resource
+from vif_agent.vif import Vif
+
+
+class Plugins(Protocol):
+    """Who says all but the guard."""
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """What the port is to have, or a VifAgentError."""
+
+
+class Guarded:
+    """``driver`` is of the agent's own package."""
+
+    def __init__(self, plugins: Plugins, driver: FirewallDriver) -> None:
+        self._plugins = plugins
+        self._driver = driver
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """A port without its guard is not to be: where the driver fails, the port does."""
+        resources = self._plugins.resources(vif)
+        if not is_wired(vif, resources):
+            return resources
+        guard = self._asked(vif)
+        return (*resources, guard) if guard else resources
+
+    def _asked(self, vif: Vif) -> Guard | None:
+        try:
+            answer = self._driver.guard(vif)
+        except VifAgentError:
+            raise
+        except Exception as error:
+            raise PluginFailed(f"the firewall driver raised {brief(error)}") from error
+        if answer is None or (type(answer) is Guard and answer.name == vif.tap_name):
+            return answer
+        raise PluginFailed(f"the firewall driver answered {brief(answer)}")
+
+
+def is_wired(vif: Vif, resources: Sequence[Resource]) -> bool:
+    """Is its tap in a linux bridge by our doing, or by libvirt's, whose bridge is ours?
+
+    Ports on Open vSwitch are Neutron's or OVN's to guard, also hybrid ones; what is routed is
+    theirs who route it.
+    """
+    if vif.vif_type == "bridge":
+        return True
+    taps = [r for r in resources if isinstance(r, Link) and r.name == vif.tap_name]
+    return vif.vif_type == "tap" and any(tap.master for tap in taps)
