@@ -40,6 +40,12 @@ class Nobody:
         self.asked.append(dry_run)
         return {}
 
+    def guard(self, port_id: str) -> None:
+        return None
+
+    def firewall(self) -> dict[str, Any]:
+        return {"guards": [], "drops": {}}
+
     def status(self) -> dict[str, Any]:
         return {}
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.casting import CONTEXT, MODES, Notices, Site, Vif, numbered, wait_for
 from vif_agent.reconcile.repair_backoff import RepairBackoff
-from vif_agent.resources import LINK, Key
+from vif_agent.resources import GUARD, LINK, Key
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
@@ -206,3 +206,11 @@ def test_what_is_fought_over_may_be_shared() -> None:
     assert backoff.backing_off() == {KEY}
     assert backoff.pause("a", KEY) > 30
     assert backoff.pause("a", Key(LINK, "tap")) < 1
+
+
+def test_guard_that_is_fought_over_is_never_away_for_long() -> None:
+    backoff = RepairBackoff()
+    for _ in range(12):
+        backoff.repaired(["fought"])
+    assert backoff.pause("fought", Key(GUARD, "tap")) <= 1
+    assert backoff.pause("fought", Key(LINK, "tap")) > 30

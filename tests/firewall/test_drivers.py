@@ -22,6 +22,7 @@ from vif_agent.firewall.base import FirewallDriver
 from vif_agent.firewall.guarded import Guarded
 from vif_agent.firewall.nftables import NftablesDriver, joined, link_local
 from vif_agent.firewall.noop import NoopDriver
+from vif_agent.host.nft.rules import SPOKEN_OF
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.resources import Guard
@@ -228,12 +229,12 @@ def test_driver_that_is_not_installed_is_refused(
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("0x88CC,0x8100", ["0x88cc", "0x8100"]),
+        ("0x88CC,0x8863", ["0x88cc", "0x8863"]),
         ("", []),
         ("lldp", "expected a number from 0x0600 to 0xffff"),
         ("0x05dc", "expected a number from 0x0600 to 0xffff"),
         ("0x18100", "expected a number from 0x0600 to 0xffff"),
-        ("0x0806", "expected none of IPv4, ARP, IPv6, RARP"),
+        *((f"{n:#06x}", "expected none of IPv4, ARP, IPv6, RARP, 802.1Q") for n in SPOKEN_OF),
     ],
 )
 def test_permitted_ethertypes_are_numbers_of_other_protocols(

@@ -22,6 +22,7 @@ from tests.support.real_host import (
     wants,
 )
 from vif_agent.errors import NotYet
+from vif_agent.helper import guards
 from vif_agent.host.commands import Limits
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
@@ -33,6 +34,7 @@ from vif_agent.resources import (
     Bridge,
     Command,
     Device,
+    Guard,
     Key,
     Nic,
     OtherLink,
@@ -117,6 +119,24 @@ OVS = (OVS_BRIDGE, OVS_PORT)
 ALL = (*LINKS, *OVS)
 
 
+GUARD = Guard(
+    name="tap-a",
+    macs=("00:00:5e:00:01:0a", "02:00:00:00:00:0d"),
+    pairs=(
+        ("00:00:5e:00:01:0a", "10.0.0.5/32"),
+        ("02:00:00:00:00:0d", "10.0.0.0/24"),
+        ("02:00:00:00:00:0d", "2001:db8::/64"),
+        ("02:00:00:00:00:0d", "fe80::ff:fe00:d/128"),
+    ),
+)
+ANY_ADDRESS = dataclasses.replace(
+    GUARD,
+    macs=GUARD.macs[1:],
+    pairs=((GUARD.macs[1], "0.0.0.0/0"), (GUARD.macs[1], "::/0")),
+    router=True,
+    dhcp_server=True,
+)
+
 COMMAND = Command(plug=("true", "plug"), unplug=("true", "unplug"), about=TAP.name)
 PROGRAMS = Programs({"true": "/bin/true", "false": "/bin/false"})
 
@@ -130,6 +150,14 @@ def real(scratch: ScratchHost) -> Iterator[RealHost]:
 @pytest.fixture(params=["fake", "real"])
 def host(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue("real") if request.param == "real" else FakeHost()
+
+
+@pytest.fixture
+def guarding(host: Any) -> Any:
+    """The host, if its kernel can guard ports."""
+    if isinstance(host, RealHost) and (missing := guards.lacks()):
+        pytest.skip(f"the kernel cannot guard ports: {missing}")
+    return host
 
 
 @pytest.mark.parametrize(
@@ -409,3 +437,46 @@ def test_300_taps_and_veth_pairs_in_one_plan(host: Any) -> None:
     assert not plan_for(host, *wanted)
     assert host.apply(removal(host, *(r.key for r in wanted))) == {}
     assert not host.read([r.key for r in wanted]).found
+
+
+@pytest.mark.parametrize("guard", [GUARD, ANY_ADDRESS], ids=["some addresses", "any address"])
+def test_guard_is_as_it_is_wanted_before_its_device_is_there(guarding: Any, guard: Guard) -> None:
+    assert make(guarding, guard) == {}
+    assert read_one(guarding, guard.key) == Found(guard, owner=PORT)
+    assert not plan_for(guarding, guard)
+    assert make(guarding, *LINKS, guard) == {}
+    assert guarding.read_all([]).found.keys() >= {guard.key, TAP.key}
+
+
+def test_guard_changes_from_any_to_any_other(guarding: Any) -> None:
+    none = dataclasses.replace(GUARD, pairs=())
+    for guard in (GUARD, ANY_ADDRESS, none, GUARD, none, ANY_ADDRESS, GUARD):
+        make(guarding, guard)
+        assert read_one(guarding, guard.key) == Found(guard, owner=PORT)
+
+
+def test_guard_of_one_port_is_changed_and_removed_and_no_others(guarding: Any) -> None:
+    other = dataclasses.replace(ANY_ADDRESS, name="tap-b")
+    make(guarding, GUARD)
+    make(guarding, other, port=OTHER)
+    assert guarding.apply(removal(guarding, GUARD.key)) == {}
+    assert guarding.read([GUARD.key, other.key]).found == {other.key: Found(other, owner=OTHER)}
+    assert not removal(guarding, other.key, owner=PORT)
+    assert guarding.apply(removal(guarding, other.key, owner=OTHER)) == {}
+    assert guarding.read([GUARD.key, other.key]).found == {}
+
+
+def test_guard_goes_with_its_device(guarding: Any) -> None:
+    make(guarding, BRIDGE, INNER, OUTER, TAP, GUARD)
+    plan = removal(guarding, TAP.key, GUARD.key)
+    assert [step.key for step in plan.delete] == [TAP.key, GUARD.key]
+    assert guarding.apply(plan) == {}
+    assert guarding.read([TAP.key, GUARD.key]).found == {}
+
+
+def test_guards_of_300_ports_in_one_plan(guarding: Any) -> None:
+    guards = [dataclasses.replace(GUARD, name=f"tap-{n}") for n in range(300)]
+    assert make(guarding, *guards) == {}
+    assert not plan_for(guarding, *guards)
+    assert guarding.apply(removal(guarding, *(guard.key for guard in guards))) == {}
+    assert guarding.read([guard.key for guard in guards]).found == {}

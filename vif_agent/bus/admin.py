@@ -48,6 +48,12 @@ class AdminOperations(Protocol):
     def cleanup(self, dry_run: bool) -> dict[str, Any]:
         """Remove the orphans that are due, or say which: ``{"text", "steps", "failed"}``."""
 
+    def guard(self, port_id: str) -> dict[str, Any] | None:
+        """What the port's guest may say of itself; None where nothing guards it."""
+
+    def firewall(self) -> dict[str, Any]:
+        """All guards of the host, and what they have dropped: ``{"guards", "drops"}``."""
+
     def status(self) -> dict[str, Any]:
         """What the agent is at, by words that ``vif-agentctl status`` prints."""
 
@@ -74,8 +80,11 @@ class Calls:
 
     @_call
     def get_vif(self, ctxt: Any, port_id: str) -> dict[str, Any] | None:
-        """The port as it was saved last; None for one that is not known."""
-        return self._report.get(port_id)
+        """The port as it was saved last; None for one that is not known. ``guard``: if it has one,
+        what its guest may say of itself."""
+        view = self._report.get(port_id)
+        guard = self._operations.guard(port_id) if view else None
+        return {**view, "guard": guard} if view and guard else view
 
     @_call
     def list_vifs(self, ctxt: Any, unplugged: bool = False) -> list[dict[str, Any]]:
@@ -130,6 +139,11 @@ class Calls:
     def cleanup(self, ctxt: Any, dry_run: bool = False) -> dict[str, Any]:
         """Remove the orphans that are due now; with ``dry_run`` only say which."""
         return self._operations.cleanup(dry_run)
+
+    @_call
+    def get_firewall(self, ctxt: Any) -> dict[str, Any]:
+        """The guards of ports on linux bridges, and how many frames were dropped, by reason."""
+        return self._operations.firewall()
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:

@@ -187,6 +187,10 @@ class VifAgentAPI:
         """Remove the orphans that are due now; ``{"text": ..., "steps": ..., "failed": ...}``."""
         return self._call(context, host, "cleanup", dry_run=dry_run)  # type: ignore[no-any-return]
 
+    def get_firewall(self, context: Any, host: str) -> dict[str, Any]:
+        """``{"guards", "drops"}``, as ``vif-agentctl firewall`` shows them."""
+        return self._call(context, host, "get_firewall")  # type: ignore[no-any-return]
+
     def get_status(self, context: Any, host: str) -> dict[str, Any]:
         """The agent's own state, as ``vif-agentctl status`` shows it."""
         return self._call(context, host, "get_status")  # type: ignore[no-any-return]
@@ -251,12 +255,8 @@ class VifAgentAPI:
         self, context: Any, host: str, name: str, timeout: float | None = None, /, **args: Any
     ) -> Any:
         timeout = self._timeout if timeout is None else timeout
-        call = self._calls.prepare(
-            server=host,
-            timeout=timeout,
-            retry=_attempts(timeout),
-            transport_options=self._options,
-        )
+        limits = {"timeout": timeout, "retry": _attempts(timeout)}
+        call = self._calls.prepare(server=host, transport_options=self._options, **limits)
         try:
             answer = self._limits.within(timeout, lambda: call.call(context, name, **args))
         except TimeOver:

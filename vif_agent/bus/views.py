@@ -7,6 +7,7 @@ from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.errors import Problem
 from vif_agent.ports.port import Port
+from vif_agent.resources import Guard
 
 
 def port(port: Port) -> dict[str, Any]:
@@ -40,6 +41,17 @@ def refusal(refused: Refusal) -> dict[str, Any]:
         "generation": refused.generation,
         "request_id": refused.request_id,
         "elapsed_ms": 0.0,
+    }
+
+
+def guard(guard: Guard) -> dict[str, Any]:
+    """What its guest may say of itself."""
+    return {
+        "device": guard.name,
+        "macs": list(guard.macs),
+        "pairs": [" ".join(pair) for pair in guard.pairs],
+        "dhcp_server": guard.dhcp_server,
+        "router": guard.router,
     }
 
 

@@ -122,10 +122,10 @@ def _start(lock: "Lock") -> int:
     from vif_agent.errors import VifAgentError
     from vif_agent.helper import process
     from vif_agent.helper.allowed import Allowed
-    from vif_agent.host.netlink.event_socket import Events
+    from vif_agent.host import heard
 
     allowed = Allowed.from_conf(cfg.CONF, checks.tap_owner(cfg.CONF))
-    events = Events()  # while we have the capability
+    events = heard.opened(cfg.CONF)  # while we have the capability
     garbage.begin()
     process.start(allowed, cfg.CONF.vif_agent.helper_timeout)
     try:

@@ -30,6 +30,6 @@ FIREWALL: list[cfg.Opt] = [
         item_type=EtherType(),
         default=[],
         help="What guests may send besides IP and ARP, by the numbers of these protocols, e.g. "
-        "0x88cc,0x8100 (Neutron's option of this name).",
+        "0x88cc,0x8863 (Neutron's option of this name).",
     ),
 ]

@@ -7,7 +7,11 @@ from typing import Any
 from oslo_config import types
 
 _LEAST_ETHER_TYPE = 0x0600  # below it is a length (IEEE 802.3)
-_LOOKED_INTO = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8035: "RARP"}
+#: the guards say of these more than yes or no
+_LOOKED_INTO = {
+    0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8035: "RARP",
+    0x8100: "802.1Q tags", 0x88A8: "802.1ad tags", 0x9100: "QinQ tags",
+}  # fmt: skip
 _LONGEST_HOST = 255 - len("vif_agent_admin.")
 
 
@@ -32,7 +36,7 @@ class EtherType(types.String):
             raise ValueError("expected a number from 0x0600 to 0xffff")
         if number in _LOOKED_INTO:
             names = ", ".join(_LOOKED_INTO.values())
-            raise ValueError(f"expected none of {names}: in these more is looked at than that")
+            raise ValueError(f"expected none of {names}: the guards decide about these")
         return f"0x{number:04x}"
 
 

@@ -24,8 +24,12 @@ from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
 from vif_agent.errors import HelperGone, StoreUnavailable
+from vif_agent.firewall import loader as firewall
+from vif_agent.firewall.guarded import Guarded
 from vif_agent.host.commands import Limits
-from vif_agent.host.netlink.event_socket import Events
+from vif_agent.host.guarding import Guarding
+from vif_agent.host.heard import NOTHING, Heard
+from vif_agent.host.nft_table import NftTable
 from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
@@ -50,15 +54,24 @@ _LONGEST_PAUSE = 60.0
 
 
 def host_and_engine(
-    conf: Any, store: Store, plugins: PluginRegistry, events: Events | None = None
+    conf: Any, store: Store, plugins: PluginRegistry, heard: Heard = NOTHING
 ) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
     use_certificates(conf.ovs)
-    timeout = conf.ovs.ovsdb_timeout
-    limits, cards = _limits(conf.commands), conf.sriov.cards
-    host = RealHost(conf.ovs.ovsdb_connection, timeout, limits=limits, cards=cards, events=events)
+    timeout, driver = conf.ovs.ovsdb_timeout, firewall.load(conf)
+    permitted = [int(number, 16) for number in conf.firewall.permitted_ethertypes]
+    guarding = Guarding(NftTable(permitted), driver.guards, heard.guards)
+    host = RealHost(
+        conf.ovs.ovsdb_connection,
+        timeout,
+        limits=_limits(conf.commands),
+        cards=conf.sriov.cards,
+        events=heard.links,
+        guarding=guarding,
+    )
     host.remember(store.links())
-    return host, Engine(store, host, plugins, timeout, bridges=[conf.ovs.integration_bridge])
+    wanted, bridges = Guarded(plugins, driver), [conf.ovs.integration_bridge]
+    return host, Engine(store, host, wanted, timeout, bridges=bridges)
 
 
 def _limits(options: Any) -> Limits:
@@ -69,15 +82,16 @@ def _limits(options: Any) -> Limits:
 class Agent:
     """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else.
 
-    ``events``: the kernel's, opened before the capabilities were dropped.
+    ``heard``: of the kernel, opened before the capabilities were dropped.
     """
 
-    def __init__(self, conf: Any, events: Events | None = None) -> None:
+    def __init__(self, conf: Any, heard: Heard = NOTHING) -> None:
         self._conf = conf
         store_file.recover(store_file.path(conf))
         self._store = Store(store_file.path(conf))
         self._plugins = loader.load(conf)
-        self._host, engine = host_and_engine(conf, self._store, self._plugins, events)
+        self._host, engine = host_and_engine(conf, self._store, self._plugins, heard)
+        self._host.guards.check()
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
         self._watchdog = systemd.Watchdog()
         self._start_limit = systemd.StartLimit()

@@ -13,7 +13,7 @@ from typing import Any
 from vif_agent import __version__
 from vif_agent.bus import casts, views
 from vif_agent.bus.casts import Refusal, Sync
-from vif_agent.errors import Problem, VifAgentError
+from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports.port import OLDEST, PLUG, UNPLUG, FullSet, Port, PortRequest
@@ -21,7 +21,7 @@ from vif_agent.ports.store import Store
 from vif_agent.reconcile import orphans
 from vif_agent.reconcile.cleanup import Cleanup
 from vif_agent.reconcile.engine import Engine
-from vif_agent.resources import Key
+from vif_agent.resources import Guard, Key
 from vif_agent.vif import parse
 
 _PLUGINS_SECONDS = 5.0
@@ -79,6 +79,7 @@ class Operations:
         self._await_plugins([port])
         with self._lock:
             plan, unready = self._engine.check(port)
+            guard = self.guard(port_id)
             warnings = self._engine.warnings(port_id)
         waits = [f"{key.name}: {why}" for key, why in unready.items()]
         ok = not (plan or plan.problems or waits or port.problem)
@@ -89,7 +90,39 @@ class Operations:
             "error": views.error(port.problem),
             "unready": waits,
             "warnings": warnings,
+            **({"guard": guard} if guard else {}),
             **_shown(plan),
+        }
+
+    def guard(self, port_id: str) -> dict[str, Any] | None:
+        """What the port's guest may say of itself, and how many frames of its were dropped, by
+        reason; None where nothing guards it."""
+        guard = self._engine.records.guard_of(port_id)
+        if guard is None:
+            return None
+        drops: Mapping[str, int] | None = None
+        with contextlib.suppress(NotYet):
+            drops = self._engine.guards.port_drops().get(guard.name, {})
+        return {**views.guard(guard), "drops": None if drops is None else dict(drops)}
+
+    def firewall(self) -> dict[str, Any]:
+        """As the kernel has it now. ``drops``: frames by reason, of all ports there were; of each
+        guard its own."""
+        with self._lock:
+            guards, found = self._engine.guards, self._engine.guards.read()
+            drops, of_ports = dict(guards.drops()), guards.port_drops()
+        return {
+            "guards": [
+                {
+                    "port_id": thing.owner,
+                    **views.guard(guard),
+                    "enforced": guard.enforced,
+                    "drops": dict(of_ports.get(guard.name, {})),
+                }
+                for _, thing in sorted(found.items())
+                if isinstance(guard := thing.resource, Guard)
+            ],
+            "drops": drops,
         }
 
     def orphans(self) -> list[dict[str, Any]]:

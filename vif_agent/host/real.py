@@ -11,6 +11,9 @@ from vif_agent.host import vfs
 from vif_agent.host.bridge_firewall import BridgeFirewall
 from vif_agent.host.bridge_memory import BridgeMemory
 from vif_agent.host.commands import Commands, Limits
+from vif_agent.host.guard_watch import GuardWatch
+from vif_agent.host.guarding import Guarding
+from vif_agent.host.guards import Guards
 from vif_agent.host.netlink import links
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.events import LinkEvents
@@ -19,7 +22,7 @@ from vif_agent.host.pci import Pci
 from vif_agent.ownership import Found
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
-from vif_agent.resources import LINK, OVS_BRIDGE, OVS_PORT, OVS_SPACES, VF, Key, Link
+from vif_agent.resources import GUARD, LINK, OVS_BRIDGE, OVS_PORT, OVS_SPACES, VF, Key, Link
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class RealHost:
 
     ``sysfs``: where PCI devices are looked up. ``cards``: those whose VFs are for ports.
     ``events``: of the kernel, opened while we had the capability to have room for them.
+    ``guarding``: by which table ports are guarded; None: by none.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class RealHost:
         limits: Limits | None = None,
         cards: Sequence[str] = ("*",),
         events: Events | None = None,
+        guarding: Guarding | None = None,
     ) -> None:
         self._pci = Pci(sysfs, cards)
         self._listeners: list[OnChange] = []
@@ -46,6 +51,8 @@ class RealHost:
         self._watch = LinkEvents(self._changed, self._vfs_at, events)
         self._memory = BridgeMemory(self._watch.replica.addresses)
         self._firewall = BridgeFirewall()
+        self.guards = Guards(guarding or Guarding(), self._changed)
+        self._guard_watch = GuardWatch(self.guards, guarding.events if guarding else None)
         self.commands = Commands(limits or Limits(), self._changed)
 
     def remember(self, links: Mapping[str, tuple[int, str, str]]) -> None:
@@ -57,6 +64,7 @@ class RealHost:
     def start(self) -> None:
         """Waits a moment for OVSDB, so that the first look at the host sees all of it."""
         self._watch.start()
+        self._guard_watch.start()
         self._ovsdb.start()
         try:
             self._ovsdb.read([])
@@ -67,6 +75,7 @@ class RealHost:
         """Returns when its threads have ended."""
         self.commands.stop()
         self._ovsdb.stop()
+        self._guard_watch.stop()
         self._watch.stop()
 
     def on_change(self, listener: OnChange, concerns: Callable[[Key], bool] | None = None) -> None:
@@ -106,7 +115,9 @@ class RealHost:
         ours = {key.name for key in made if key.space == LINK}
         seen = self._watch.read(names, bridges, indexes, ovs, ours) if names else {}
         found = self._seen(seen) if names else {}
-        return Actual({**found, **self._read_vfs(keys), **rows}, unknown)
+        guarded = {key.name for key in keys if key.space == GUARD}
+        guards, unseen = self._read_guards(guarded) if guarded else ({}, {})
+        return Actual({**found, **self._read_vfs(keys), **rows, **guards}, unknown | unseen)
 
     def _read_rows(
         self, keys: Collection[Key], going: Collection[Key]
@@ -125,10 +136,19 @@ class RealHost:
             rows |= self._ovsdb.read([key for key in keys if key.space in OVS_SPACES])
         except NotYet as error:
             rows, unknown = {}, dict.fromkeys(OVS_SPACES, error.problem)
+        guards, unseen = self._read_guards()
         names = {key.name for key in keys if key.space == LINK}
-        names |= {key.name for key in rows if key.space == OVS_PORT}
+        names |= {key.name for key in (*rows, *guards) if key.space in (OVS_PORT, GUARD)}
         found = self._seen(self._watch.read_all(names), everything=True)
-        return Actual({**found, **self._read_vfs(keys), **rows}, unknown)
+        return Actual({**found, **self._read_vfs(keys), **rows, **guards}, unknown | unseen)
+
+    def _read_guards(
+        self, names: Collection[str] | None = None
+    ) -> tuple[dict[Key, Found], dict[str, Problem]]:
+        try:
+            return self.guards.read(names), {}
+        except NotYet as error:
+            return {}, {GUARD: error.problem}
 
     def _seen(self, links: dict[Key, Found], everything: bool = False) -> dict[Key, Found]:
         self._memory.note(links, everything)
@@ -144,17 +164,20 @@ class RealHost:
         return vfs.read(addresses, self._pci) if addresses else {}
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
-        """Create, then connect and run, then delete."""
+        """Guard, create, then connect and run, then delete and unguard."""
         with self._watch.working_at(_worked_at(plan)):
             return self._apply(plan)
 
     def _apply(self, plan: Plan) -> dict[Key, Problem]:
-        failures = self._create(plan.create)
+        failures = self.guards.write(steps.guard_steps(plan))
+        failures |= self._create(steps.device_steps(plan, failures))
         if connect := steps.connect_steps(plan, failures):
             failures |= self._connect(connect)
         if run := steps.run_steps(plan, failures):
             failures |= self.commands.apply(run)
-        return failures | links.delete(steps.delete_steps(plan, failures))
+        deleted = steps.delete_steps(plan, failures)
+        failures |= links.delete(deleted)
+        return failures | self.guards.write(steps.unguard_steps(plan, failures, deleted))
 
     def _connect(self, connect: Sequence[Step]) -> dict[Key, Problem]:
         try:

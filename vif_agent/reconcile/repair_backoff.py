@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from vif_agent.resources import Key
+from vif_agent.resources import GUARD, Key
 
 LOG = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 0.03
 _LONGEST_SECONDS = 60.0
+_UNGUARDED_SECONDS = 1.0  # all that time a guest may pretend to be another
 _FORGOTTEN_AFTER_SECONDS = 120.0
 _LOUD_AT = 6
 _BACKOFF_AT = 2
@@ -40,7 +41,9 @@ class RepairBackoff:
     def pause(self, *things: Thing) -> float:
         """Seconds until a port is to be reconciled for a change of these: it, and what changed."""
         now = time.monotonic()
-        return max(self._pause(thing, now) for thing in things)
+        guarded = any(isinstance(thing, Key) and thing.space == GUARD for thing in things)
+        longest = _UNGUARDED_SECONDS if guarded else _LONGEST_SECONDS
+        return min(longest, max(self._pause(thing, now) for thing in things))
 
     def repaired(self, things: Iterable[Thing]) -> None:
         """These had to be put right; the next repair of each waits longer."""

@@ -14,7 +14,10 @@ from typing import Any
 from vif_agent.helper.allowed import Allowed, allowing
 from vif_agent.helper.process import context
 from vif_agent.host.commands import Limits
+from vif_agent.host.guarding import Guarding
+from vif_agent.host.nft_table import NftTable
 from vif_agent.host.real import RealHost
+from vif_agent.plan.steps import REMOVE, Step
 from vif_agent.ports.port import PLUG, UNPLUG, Port, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.desired import PluginSource
@@ -103,7 +106,8 @@ def real_host(
     cards: Sequence[str] = ("*",),
 ) -> Iterator[RealHost]:
     """The scratch host as the engine sees it; afterwards it is as it was."""
-    host = RealHost(scratch.ovs.connection, 10, sysfs, limits, cards)
+    guarding = Guarding(NftTable(()))
+    host = RealHost(scratch.ovs.connection, 10, sysfs, limits, cards, guarding=guarding)
     with allowing(Allowed(tun_device=tun)), running(host, scratch):
         yield host
 
@@ -118,8 +122,15 @@ def running(host: RealHost, scratch: ScratchHost) -> Iterator[None]:
         yield
     finally:
         host.stop()
+        unguard(host)
         context.set_client_mode(client_mode)
         sweep(scratch)
+
+
+def unguard(host: RealHost) -> None:
+    """Remove all guards, as of ports without their devices."""
+    there = host.guards.read()
+    host.guards.write([Step(REMOVE, f.resource, str(f.owner), found=f) for f in there.values()])
 
 
 def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:

@@ -40,6 +40,20 @@ def text(value: Any) -> str:
     return plain(_words(value), _LONGEST)
 
 
+def guard(guard: Mapping[str, Any]) -> str:
+    """What may come from a guarded device, and what did not, in words."""
+    may = [what for what in ("dhcp_server", "router") if guard[what]]
+    roles = "".join(f"; may be a {what.replace('_', ' ')}" for what in may)
+    words = f"{text(guard['device'])} sends from {text(guard['pairs'])}{roles}"
+    return words if guard["drops"] is None else f"{words}; dropped: {dropped(guard['drops'])}"
+
+
+def dropped(drops: Mapping[str, int]) -> str:
+    """Frames by reason."""
+    counts = [f"{count} {text(why)}" for why, count in sorted(drops.items()) if count]
+    return ", ".join(counts) or "nothing"
+
+
 def _words(value: Any) -> str:
     if value is None or value in ([], {}):
         return "-"
@@ -48,7 +62,7 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(text, value))
     if isinstance(value, Mapping):
-        return _text_of(value)
+        return guard(value) if "pairs" in value else _text_of(value)
     return str(value)
 
 

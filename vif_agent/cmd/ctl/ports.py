@@ -168,6 +168,8 @@ def _verdict(answer: dict[str, Any]) -> int:
 
 def _differences(answer: dict[str, Any]) -> str:
     warnings = [f"warning: {text}" for text in answer.get("warnings", ())]
+    if guard := answer.get("guard"):
+        warnings.insert(0, f"guard: {cells.guard(guard)}")
     if answer["ok"]:
         return "\n".join([f"{answer['port_id']} {answer['state']}: as desired", *warnings])
     lines = [f"{answer['port_id']} {answer['state']}:", answer["text"], *answer["unready"]]

@@ -1,0 +1,212 @@
+"""No guest pretends to be another: the real agent, real frames, and who else has a hand in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.casting import MODES, Site, Vif, numbered, wait_for
+from tests.support.operating import Said, ctl, stopped
+from tests.support.real_host import ip, links
+from vif_agent.errors import NotConfigured
+from vif_agent.helper import guards
+from vif_agent.testing import processes
+from vif_agent.testing.frames import BROADCAST, TapEnd, frame, tolerating
+from vif_agent.testing.host import ScratchHost
+
+Payload = Callable[[str], Vif]
+
+ARP = 0x0806
+TABLE = ("table", "bridge", "vif_agent")
+
+
+@pytest.fixture(scope="module", params=MODES)
+def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
+    if missing := guards.lacks():
+        pytest.skip(f"the kernel cannot guard ports: {missing}")
+    options: dict[str, dict[str, Any]] = {
+        "firewall": {"driver": "nftables"},
+        "bridge": {"create_tap": True},
+        "vif_agent": {"check_interval": 0},
+    }
+    with Site(scratch_with_bus, request.param, options) as running:
+        yield running
+
+
+@pytest.fixture
+def pair(site: Site, payload: Payload) -> Iterator[tuple[Vif, Vif]]:
+    """Two ports in one bridge, whose senders say which addresses they may use."""
+    vifs = [numbered(payload("bridge"), n) for n in (1, 2)]
+    one, two = (with_addresses(vif, f"10.0.0.{n}") for n, vif in enumerate(vifs, 1))
+    assert site.plug(one)["state"] == site.plug(two)["state"] == "ready"
+    yield one, two
+    site.unplug_all()
+
+
+def with_addresses(vif: Vif, fixed: str, *more: str) -> Vif:
+    subnet = {"ips": [{"address": fixed}]}
+    meta = {"allowed_address_pairs": [{"ip_address": address} for address in more]}
+    return {**vif, "network": {**vif["network"], "subnets": [subnet]}, "meta": meta}
+
+
+def arp(mac: str, address: str) -> bytes:
+    """Who has 10.0.0.250? tell ``address``; with a mark of its own at its end."""
+    sender = bytes.fromhex(mac.replace(":", "")) + bytes(map(int, address.split(".")))
+    return struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + sender + bytes(6) + bytes((10, 0, 0, 250))
+
+
+def arrives(sender: Vif, receiver: Vif, mac: str, address: str, again: float = 2) -> bool:
+    """Does an ARP request of this sender come to the other port's guest?"""
+    said, end = arp(mac, address), time.monotonic() + again
+    with TapEnd(sender["devname"]) as a, TapEnd(receiver["devname"]) as b:
+        while time.monotonic() < end:
+            with tolerating(5, 100):  # a tap is up in a moment
+                a.send(frame(mac, BROADCAST, said, ARP))
+            if b.receive(said, 0.1):
+                return True
+    return False
+
+
+def spoofs(sender: Vif, receiver: Vif) -> list[str]:
+    """What of another's came through."""
+    victim = ("fa:16:3e:00:00:02", "10.0.0.2")
+    own = sender["address"]
+    tries = {"address": (own, victim[1]), "MAC": victim, "both": (victim[0], "10.0.0.1")}
+    return [what for what, claim in tries.items() if arrives(sender, receiver, *claim, again=0.3)]
+
+
+def run(site: Site, *arguments: str, **more: Any) -> Said:
+    return ctl(site.daemon.config_file, *arguments, **more)
+
+
+def nft(*arguments: str) -> str:
+    if not shutil.which("nft"):
+        pytest.skip("nft is not installed (Debian: nftables)")
+    return processes.run(("nft", *arguments), os.environ)
+
+
+def test_own_frames_pass_and_anothers_do_not(site: Site, pair: tuple[Vif, Vif]) -> None:
+    one, two = pair
+    assert arrives(one, two, one["address"], "10.0.0.1")
+    assert spoofs(one, two) == []
+
+
+def test_another_address_is_one_change_and_takes_effect(site: Site, pair: tuple[Vif, Vif]) -> None:
+    one, two = pair
+    assert not arrives(one, two, one["address"], "10.0.0.9", again=0.3)
+    more = with_addresses(one, "10.0.0.1", "10.0.0.9")
+    plan = run(site, "plan", "plug", stdin={"instance": {}, "vif": more})
+    words = f"create: change guard {one['devname']}: pairs {one['address']} 10.0.0.9/32 added"
+    assert plan.out.splitlines() == [words]
+    site.plug(more)
+    assert arrives(one, two, one["address"], "10.0.0.9")
+    site.plug(one)
+    assert not arrives(one, two, one["address"], "10.0.0.9", again=0.3)
+
+
+def test_port_security_off_lets_all_pass(site: Site, pair: tuple[Vif, Vif]) -> None:
+    one, two = pair
+    site.plug({**one, "meta": {"port_security_enabled": False}})
+    assert arrives(one, two, "fa:16:3e:00:00:02", "10.0.0.2")
+    site.plug(one)
+    assert spoofs(one, two) == []
+
+
+def test_guard_holds_over_a_kill_and_for_a_tap_that_is_made_anew(
+    site: Site, pair: tuple[Vif, Vif]
+) -> None:
+    one, two = pair
+    site.daemon.kill()
+    assert spoofs(one, two) == []
+    site.daemon.start()
+    before = links()[one["devname"]]["ifindex"]
+    ip("link", "del", one["devname"])
+    wait_for(lambda: links()[one["devname"]]["ifindex"] != before, "a new tap")
+    assert arrives(one, two, one["address"], "10.0.0.1")
+    assert spoofs(one, two) == []
+
+
+def test_what_others_do_to_the_rules_is_undone(site: Site, pair: tuple[Vif, Vif]) -> None:
+    """Where the kernel lets them: not where it has owner and persist (6.9)."""
+    one, two = pair
+    for command in (
+        ("flush", "ruleset"),
+        ("delete", *TABLE),
+        ("flush", "chain", *TABLE[1:], "guard"),
+    ):
+        with contextlib.suppress(RuntimeError):
+            nft(*command)
+        wait_for(lambda: run(site, "check", one["id"]).code == 0, "the guards")
+        wait_for(lambda: run(site, "firewall").code == 0, "the rules")
+        assert arrives(one, two, one["address"], "10.0.0.1")
+        assert spoofs(one, two) == []
+
+
+def test_operators_see_the_guard_and_its_drops(site: Site, pair: tuple[Vif, Vif]) -> None:
+    one, two = pair
+    assert not arrives(one, two, one["address"], "10.0.0.2", again=0.3)
+    guard = run(site, "show", one["id"], "-f", "json").json()["guard"]
+    assert (guard["device"], guard["macs"]) == (one["devname"], [one["address"]])
+    assert guard["pairs"] == [f"{one['address']} 10.0.0.1/32", f"{one['address']} {_local(one)}"]
+    assert guard["drops"]["arp_address"] > 0
+    words = f"{one['devname']} sends from {', '.join(guard['pairs'])}; dropped: "
+    check = run(site, "check", one["id"])
+    assert check.code == 0
+    assert f"guard: {words}{guard['drops']['arp_address']} arp_address" in check.out
+    table = run(site, "firewall")
+    assert table.code == 0
+    assert f"port {one['id']}: {words}" in table.out
+    assert f"port {two['id']}: {two['devname']} sends from" in table.out
+    assert "dropped, of all ports there were: " in table.out
+    answer = run(site, "firewall", "--json").json()
+    assert [g["port_id"] for g in answer["guards"]] == [one["id"], two["id"]]
+    assert answer["drops"]["arp_address"] > 0
+    without = run(site, "firewall", "--local", "--json").json()
+    assert [g["pairs"] for g in without["guards"]] == [g["pairs"] for g in answer["guards"]]
+
+
+def _local(vif: Vif) -> str:
+    octets = vif["address"].split(":")
+    return f"fe80::f816:3eff:fe{octets[3]}:{int(octets[4] + octets[5], 16):x}/128"
+
+
+def test_operators_of_ports_without_agent_can_repair_them(
+    site: Site, pair: tuple[Vif, Vif]
+) -> None:
+    one, two = pair
+    with stopped(site.daemon):
+        with contextlib.suppress(RuntimeError):
+            nft("flush", "ruleset")
+        assert run(site, "repair").code == 0
+        assert spoofs(one, two) == []
+
+
+def test_second_plug_and_second_unplug_change_nothing(site: Site, pair: tuple[Vif, Vif]) -> None:
+    one, _ = pair
+    assert site.writes(lambda: site.plug(one)) == []
+    assert run(site, "check", one["id"]).code == 0
+    site.unplug(one)
+    assert one["devname"] not in run(site, "firewall").out
+    assert site.writes(lambda: site.unplug(one)) == []
+
+
+def test_bad_pair_is_refused_at_the_door(site: Site, payload: Payload) -> None:
+    vif = with_addresses(numbered(payload("bridge"), 3), "10.0.0.3", "10.0.0.400")
+    refused = run(site, "plan", "plug", stdin=vif)
+    expected = "vif.meta.allowed_address_pairs[0].ip_address: expected an IP address or network"
+    assert expected in refused.out
+
+
+def test_kernel_that_cannot_is_said_at_the_start() -> None:
+    from vif_agent.host.guarding import Guarding
+    from vif_agent.host.guards import Guards
+
+    with pytest.raises(NotConfigured, match=r"\[firewall\] driver: the kernel cannot guard ports"):
+        Guards(Guarding(needed=True), lambda _: None).check()

@@ -1,0 +1,49 @@
+"""Hears of others' changes to the table of guards, by a thread: it is put right at once."""
+
+import logging
+import threading
+
+from vif_agent.host.guarding import GuardEvents
+from vif_agent.host.guards import Guards
+
+LOG = logging.getLogger(__name__)
+
+_MOST_NAMES = 5  # in one line of the log
+
+
+class GuardWatch:
+    """``events``: None where nobody may hear them; then each reconcile reads the table anew."""
+
+    def __init__(self, guards: Guards, events: GuardEvents | None) -> None:
+        self._guards = guards
+        self._events = events
+        self._thread = threading.Thread(target=self._run, name="guard-watch", daemon=True)
+
+    def start(self) -> None:
+        """From here on no change is missed."""
+        if self._events:
+            self._events.listen()
+            self._guards.watched = True
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the thread has ended."""
+        if self._events:
+            self._events.end()
+            self._thread.join()
+            self._events.close()
+
+    def _run(self) -> None:
+        assert self._events
+        while self._events.wait():
+            who = self._who(self._events)
+            if who and self._guards.look_again():
+                LOG.warning("Guards of ports were undone by %s", who)
+
+    def _who(self, events: GuardEvents) -> str:
+        """ "" for nobody."""
+        try:
+            names = dict.fromkeys(f"{name} (pid {pid})" for name, pid in events.take())
+        except OSError:
+            return "somebody: too much was changed at once to tell by whom"
+        return ", ".join([*names][:_MOST_NAMES])

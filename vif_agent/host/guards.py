@@ -1,0 +1,195 @@
+"""Guards of this host: read back from the kernel's table, written by the helper in one batch.
+
+What was read is believed until the kernel tells of somebody else's change to the table: of some
+thousand ports a reconcile of one asks for one.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from vif_agent.errors import NotConfigured, NotYet, Problem
+from vif_agent.helper.codec import to_plain
+from vif_agent.helper.orders import SetGuard
+from vif_agent.host.guarding import Guarding
+from vif_agent.host.netlink.links import problem
+from vif_agent.host.ovs.ovsdb import OnChange
+from vif_agent.ownership import Found
+from vif_agent.plan.steps import REMOVE, Step
+from vif_agent.resources import GUARD, Guard, Key
+
+#: whichever guards are asked for
+_OF_ALL = (errno.ENOMEM, errno.ENOBUFS)
+#: of a batch; each but the first after somebody else has changed nftables, mostly another table
+_TRIES = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _State:
+    rules: str = ""
+    generation: int = 0
+    guards: Mapping[str, SetGuard] = dataclasses.field(default_factory=dict)
+
+
+class Guards:
+    """``watched``: somebody calls ``look_again`` when others change the table."""
+
+    def __init__(self, guarding: Guarding, on_change: OnChange) -> None:
+        self._table = guarding.table
+        self._needed = guarding.needed
+        self._on_change = on_change
+        self.watched = False
+        self._lock = threading.Lock()
+        self._state: _State | None = None
+        self._changed: set[str] = set()
+
+    def check(self) -> None:
+        """NotConfigured: a driver that guards must not be one that does not."""
+        if self._needed and (missing := self._table.lacks()):
+            raise NotConfigured(
+                "[firewall] driver: the kernel cannot guard ports, which takes nf_tables for "
+                f"bridges (CONFIG_NF_TABLES_BRIDGE): {missing}"
+            )
+
+    def read(self, names: Collection[str] | None = None) -> dict[Key, Found]:
+        """Of these devices, or of all, which are read anew; NotYet if that cannot be seen."""
+        with self._alone():
+            state = self._refresh() if names is None else self._now()
+        enforced = state.rules == self._table.rules
+        chosen = state.guards if names is None else state.guards.keys() & names
+        return {Key(GUARD, name): _found(state.guards[name], enforced) for name in chosen}
+
+    def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
+        """What failed, by key. A batch that the kernel refuses is tried in halves: one guard must
+        not keep others from theirs."""
+        if not steps:
+            return {}
+        try:
+            with self._alone():
+                code, text = self._write(steps)
+        except NotYet as error:
+            return {step.key: error.problem for step in steps}
+        if code and len(steps) > 1 and code not in _OF_ALL:
+            half = len(steps) // 2
+            return self.write(steps[:half]) | self.write(steps[half:])
+        return {step.key: _of(step, code, text) for step in steps} if code else {}
+
+    def drops(self) -> Mapping[str, int]:
+        """How many frames were dropped, by reason, of all ports there were; NotYet."""
+        with _readable("what they have dropped"):
+            return self._table.drops()
+
+    def port_drops(self) -> Mapping[str, Mapping[str, int]]:
+        """The same by device, of those that have guards; NotYet."""
+        with _readable("what they have dropped"):
+            return self._table.port_drops()
+
+    def look_again(self) -> bool:
+        """Somebody else has changed the table: was a guard among that? Who wants it is told."""
+        try:
+            with self._alone():
+                self._refresh()
+                return bool(self._changed)
+        except NotYet:
+            self._on_change(None)
+            return True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        finally:
+            changed, self._changed = self._changed, set()
+            if changed:
+                self._on_change(frozenset(Key(GUARD, name) for name in changed))
+
+    def _now(self) -> _State:
+        known = self._state if self.watched else None
+        return known or self._refresh()
+
+    def _refresh(self) -> _State:
+        before, self._state = self._state, None
+        self._state = state = self._read()
+        if before:
+            self._changed |= _differing(before, state)
+        return state
+
+    def _read(self) -> _State:
+        try:
+            with _readable("the guards of ports"):
+                read = self._table.read()
+        except NotYet:
+            if self._needed:
+                raise
+            return _State()
+        guards = {name: SetGuard(**fields) for name, (_, fields) in read["guards"].items()}
+        return _State(read["rules"], read["generation"], guards)
+
+    def _write(self, steps: Sequence[Step]) -> tuple[int, str]:
+        orders = [_order(step) for step in steps if step.verb != REMOVE]
+        going = [step.key.name for step in steps if step.verb == REMOVE]
+        put = [to_plain(order) for order in orders]
+        for _ in range(_TRIES):
+            state = self._now()
+            code, text = self._table.write(state.generation, put, going)
+            if not code:
+                self._state = self._after(state, orders, going)
+            else:
+                self._refresh()
+            if code != errno.ERESTART:
+                return code, text
+        raise NotYet("the guards of ports: others change nftables all the time")
+
+    def _after(self, state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> _State:
+        """As the kernel has it now: each batch is a generation."""
+        stays = {name: order for name, order in state.guards.items() if name not in going}
+        guards = {**stays, **{order.name: order for order in orders}}
+        rules = self._table.rules if orders else state.rules
+        return _State(rules, state.generation + 1, guards)
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotYet(f"{what} cannot be read: {error.strerror or error}") from error
+
+
+def _found(order: SetGuard, enforced: bool) -> Found:
+    guard = Guard(
+        name=order.name,
+        macs=order.macs,
+        pairs=order.pairs,
+        dhcp_server=order.dhcp_server,
+        router=order.router,
+        enforced=enforced,
+    )
+    return Found(guard, owner=order.owner or None)
+
+
+def _order(step: Step) -> SetGuard:
+    guard = step.resource
+    assert isinstance(guard, Guard)
+    return SetGuard(
+        name=guard.name,
+        owner=step.owner,
+        macs=guard.macs,
+        pairs=guard.pairs,
+        dhcp_server=guard.dhcp_server,
+        router=guard.router,
+    )
+
+
+def _differing(before: _State, now: _State) -> set[str]:
+    names = before.guards.keys() | now.guards.keys()
+    if before.rules != now.rules:
+        return names
+    return {name for name in names if before.guards.get(name) != now.guards.get(name)}
+
+
+def _of(step: Step, code: int, text: str) -> Problem:
+    return problem(f"the guard of {step.key.name}", code, text)

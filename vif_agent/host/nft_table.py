@@ -1,0 +1,63 @@
+"""The kernel's table of guards, through the helper."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from vif_agent.helper import calls
+from vif_agent.helper.codec import Plain
+from vif_agent.helper.process import helper
+from vif_agent.host.nft.events import NftEvents
+from vif_agent.host.nft.rules import expected_rules
+
+
+class NftTable:
+    """``permitted``: ethertypes that guests may send besides IP and ARP."""
+
+    def __init__(self, permitted: Collection[int]) -> None:
+        self._permitted = [*permitted]
+        self.rules = expected_rules(permitted)
+
+    def lacks(self) -> str:
+        """See Table."""
+        with helper():
+            missing: str = calls.probe_guards()
+        return missing
+
+    def read(self) -> Mapping[str, Any]:
+        """See Table."""
+        with helper():
+            read: Mapping[str, Any] = calls.read_guards()
+        return read
+
+    def write(
+        self, generation: int, put: Sequence[Plain], remove: Sequence[str]
+    ) -> tuple[int, str]:
+        """See Table."""
+        with helper(len(put) + len(remove)):
+            code, text = calls.write_guards(self._permitted, generation, put, remove)
+        return code, text
+
+    def drops(self) -> Mapping[str, int]:
+        """See Table."""
+        with helper():
+            drops: Mapping[str, int] = calls.read_drops()
+        return drops
+
+    def port_drops(self) -> Mapping[str, Mapping[str, int]]:
+        """See Table."""
+        with helper():
+            drops: Mapping[str, Mapping[str, int]] = calls.read_port_drops()
+        return drops
+
+
+class TableEvents:
+    """``events``: of all that others do to the table; what the helper does is not told."""
+
+    def __init__(self, events: NftEvents) -> None:
+        self._events = events
+        self.wait, self.take = events.wait, events.take
+        self.end, self.close = events.end, events.close
+
+    def listen(self) -> None:
+        """The helper is forked by now."""
+        self._events.listen(helper.pid)
