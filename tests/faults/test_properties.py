@@ -35,6 +35,7 @@ from tests.support.history import (
     KINDS,
     MTUS,
     OVS_BRIDGES,
+    TABLE_CHANGES,
     UNLUCKY,
     USED,
     USED_FACTS,
@@ -43,6 +44,7 @@ from tests.support.history import (
     FrailHost,
     Site,
     a_request,
+    guarding,
     is_refused,
     make_id,
     make_vif,
@@ -52,7 +54,7 @@ from tests.support.real_host import KEPT, Ports, Vif, ip, running
 from vif_agent.daemon.operations import unplugs_of
 from vif_agent.ports.port import PLUG, UNPLUG, FullSet, PortRequest
 from vif_agent.ports.store import Store
-from vif_agent.resources import LINK, OVS_PORT, Key
+from vif_agent.resources import GUARD, LINK, OVS_PORT, Key
 from vif_agent.testing.host import ScratchHost
 
 LOG = logging.getLogger(__name__)
@@ -212,7 +214,7 @@ class History(RuleBasedStateMachine):
         """Its store, and a look at everything."""
         self.store.close()
         self.store = Store(self.directory / "ports.sqlite")
-        self.ports = Ports(self.site.host, self.store)
+        self.ports = Ports(self.site.host, self.store, driver=self.site.driver)
         self.ports.engine.load()
         self.alive = True
         self._reconcile_whole_host()
@@ -248,6 +250,14 @@ class History(RuleBasedStateMachine):
         if name := self._one_of("ports", pick):
             self.site.ovs.vsctl("--no-wait", *(word.format(name) for word in ROW_CHANGES[how]))
             self._drifted(Key(OVS_PORT, name))
+
+    @precondition(lambda self: self.site.nft)
+    @rule(how=st.sampled_from(TABLE_CHANGES), crash=crashes)
+    @counted
+    def drift_of_guards(self, how: str) -> None:
+        """Somebody empties our table, or removes it."""
+        self.site.undo_guards(how)
+        self._drifted(Key(GUARD, how))
 
     @rule()
     @counted
@@ -322,6 +332,9 @@ class History(RuleBasedStateMachine):
         wanted, found = self._wanted(), expected.actual(self.site.ovs)
         wanted.links |= {USED: USED_FACTS, **{name: {} for name in self.strays}}
         wanted.bridges |= {"br-int": {}, "br-ex": {}}
+        if self.site.driver.guards:
+            granted = [vif for vif in self.requests.values() if not is_refused(vif)]
+            wanted.guards, found.guards = expected.guards(granted), expected.actual_guards()
         refused = [vif for vif in self.requests.values() if is_refused(vif)]
         claimed = [name for vif in refused for name in expected.bridges_of(vif)]
         return expected.differences(wanted, found, {*KEPT, *self.site.bystanders.names}, claimed)
@@ -354,7 +367,7 @@ class History(RuleBasedStateMachine):
 def test_random_histories_end_as_desired_and_touch_nothing_of_others(
     scratch: ScratchHost, figures: Callable[[str], None]
 ) -> None:
-    host = FrailHost(scratch.ovs.connection, 10)
+    host = FrailHost(scratch.ovs.connection, 10, guarding=guarding())
     with running(host, scratch):
         site = Site(scratch, host)
         with site.bystanders:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support.examples import INSTANCE
 from tests.support.real_host import Vif, links, tables
+from vif_agent.helper import guards as helper_guards
 from vif_agent.testing.ovs import PrivateOvs
 
 Facts = dict[str, Any]
@@ -15,11 +16,13 @@ Facts = dict[str, Any]
 
 @dataclasses.dataclass(slots=True)
 class Things:
-    """Links, OVS ports and OVS bridges by name, with the facts that are the contract's."""
+    """Links, OVS ports, OVS bridges, and guards by their devices' names, with the facts that are
+    the contract's. ``guards`` are asked for by who has them made."""
 
     links: dict[str, Facts] = dataclasses.field(default_factory=dict)
     ports: dict[str, Facts] = dataclasses.field(default_factory=dict)
     bridges: dict[str, Facts] = dataclasses.field(default_factory=dict)
+    guards: dict[str, Facts] = dataclasses.field(default_factory=dict)
 
 
 def expected(
@@ -44,6 +47,25 @@ def expected(
     wanted.links = {k: v for k, v in wanted.links.items() if k not in before}
     wanted.bridges = {k: v for k, v in wanted.bridges.items() if k not in before}
     return wanted
+
+
+def guards(vifs: Iterable[Vif]) -> dict[str, Facts]:
+    """Of ports on linux bridges, whose sender does not say which addresses they may use."""
+    return {
+        "tap" + vif["id"][:11]: {
+            "owner": vif["id"],
+            "macs": (vif["address"],),
+            "pairs": ((vif["address"], "0.0.0.0/0"), (vif["address"], "::/0")),
+        }
+        for vif in vifs
+        if vif["type"] == "bridge"
+    }
+
+
+def actual_guards() -> dict[str, Facts]:
+    """As they are in the kernel, decoded; without their rules they are none."""
+    read = helper_guards.read()
+    return {name: fields for name, (_, fields) in read["guards"].items()} if read["rules"] else {}
 
 
 def bridges_of(vif: Vif) -> list[str]:
@@ -181,7 +203,7 @@ def differences(
     """How the host is not just as wanted, ``others`` apart; ``tolerated`` may be there or not."""
     passed = {*others, *tolerated}
     reported: list[str] = []
-    for space in ("links", "ports", "bridges"):
+    for space in ("links", "ports", "bridges", "guards"):
         want: dict[str, Facts] = getattr(wanted, space)
         have: dict[str, Facts] = getattr(found, space)
         reported += [f"{space}: no {name}" for name in want.keys() - have.keys()]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -10,11 +13,20 @@ from tests.support.bystanders import Bystanders
 from tests.support.examples import INSTANCE, PAYLOADS
 from tests.support.real_host import Vif, ip, new_vif, sweep, with_details
 from vif_agent.errors import Problem
+from vif_agent.firewall.base import FirewallDriver
+from vif_agent.firewall.nftables import NftablesDriver
+from vif_agent.firewall.noop import NoopDriver
+from vif_agent.helper import guards
+from vif_agent.host.guarding import Guarding
+from vif_agent.host.nft.events import NftEvents
+from vif_agent.host.nft_table import NftTable, TableEvents
 from vif_agent.host.real import RealHost
 from vif_agent.plan.steps import Plan
 from vif_agent.ports.port import PortRequest
 from vif_agent.resources import Key
+from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
+from vif_agent.testing.plugging import unguard
 
 KINDS = ("bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs")
 UNLUCKY, HALF = 3, 2  # ports whose device names others have taken, all or those of a hybrid port
@@ -22,6 +34,8 @@ USED = "brq-before"  # the bridge of a network that was there before: used, and 
 LINUX_BRIDGES = ("brq-shared", "brq-shared", USED)  # of one name, and of two minds on the MTU
 OVS_BRIDGES = ("br-int", "br-two", "br-int")
 MTUS = (1450, 1500, 1500)
+
+TABLE_CHANGES = ("flush ruleset", "delete table bridge vif_agent", "flush table bridge vif_agent")
 
 Binding = tuple[str, int]  # kind and network
 PAYLOAD: dict[str, Vif] = {k: json.loads((PAYLOADS / f"{k}.json").read_text()) for k in KINDS}
@@ -92,7 +106,14 @@ class Site:
         self.bystanders = Bystanders(scratch.ovs, make_id(UNLUCKY), make_id(HALF))
         self.counts: Counter[str] = Counter()
         self.changed: set[Key] = set()
+        self.driver: FirewallDriver = NoopDriver() if guards.lacks() else NftablesDriver()
+        self.nft = self.driver.guards and bool(shutil.which("nft"))
         host.on_change(lambda keys: self.changed.update(keys or ()))
+
+    def undo_guards(self, how: str) -> None:
+        """Whoever asks for a table that is not there is told so."""
+        with contextlib.suppress(RuntimeError):
+            processes.run(("nft", *how.split()), os.environ)
 
     def clean(self) -> None:
         self.host.die_after = None
@@ -101,8 +122,14 @@ class Site:
             sweep(self.scratch)
             self.bystanders.come()
         sweep(self.scratch, self.bystanders.names)
+        unguard(self.host)
         ip("link", "add", USED, "type", "bridge", "ageing_time", "12300", "forward_delay", "200")
         ip("link", "set", USED, "address", USED_FACTS["mac"], "mtu", "1300", "up")
+
+
+def guarding() -> Guarding:
+    """Others' changes are heard; by the agent in this process they are its own."""
+    return Guarding(NftTable(()), events=None if guards.lacks() else TableEvents(NftEvents()))
 
 
 def a_request(verb: str, vif: Vif) -> PortRequest:

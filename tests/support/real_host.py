@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vif_agent.errors import Problem
+from vif_agent.firewall.base import FirewallDriver
+from vif_agent.firewall.guarded import Guarded
+from vif_agent.firewall.noop import NoopDriver
 from vif_agent.host.real import RealHost
 from vif_agent.network_types.base import TypeDriver
 from vif_agent.network_types.flat import FlatDriver
@@ -50,6 +53,7 @@ from vif_agent.testing.plugging import tables as tables
 from vif_agent.testing.watch import WriteWatch
 
 PORT = "5843eca1-e1fe-5bb2-a9c2-8f97bae40c4e"
+NOOP = NoopDriver()
 OTHER = "11111111-2222-4333-8444-555555555555"
 
 Vif = dict[str, Any]
@@ -147,8 +151,10 @@ class Ports(plugging.Ports):
         store: Store,
         plugins: Mapping[str, Any] | None = None,
         ready_timeout: float = 10,
+        driver: FirewallDriver = NOOP,
     ) -> None:
-        super().__init__(host, store, PluginRegistry(plugins or all_plugins()), ready_timeout)
+        wanted = Guarded(PluginRegistry(plugins or all_plugins()), driver)
+        super().__init__(host, store, wanted, ready_timeout)
 
 
 #: of a scratch host a cast may name any device
