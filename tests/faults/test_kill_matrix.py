@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.casting import Site, Vif, wait_for
 from tests.support.storms import Storm, strangers
+from vif_agent.helper import guards
 from vif_agent.testing.host import ScratchHost
 
 CASTS, KILLS, PORTS = 500, 20, 100
@@ -75,7 +76,11 @@ VICTIMS = {
 @pytest.fixture
 def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
     sender = "&".join(f"{option}={value}" for option, value in _RABBIT.items())
-    options = {"oslo_messaging_rabbit": _RABBIT}
+    driver = "noop" if guards.lacks() else "nftables"
+    options: dict[str, dict[str, object]] = {
+        "oslo_messaging_rabbit": {**_RABBIT},
+        "firewall": {"driver": driver},
+    }
     with Site(scratch_with_bus, "threading", options, f"?{sender}") as running:
         yield running
 

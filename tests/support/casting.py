@@ -51,6 +51,7 @@ class Site:
         groups = {group: dict(values) for group, values in (options or {}).items()}
         groups.setdefault("vif_agent", {})["concurrency"] = concurrency
         groups.setdefault("bridge", {}).setdefault("create_tap", True)
+        self.guards = groups.get("firewall", {}).get("driver") == "nftables"
         self.daemon = Daemon(host, self.rabbit.url, groups, **daemon)
         self.transport = transport(self.rabbit.url + sender)
         self.api = VifAgentAPI(transport=self.transport)

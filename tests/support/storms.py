@@ -89,6 +89,11 @@ class Storm:
         assert {port["port_id"] for port in site.api.list_vifs(CONTEXT, HOST)} == plugged
         assert site.states() == {"ready"}
         assert look(site) == self._expected()
+        if site.guards:
+            guards = site.api.get_firewall(CONTEXT, HOST)["guards"]
+            wanted = {v["devname"]: v["id"] for kind, v in self._plugged() if kind == "bridge"}
+            assert {guard["device"]: guard["port_id"] for guard in guards} == wanted
+            assert all(guard["enforced"] for guard in guards)
         checks = {i: site.api.check_vif(CONTEXT, HOST, i) for i in plugged}
         assert {i: text["text"] for i, text in checks.items() if not text["ok"]} == {}
 
