@@ -19,6 +19,7 @@ from tests.support.guarded import write
 from tests.support.guarded_frames import PERMITTED
 from vif_agent.helper import guards
 from vif_agent.helper.codec import from_plain
+from vif_agent.helper.guards import Guards
 from vif_agent.helper.orders import SetGuard
 from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.elements import Element, device_of, elements, network, said
@@ -179,11 +180,13 @@ def test_stale_generation_changes_nothing() -> None:
 @kernel
 def test_batch_is_done_whole_or_not_at_all(netlink: NftSocket) -> None:
     assert write([guard("tap-a", PORT, "10.1.0.0/16")]) == DONE
+    mistaken = Guards(netlink)
+    mistaken.read()
+    assert write([guard("tap-b")], remove=["tap-a"]) == DONE
     before = guards.read()
-    overlapping = guard("tap-b", OTHER, "10.1.0.0/16", "10.1.0.0/24")
-    refused = write([guard("tap-c"), overlapping, guard("tap-d")], remove=["tap-a"])
-    assert refused.errno
-    assert refused.text.startswith("set net4: ")
+    new = elements("tap-c", PORT, [MAC], [])
+    refused = mistaken.write([], before["generation"], {"tap-c": new}, ["tap-a"])
+    assert (refused.errno, refused.text) == (2, "set guarded: No such file or directory")
     assert guards.read() == before
     gone = elements("tap-z", PORT, [MAC], [])
     work = [*messages.new_elements(gone), *messages.delete_elements([Element("macs", bytes(24))])]

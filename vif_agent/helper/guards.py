@@ -9,6 +9,7 @@ so there it is held by nobody, and what others undo is written again.
 import contextlib
 import errno
 import functools
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,6 +96,7 @@ class _Holder:
 
     lasting = False
     guards: Guards | None = None
+    lock = threading.Lock()
 
 
 def begin() -> None:
@@ -104,10 +106,11 @@ def begin() -> None:
 
 @contextlib.contextmanager
 def opened() -> Iterator[Guards]:
-    """For one call."""
+    """For one call: oslo.privsep has a thread for each that comes meanwhile."""
     if _Holder.lasting:
-        _Holder.guards = _Holder.guards or Guards(NftSocket(), lasting=True)
-        yield _Holder.guards
+        with _Holder.lock:
+            _Holder.guards = _Holder.guards or Guards(NftSocket(), lasting=True)
+            yield _Holder.guards
         return
     with NftSocket() as netlink:
         yield Guards(netlink)
