@@ -15,6 +15,7 @@ import pytest
 
 from tests.helper.test_compromised import OTHER, PORT, Speaker, index, speaking
 from tests.support.casting import wait_for
+from tests.support.guarded import holder
 from tests.support.real_host import ip
 from vif_agent.helper import guards
 from vif_agent.helper.codec import to_plain
@@ -191,12 +192,6 @@ def must_hold() -> None:
         refused = reading.try_out(netlink, table.HELD)
     if refused.errno:
         pytest.skip(f"a table with owner and persist: {refused.text}")
-
-
-def holder() -> int:
-    with NftSocket() as netlink:
-        found = reading.read(netlink)[1]
-    return found.holder if found else 0
 
 
 def test_held_table_is_changed_by_nobody_else(say: Speaker) -> None:

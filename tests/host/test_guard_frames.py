@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.helper.test_compromised import speaking
 from tests.support import guarded
+from tests.support.casting import wait_for
 from tests.support.guarded import DEVICES, ip, plain_bridge, send_all, tap, wrong
-from tests.support.guarded_frames import CASES
+from tests.support.guarded_frames import CASES, OTHERS, fence
+from tests.support.packets import BROADCAST, ether
 from vif_agent.helper import guards
+from vif_agent.host.nft.netlink import DONE
 from vif_agent.host.nft.rules import REASONS
 from vif_agent.testing.frames import End, PacketEnd
 from vif_agent.testing.netns import Namespace
@@ -114,3 +119,54 @@ def test_every_reason_is_in_the_table() -> None:
     assert {case.counter for case in CASES} >= {*REASONS}
     names = [(case.port, case.name) for case in CASES]
     assert len(names) == len(set(names))
+
+
+def test_guard_holds_while_all_is_made_anew_and_its_keeper_changes(
+    figures: Callable[[str], None],
+) -> None:
+    """Somebody sends as another all the time, and nothing of it arrives."""
+    spoofed = ether(OTHERS, BROADCAST, 0x88B5, b"spoofed" * 8)
+    with one_bridge() as far, guarded.guests(BRIDGE) as ends:
+        with sending(ends["strict"], spoofed) as sent:
+            for n in range(100):
+                assert guarded.write(permitted=[0x88CC] * (n % 2)) == DONE
+            guards_of_helper(sent)
+        dropped = guards.dropped()["mac"]
+        ends["strict"].send(fence("strict", b"the last one"))
+        while (data := far.receive(b"", 20)) and b"the last one" not in data:
+            assert b"spoofed" not in data
+        assert data
+    figures(
+        f"guard made anew 100 times: {sent[0]} spoofed frames sent, {dropped} counted, 0 arrived"
+    )
+
+
+def guards_of_helper(sent: list[int]) -> None:
+    """Two, one after the other; between them nobody keeps the table."""
+    for n in range(2):
+        with speaking() as helper:
+            known = helper.raw("read_guards")
+            told = helper.raw("write_guards", [0x88CC + n], known["generation"], [], [])
+            assert tuple(told) == (0, "")
+            before = sent[0]
+            wait_for(lambda: sent[0] > before + 100, "more frames")  # noqa: B023
+        wait_for(lambda: guarded.holder() == 0, "the helper's end")
+
+
+@contextlib.contextmanager
+def sending(end: End, frame: bytes) -> Iterator[list[int]]:
+    """By a thread; how many so far."""
+    sent, stop = [0], threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            end.send(frame)
+            sent[0] += 1
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield sent
+    finally:
+        stop.set()
+        thread.join()

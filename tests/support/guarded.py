@@ -13,7 +13,8 @@ from typing import NamedTuple
 from tests.support.guarded_frames import BRIDGE, CASES, PERMITTED, PORTS, Case, fence
 from vif_agent.helper import guards
 from vif_agent.helper.orders import SetGuard
-from vif_agent.host.nft.netlink import Refused
+from vif_agent.host.nft import reading
+from vif_agent.host.nft.netlink import NftSocket, Refused
 from vif_agent.testing.frames import End, TapEnd
 from vif_agent.testing.plugging import TUN
 
@@ -52,6 +53,13 @@ def write(
     """By a fresh look, if no generation is given."""
     known = guards.read()["generation"] if generation is None else generation
     return guards.write(permitted, known, put, list(remove))
+
+
+def holder() -> int:
+    """The socket that alone may change the table; 0 for none."""
+    with NftSocket() as netlink:
+        table = reading.read(netlink)[1]
+    return table.holder if table else 0
 
 
 def plain_bridge(name: str, *options: str) -> None:
