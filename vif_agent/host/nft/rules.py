@@ -83,7 +83,7 @@ _IS_ARP, _IS_IP4, _IS_IP6 = (Is(ETHERTYPE, number) for number in (_ARP, _IP, _IP
 
 
 def _own4(mac: Field, address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
-    """If this MAC address may have this address."""
+    """If this MAC address may have this address. The last way costs most."""
     return (
         (*when, In(ONE4, (DEVICE, mac, address)), then),
         (*when, In(ANY4, (DEVICE, mac)), then),
@@ -97,6 +97,12 @@ def _own6(address: Field, then: Verdict, *when: Condition) -> tuple[Rule, ...]:
         (*when, In(ANY6, (DEVICE, SOURCE_MAC)), then),
         (_IS_IP6, *when, In(NET6, (DEVICE, SOURCE_MAC, address)), then),
     )
+
+
+def _but_any(own: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """Without who may have any address: that has passed already."""
+    one, _, net = own
+    return one, net
 
 
 def _icmp6(*kinds: bytes) -> tuple[Condition, ...]:
@@ -130,13 +136,15 @@ CHAINS = (
         (
             (_IS_ARP, NotIn(MACS, (DEVICE, ARP_SENDER_MAC)), Drop("arp_mac")),
             *_own4(ARP_SENDER_MAC, ARP_SENDER, Accept(), _IS_ARP),
-            *_own4(  # RFC 5227: is an address of mine free?
-                ARP_SENDER_MAC,
-                ARP_TARGET,
-                Accept(),
-                _IS_ARP,
-                Is(ARP_SENDER, _NOBODY4),
-                Is(ARP_OPERATION, _REQUEST),
+            *_but_any(
+                _own4(  # RFC 5227: is an address of mine free?
+                    ARP_SENDER_MAC,
+                    ARP_TARGET,
+                    Accept(),
+                    _IS_ARP,
+                    Is(ARP_SENDER, _NOBODY4),
+                    Is(ARP_OPERATION, _REQUEST),
+                )
             ),
             (Drop("arp_address"),),
         ),
@@ -157,8 +165,9 @@ CHAINS = (
         "guard_ip4",
         (
             (IsNot(PROTOCOL, _UDP), Goto("guard_ip4_source")),
-            (IsThere(TO_PORT), Goto("guard_ip4_udp")),
+            # first, for what comes where ports would be the kernel takes for ports
             (Is(PROTOCOL, _UDP), IsNot(IP4_FRAGMENT, bytes(2), _OFFSET4), Goto("guard_ip4_source")),
+            (IsThere(TO_PORT), Goto("guard_ip4_udp")),
             (Drop("ip4_form"),),  # its header is wrong, or it does not say its ports
         ),
     ),
@@ -224,8 +233,8 @@ CHAINS = (
         "guard_icmp6_nobody",
         (
             *((*_icmp6(report), Accept()) for report in _MLD_REPORTS),
-            *_own6(ND_TARGET, Accept(), *_icmp6(_SOLICITATION)[1:]),
             (In(ANY6, (DEVICE, SOURCE_MAC)), Accept()),
+            *_but_any(_own6(ND_TARGET, Accept(), *_icmp6(_SOLICITATION)[1:])),
             (Drop("ip6_source"),),
         ),
     ),
