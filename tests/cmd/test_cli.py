@@ -64,6 +64,11 @@ WRONG = {
     "[network]\nphysical_interface_mappings = physnet1\n": (
         "[network] physical_interface_mappings = physnet1: "
     ),
+    "[firewall]\ndriver = iptables\n": (
+        "Cannot start: [firewall] driver: expected one of nftables, noop, got 'iptables'"
+    ),
+    "[firewall]\nunknown_pairs = all\n": "[firewall] unknown_pairs = all: ",
+    "[firewall]\npermitted_ethertypes = 0x0800\n": "[firewall] permitted_ethertypes = 0x0800: ",
     "no section\n": "conf",
 }
 _WRONG_CONFIGURATION = 2
