@@ -123,8 +123,14 @@ def _arp(
     return ether(source, to, ARP, arp(operation, sender, sender_ip, target_ip, form=form))
 
 
-def _rarp(operation: int, about: str, its_ip: str = "0.0.0.0", source: str = MINE) -> bytes:
-    return ether(source, BROADCAST, RARP, arp(operation, about, "0.0.0.0", its_ip, about))
+def _rarp(
+    operation: int,
+    about: str,
+    its_ip: str = "0.0.0.0",
+    source: str = MINE,
+    form: bytes = ETHERNET_AND_IPV4,
+) -> bytes:
+    return ether(source, BROADCAST, RARP, arp(operation, about, "0.0.0.0", its_ip, about, form))
 
 
 def _ip4(source: str, protocol: int, payload: bytes, to: str = FAR_IP, **how: Any) -> bytes:
@@ -210,6 +216,9 @@ _ARP = (
     ("probe of an address of own net", _arp(1, MINE, "0.0.0.0", IP_OF_NET), ""),
     ("probe of another's address", _arp(1, MINE, "0.0.0.0", OTHERS_IP), "arp_address"),
     ("answer from nobody", _arp(2, MINE, "0.0.0.0", IP), "arp_address"),
+    ("answer from nobody to own net", _arp(2, MINE, "0.0.0.0", IP_OF_NET), "arp_address"),
+    ("who has own address, from another's", _arp(1, MINE, OTHERS_IP, IP), "arp_address"),
+    ("who has one of own net, from another's", _arp(1, MINE, OTHERS_IP, IP_OF_NET), "arp_address"),
     ("who has it, from another's address", _arp(1, MINE, OTHERS_IP, FAR_IP), "arp_address"),
     ("gratuitous, another's address", _arp(1, MINE, OTHERS_IP, OTHERS_IP), "arp_address"),
     ("answer with another's address", _arp(2, MINE, OTHERS_IP, FAR_IP, to=FAR), "arp_address"),
@@ -227,6 +236,7 @@ _ARP = (
     ("RARP of qemu after a migration", _rarp(3, MINE), ""),
     ("RARP with another's MAC inside", _rarp(3, OTHERS), "rarp"),
     ("RARP answer", _rarp(4, MINE, OTHERS_IP), "rarp"),
+    ("RARP not about IPv4", _rarp(3, MINE, form=b"\0\1\x86\xdd\6\4"), "rarp"),
 )
 
 _IPV4 = (
@@ -249,11 +259,18 @@ _IPV4 = (
     ("UDP without its ports", _ip4(IP, UDP, b"\x00"), "ip4_form"),
     ("wrong header checksum", _ip4(IP, TCP, _TCP, checksum=1), ""),
     ("not version 4", _ip4(IP, TCP, _TCP, version=5), "ip4_form"),
+    (
+        "later fragment, not version 4",
+        _ip4(IP, UDP, _OFFER, fragment=_LATER, version=5),
+        "ip4_form",
+    ),
     ("says it is longer than it is", _ip4(IP, TCP, _TCP, more_length=100), "ip4_form"),
     ("DHCP client", _ip4("0.0.0.0", UDP, udp(68, 67, bytes(244)), "255.255.255.255"), ""),
     ("DHCP client renews", _ip4(IP, UDP, udp(68, 67, bytes(244))), ""),
     ("from nobody to a server", _ip4("0.0.0.0", UDP, udp(68, 67), FAR_IP), "ip4_source"),
     ("from nobody, no DHCP", _ip4("0.0.0.0", UDP, udp(68, 53), "255.255.255.255"), "ip4_source"),
+    ("from nobody's other port", _ip4("0.0.0.0", UDP, udp(9, 67), "255.255.255.255"), "ip4_source"),
+    ("DHCP client, another's", _ip4(OTHERS_IP, UDP, udp(68, 67), "255.255.255.255"), "ip4_source"),
     ("from nobody, TCP", _ip4("0.0.0.0", TCP, _TCP, "255.255.255.255"), "ip4_source"),
     ("DHCP server", _ip4(IP, UDP, _OFFER, "255.255.255.255"), "dhcp_server"),
     ("DHCP server by another port", _ip4(IP, UDP, udp(1067, 68, bytes(244))), "dhcp_server"),
@@ -280,6 +297,8 @@ _IPV6 = (
     ("ping", _icmp6(IP6, ECHO, _PING, FAR_IP6), ""),
     ("ping from another's address", _icmp6(OTHERS_IP6, ECHO, _PING, FAR_IP6), "ip6_source"),
     ("ping from nobody", _icmp6("::", ECHO, _PING), "ip6_source"),
+    ("ping from nobody about own address", _icmp6("::", ECHO, _asking(IP6)), "ip6_source"),
+    ("ping from nobody about own net", _icmp6("::", ECHO, _asking(IP6_OF_NET)), "ip6_source"),
     ("no next header", _ip6(IP6, 59, b""), ""),
     ("not version 6", _own(IPV6, ip6(IP6, FAR_IP6, TCP, _TCP, version=5)), "ip6_form"),
     ("says it is longer", _own(IPV6, ip6(IP6, FAR_IP6, TCP, _TCP, more=100)), "ip6_form"),
