@@ -16,7 +16,9 @@ from tests.support.guarded import DEVICES, ip, plain_bridge, send_all, tap, wron
 from tests.support.guarded_frames import CASES, OTHERS, fence
 from tests.support.packets import BROADCAST, ether
 from vif_agent.helper import guards
-from vif_agent.host.nft.netlink import DONE
+from vif_agent.host.nft import messages
+from vif_agent.host.nft.elements import Element
+from vif_agent.host.nft.netlink import DONE, NftSocket
 from vif_agent.host.nft.rules import REASONS
 from vif_agent.testing.frames import End, PacketEnd
 from vif_agent.testing.netns import Namespace
@@ -170,3 +172,16 @@ def sending(end: End, frame: bytes) -> Iterator[list[int]]:
     finally:
         stop.set()
         thread.join()
+
+
+def test_what_cannot_be_counted_for_its_port_is_dropped_all_the_same() -> None:
+    """The kernel leaves out the rest of a rule whose counter has no room."""
+    with one_bridge() as far, guarded.guests(BRIDGE) as ends, NftSocket() as netlink:
+        full = (Element("dropped", n.to_bytes(4).rjust(32, b"x")) for n in range(1 << 16))
+        assert netlink.do(list(messages.new_elements(full))) == DONE
+        ends["strict"].send(ether(OTHERS, BROADCAST, 0x88B5, b"spoofed" * 8))
+        ends["strict"].send(fence("strict", b"the last one"))
+        while (data := far.receive(b"", 20)) and b"the last one" not in data:
+            assert b"spoofed" not in data
+        assert data
+        assert guards.dropped()["mac"] == 1

@@ -146,7 +146,7 @@ def write(
 def dropped() -> dict[str, int]:
     """Packets by reason, of all ports there were since the table was first made."""
     with NftSocket() as netlink:
-        return {reason: packets for reason, packets, _ in reading.counted(netlink).by_reason}
+        return {reason: packets for reason, packets, _ in reading.by_reason(netlink)}
 
 
 def dropped_of_ports() -> dict[str, dict[str, int]]:

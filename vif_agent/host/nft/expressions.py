@@ -13,6 +13,8 @@ from vif_agent.host.nft.words import (
     DEVICE,
     Accept,
     Condition,
+    Count,
+    Discard,
     Drop,
     Field,
     Goto,
@@ -131,11 +133,14 @@ def _of_condition(word: Condition) -> Iterator[Expression]:
 
 def _of_verdict(word: Verdict) -> Iterator[Expression]:
     match word:
-        case Drop(reason):
-            yield from _counted(reason)
-            yield _verdict(_DROP)
+        case Drop():
+            yield _verdict(_GOTO, text(_CHAIN, word.chain))
         case Goto(chain):
             yield _verdict(_GOTO, text(_CHAIN, chain))
+        case Count(reason):
+            yield from _counted(reason)
+        case Discard():
+            yield _verdict(_DROP)
         case Accept():
             yield _verdict(_ACCEPT)
 

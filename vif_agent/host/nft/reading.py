@@ -33,11 +33,15 @@ def read(netlink: NftSocket) -> tuple[State, Table | None]:
 
 def counted(netlink: NftSocket) -> Counted:
     """Nothing where there is no table."""
+    return Counted(by_reason(netlink), list(_elements(netlink, DROPPED)))
+
+
+def by_reason(netlink: NftSocket) -> list[tuple[str, int, int]]:
+    """Reason, packets, octets; nothing where there is no table."""
     with contextlib.suppress(FileNotFoundError):
         bodies = netlink.dump(messages.get_counters())
-        by_reason = [shown.counter_shown(body) for body in bodies if shown.is_ours(body)]
-        return Counted(by_reason, list(_elements(netlink, DROPPED)))
-    return Counted()
+        return [shown.counter_shown(body) for body in bodies if shown.is_ours(body)]
+    return []
 
 
 def _read(netlink: NftSocket, generation: int) -> tuple[State, Table | None] | None:

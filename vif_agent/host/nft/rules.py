@@ -45,6 +45,8 @@ from vif_agent.host.nft.words import (
     Accept,
     Chain,
     Condition,
+    Count,
+    Discard,
     Drop,
     Field,
     Goto,
@@ -109,7 +111,7 @@ def _icmp6(*kinds: bytes) -> tuple[Condition, ...]:
     return (_IS_IP6, Is(PROTOCOL, _ICMP6), *(Is(ICMP6_TYPE, kind) for kind in kinds))
 
 
-CHAINS = (
+_JUDGING = (
     Chain("ports", ((In(GUARDED, (DEVICE,)), Goto("guard")),), hooked=True),
     Chain(
         "guard",
@@ -245,11 +247,16 @@ CHAINS = (
 REASONS = tuple(
     dict.fromkeys(
         word.reason
-        for chain in CHAINS
+        for chain in _JUDGING
         for rule in chain.rules
         for word in rule
         if isinstance(word, Drop)
     )
+)
+
+CHAINS = (
+    *_JUDGING,
+    *(Chain(Drop(reason).chain, ((Count(reason),), (Discard(),))) for reason in REASONS),
 )
 
 

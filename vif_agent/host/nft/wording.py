@@ -4,6 +4,8 @@ from vif_agent.host.nft.words import (
     ETHERTYPE,
     Accept,
     Condition,
+    Count,
+    Discard,
     Drop,
     Field,
     Goto,
@@ -45,6 +47,10 @@ def _verdict(word: Verdict) -> str:
             return f"drop, {reason}"
         case Goto(chain):
             return f"see {chain}"
+        case Count(reason):
+            return f"count {reason}"
+        case Discard():
+            return "drop"
         case Accept():
             return "pass"
 

@@ -110,9 +110,27 @@ class NotIn:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drop:
-    """It is counted for this reason, and for the port and the reason."""
+    """For this reason, by the chain that counts it."""
 
     reason: str
+
+    @property
+    def chain(self) -> str:
+        """Of two rules: ``Count`` and ``Discard``."""
+        return f"drop_{self.reason}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Count:
+    """For this reason, and for the device and the reason. Never with anything else in one rule: a
+    device's first one takes memory, and without any the kernel leaves out the rest of the rule."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Discard:
+    """The frame ends here."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,7 +146,7 @@ class Accept:
 
 
 Condition: TypeAlias = Is | IsNot | IsThere | In | NotIn
-Verdict: TypeAlias = Drop | Goto | Accept
+Verdict: TypeAlias = Drop | Goto | Accept | Count | Discard
 Rule: TypeAlias = tuple[Condition | Verdict, ...]
 
 
