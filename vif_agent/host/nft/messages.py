@@ -57,6 +57,10 @@ class Message(NamedTuple):
     what: str = TABLE
     family: int = BRIDGE
 
+    def with_flag(self, flag: int) -> "Message":
+        """The same, and this."""
+        return Message(self.kind, self.flags | flag, self.body, self.what, self.family)
+
     def encode(self, sequence: int) -> bytes:
         """With its headers, nlmsghdr and nfgenmsg."""
         length, kind = 20 + len(self.body), _SUBSYSTEM << 8 | self.kind

@@ -85,8 +85,7 @@ class NftSocket:
 
     def _send(self, messages: Sequence[Message], generation: int, commit: bool) -> Refused:
         """The kernel has done it, and said so, when ``send`` returns."""
-        last = messages[-1]
-        acknowledged = [*messages[:-1], last._replace(flags=last.flags | ACK)]
+        acknowledged = [*messages[:-1], messages[-1].with_flag(ACK)]
         try:
             self._socket.send(batch(acknowledged, generation, commit))
         except OSError as error:
@@ -117,7 +116,7 @@ class NftSocket:
     def dump(self, request: Message) -> list[bytes]:
         """OSError: ENOENT for a set that is not there, EINTR where it changed meanwhile."""
         self._sequence += 1
-        self._socket.send(request._replace(flags=request.flags | ACK).encode(self._sequence))
+        self._socket.send(request.with_flag(ACK).encode(self._sequence))
         bodies: list[bytes] = []
         interrupted = False
         while True:
