@@ -3,7 +3,8 @@ send; NICs go into bridges last, when these are up.
 
 Two sends, not one: the sysctls have no netlink form and must stand before a device comes up, else
 it answers ARP and takes an IPv6 address for a moment (Neutron fc8ebae035). And a tap that comes up
-while we have it open has a carrier, which costs the kernel 10 ms and more when we close it.
+while we have it open has a carrier, which it loses again when we close it: more for the kernel to
+do and to tell.
 """
 
 import errno
