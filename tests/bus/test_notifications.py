@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -27,8 +28,10 @@ def test_what_happens_while_the_broker_is_away_is_told_later(
     site: Site, payload: Callable[[str], Vif]
 ) -> None:
     vifs = [numbered(payload("tap"), 2200 + n) for n in range(MANY)]
+    before = _waiting(site)
     for vif in vifs:
         site.plug(vif)
+    wait_for(lambda: _waiting(site) == before + MANY, "the word of each plug")
     site.rabbit.kill()
     for vif in vifs:
         ip("link", "del", vif["devname"])
@@ -58,3 +61,10 @@ def test_next_event_after_the_queue_was_deleted_is_told(
     with Notices(site.rabbit.url) as notices:
         events = {notices.next(lambda payload: True)[1] for _ in range(2)}
     assert events == {"vif.unplug.end", "vif.plug.error"}
+
+
+def _waiting(site: Site) -> int:
+    """Notifications for subscribers, of which there are none yet."""
+    with contextlib.suppress(LookupError):  # nobody has declared it
+        return site.rabbit.queue_length(INFO)
+    return 0
