@@ -58,12 +58,10 @@ def unattended(found: Found) -> Found:
     )
 
 
-def ask(client: Client) -> Answer:
-    """Whether somebody has its lock. Asked for and given back in one breath, so that it is kept
-    waiting for no moment."""
-    answer = client.request("lock", [_LOCK])
-    client.request("unlock", [_LOCK])
-    return answer
+def ask(client: Client) -> tuple[Answer, Answer]:
+    """Whether somebody has its lock; and that it is given back, lest who asks next takes us for
+    ovs-vswitchd. Both in one breath, so that it is kept waiting for no moment."""
+    return client.request("lock", [_LOCK]), client.request("unlock", [_LOCK])
 
 
 def is_there(answer: Answer) -> bool:
