@@ -141,7 +141,7 @@ def test_fight_is_damped_and_said_once(site: Site, payload: Payload) -> None:
     assert site.daemon.log().count("somebody else keeps changing it") == 1
     began = time.monotonic()
     undo_and_wait(site)
-    assert time.monotonic() - began > 1.9, "30 ms, doubled six times"
+    assert time.monotonic() - began > 1.5, "25 ms, doubled six times"
     assert site.daemon.log().count("somebody else keeps changing it") == 1
     site.unplug(vif)
 

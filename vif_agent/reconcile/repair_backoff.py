@@ -1,6 +1,6 @@
 """How soon to reconcile a port that has changed on the host: soon, but not ever again.
 
-Most events are the echo of our own work, so they gather for a moment. When somebody undoes what
+One thing that others do has several events, so they gather for a moment. When somebody undoes what
 we do again and again, the pauses between repairs grow, and that is logged once. They grow for each
 thing by itself: a port, or a thing that several ports share.
 """
@@ -15,7 +15,7 @@ from vif_agent.resources import GUARD, Key
 
 LOG = logging.getLogger(__name__)
 
-_GATHER_SECONDS = 0.03
+_GATHER_SECONDS = 0.025
 _LONGEST_SECONDS = 60.0
 _UNGUARDED_SECONDS = 1.0  # all that time a guest may pretend to be another
 _FORGOTTEN_AFTER_SECONDS = 120.0
