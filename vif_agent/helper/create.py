@@ -43,7 +43,7 @@ from vif_agent.host.nic_migration import migrate
 def create(netlink: Socket, orders: Sequence[LinkOrder]) -> Failures:
     """First the policy, for all; what it lets pass is made and changed. Who failed, and why."""
     KNOWN.see(netlink)
-    looks = Looks(netlink, *links_to_see(orders, KNOWN), KNOWN.recall)
+    looks = Looks(netlink, *links_to_see(orders, KNOWN), KNOWN.named)
     policy = Policy(allowed(), KNOWN, looks, orders)
     failures = {o.name: why for o in orders if (why := policy.refusal(o))}
     work = _Work(netlink, looks, [o for o in orders if o.name not in failures])

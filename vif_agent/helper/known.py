@@ -56,7 +56,7 @@ class KnownLinks:
         """A port's id or "shared"; None for what has not been seen as ours."""
         return self._links.get(index, ("", None))[1]
 
-    def recall(self, name: str, index: int) -> Looked | None:
+    def named(self, name: str, index: int) -> Looked | None:
         """The link of this index, which has this name now; None for what is not known as ours. It
         is ours also where others have put another tag on it."""
         kind, owner = self._links.get(index, ("", ""))

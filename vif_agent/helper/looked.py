@@ -61,7 +61,7 @@ def looked(body: bytes) -> Looked:
 class Looks:
     """The links that a call speaks of, as they were when it began: one send for all.
 
-    ``recall``: what is known by its index, and need not be read: a reading waits for the kernel's
+    ``known``: what is known by its index, and need not be read: a reading waits for the kernel's
     lock for links.
     """
 
@@ -70,20 +70,20 @@ class Looks:
         netlink: Socket,
         indexes: Collection[int],
         names: Collection[str],
-        recall: Callable[[str, int], Looked | None] = lambda name, index: None,
+        known: Callable[[str, int], Looked | None] = lambda name, index: None,
     ) -> None:
-        recalled = {name: link for name in names if (link := recall(name, _index_of(name)))}
+        of_known = {name: link for name in names if (link := known(name, _index_of(name)))}
         requests = [
             *(LinkRequest(GET, _NO_STATS, index) for index in indexes),
             *(
                 LinkRequest(GET, _NO_STATS + text(iflink.IFNAME, name))
                 for name in names
-                if name not in recalled
+                if name not in of_known
             ),
         ]
         answers = _ask(netlink, requests)
         read = [looked(body) for answer in answers for body in answer.links]
-        found = [*recalled.values(), *read]  # what was read counts
+        found = [*of_known.values(), *read]  # what was read counts
         self.by_index = {link.index: link for link in found}
         self.by_name = {name: link for link in found for name in link.names}
         self._netlink = netlink

@@ -180,8 +180,8 @@ class Ovsdb:
 
     def _is_attended(self) -> bool:
         with self._lock:
-            answer, given_back = vswitchd.ask(self._client)
-        self._wait_for(given_back)
+            answer, unlocked = vswitchd.ask(self._client)
+        self._wait_for(unlocked)
         return vswitchd.is_there(answer)
 
     def _seen(self, keys: Collection[Key]) -> dict[Key, Found]:
