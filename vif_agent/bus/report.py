@@ -49,15 +49,12 @@ class Report:
         self.casts_wait: str | None = None
 
     def finished(self, ports: Iterable[Port]) -> None:
-        """Tell of these; whoever waits for one is answered from what the store has in memory, and
-        first: nobody waits for log and notification."""
-        ports = [*ports]
-        for port in ports:
-            self._waiters.settled(port.port_id)
+        """Tell of these; whoever waits for one is answered from what the store has in memory."""
         for port in ports:
             view = views.port(port)
             self._log(port, view)
             self._send(_event(port), view)
+            self._waiters.settled(port.port_id)
 
     def refused(self, refusals: Sequence[Refusal]) -> None:
         """Of casts that were refused at the door: what is on disk is as it was."""
