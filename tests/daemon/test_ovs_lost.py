@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.host.test_vswitchd_dead import dead
 from tests.support.casting import MODES, Site, Vif, numbered, wait_for
 from vif_agent.bus.api import NoAnswer
 from vif_agent.testing import processes
@@ -116,8 +117,7 @@ def test_port_plugged_again_waits_for_ovs_vswitchd(site: Site, payload: Payload)
     """It died, and left the ofport in the database."""
     vif = numbered(payload("ovs_create_tap"), 75)
     site.plug(vif)
-    site.host.ovs.kill_vswitchd()
-    with pytest.raises(NoAnswer, match="ovs-vswitchd, which gave it its ofport, is not there"):
+    not_there = "ovs-vswitchd, which gave it its ofport, is not there"
+    with dead(site.host.ovs), pytest.raises(NoAnswer, match=not_there):
         site.plug(vif, wait=8)
-    site.host.ovs.start_vswitchd()
     wait_for(lambda: site.port(vif)["state"] == "ready", "the port")
