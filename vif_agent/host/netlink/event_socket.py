@@ -5,19 +5,18 @@ not yet read than net.core.rmem_max allows (208 KiB by default, which is 40 port
 it is opened before the capabilities are dropped.
 """
 
-import contextlib
 import ctypes
-import select
 import socket
 import struct
 from collections.abc import Iterator
 
 from pyroute2.netlink.rtnl import RTM_NEWNEIGH
 
+from vif_agent.host.netlink.sockets import HearingSocket
+
 _GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR
 #: taken only as far as it is needed
 ROOM = 32 << 20
-_SO_RCVBUFFORCE = 33
 _ONE_TIME = 1 << 16  # a message about a link has 1.5 KB, or some more with many alternative names
 
 _SO_ATTACH_FILTER = 26
@@ -41,25 +40,16 @@ _FILTER = (
 _HEADER = struct.Struct("=IH10x").unpack_from  # struct nlmsghdr
 
 
-class Events:
+class Events(HearingSocket):
     """Opened at once, heard from ``listen`` on. ``room``: bytes for what is not yet heard."""
 
     def __init__(self, room: int = ROOM) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
-        self._socket.setblocking(False)
+        super().__init__(socket.NETLINK_ROUTE, room)
         self._one = memoryview(bytearray(_ONE_TIME))  # to make it anew costs more than to fill it
-
-    @property
-    def room(self) -> int:
-        """As the kernel counts it: twice what was asked for."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def listen(self) -> None:
         """From here on nothing is missed."""
-        self._waking, self._wake = socket.socketpair()  # not before: the helper would have them too
+        self._begin()
         _attach(self._socket)
         self._socket.bind((0, _GROUPS))
 
@@ -74,19 +64,6 @@ class Events:
                 return
             length, kind = _HEADER(room)
             yield kind, bytes(room[16:length])  # the kernel tells one thing at a time
-
-    def wait(self) -> bool:
-        """Until there is something to take; False: ``end`` was called."""
-        return self._waking not in select.select([self._socket, self._waking], [], [])[0]
-
-    def end(self) -> None:
-        """Whoever waits for events is woken."""
-        self._wake.close()
-
-    def close(self) -> None:
-        """When nobody waits any more."""
-        for one in (self._waking, self._wake, self._socket):
-            one.close()
 
 
 def _attach(listener: socket.socket) -> None:

@@ -12,7 +12,15 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST
+from pyroute2.netlink import (
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_EXCL,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+)
 from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
 
 # whoever speaks rtnetlink packs and unpacks
@@ -21,6 +29,16 @@ from vif_agent.host.netlink.attributes import each_attribute as each_attribute
 from vif_agent.host.netlink.attributes import number as number
 from vif_agent.host.netlink.attributes import raw as raw
 from vif_agent.host.netlink.attributes import text as text
+from vif_agent.host.netlink.sockets import (
+    CAP_ACK,
+    EXT_ACK,
+    INTERRUPTED,
+    AskingSocket,
+    errno_of,
+    reason_of,
+    refusal,
+    unpacked,
+)
 
 NEW = (RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
 SET = (RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK)
@@ -28,13 +46,7 @@ DELETE = (RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK)
 GET = (RTM_GETLINK, NLM_F_REQUEST)
 DUMP = (RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP)
 
-_SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _STRICT = 12  # a dump takes filters: all of a host's routes or bridge entries would be too many
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
-_BUFFER = 64 << 20  # acks of one send all wait in the socket: a lost one would be a lost error
-_ERROR, _DONE = 2, 3
-_INTERRUPTED = 0x10
-_CAPPED, _HAS_TLVS = 0x100, 0x200
 _ONE_ANSWER = 1 << 20
 _AT_ONCE = 2000
 _AT_ONCE_IN_LITTLE_ROOM = 24  # answers of 2 KB, in 208 KiB: the default of net.core.rmem_max
@@ -90,33 +102,14 @@ class Answer:
         self.links: list[bytes] = []
 
 
-class Socket:
+class Socket(AskingSocket):
     """One rtnetlink socket. Not for use by two threads at once."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        for option in (_CAP_ACK, _EXT_ACK, _STRICT):
-            self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._at_once = _AT_ONCE
-        try:
-            for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-        except PermissionError:
-            self._at_once = _AT_ONCE_IN_LITTLE_ROOM
-        self._socket.bind((0, 0))
-        self._sequence = 0
+        super().__init__(socket.NETLINK_ROUTE, (CAP_ACK, EXT_ACK, _STRICT))
+        self._at_once = _AT_ONCE if self._is_large else _AT_ONCE_IN_LITTLE_ROOM
         # pages, of which only those are taken that answers fill
         self._room = memoryview(mmap.mmap(-1, _ONE_ANSWER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
-
-    def close(self) -> None:
-        """What has not been read is lost."""
-        self._socket.close()
-
-    def __enter__(self) -> "Socket":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def ask(self, requests: Sequence[NetlinkRequest]) -> list[Answer]:
         """Send all in one message (thousands: in a few); a failed request stops no other one."""
@@ -146,7 +139,7 @@ class Socket:
         self._socket.send(b"".join(encoded))
         answers = [Answer() for _ in requests]
         while True:
-            for kind, flags, sequence, body in self._receive():
+            for kind, flags, sequence, _, body in self._receive():
                 if first <= sequence <= last:
                     _take(answers[sequence - first], kind, flags, body)
                 if sequence == last:
@@ -157,35 +150,25 @@ class Socket:
         self._socket.send(request.encode(self._sequence))
         answer, interrupted = Answer(), False
         while True:
-            for kind, flags, sequence, body in self._receive():
+            for kind, flags, sequence, _, body in self._receive():
                 if sequence != self._sequence:
                     continue
-                interrupted = interrupted or bool(flags & _INTERRUPTED)
-                if kind != _DONE:
+                interrupted = interrupted or bool(flags & INTERRUPTED)
+                if kind != NLMSG_DONE:
                     _take(answer, kind, flags, body)
                 elif len(body) >= 4:  # a dump that breaks off says so here
-                    answer.errno = -struct.unpack_from("=i", body)[0]
+                    answer.errno = errno_of(body)
                 if answer.errno:
                     raise OSError(answer.errno, os.strerror(answer.errno))
-                if kind == _DONE:
+                if kind == NLMSG_DONE:
                     return answer, interrupted
 
-    def _receive(self) -> Iterator[tuple[int, int, int, bytes]]:
-        data = bytes(self._room[: self._socket.recv_into(self._room)])
-        offset = 0
-        while offset < len(data):
-            length, kind, flags, sequence, _ = struct.unpack_from("=IHHII", data, offset)
-            yield kind, flags, sequence, data[offset + 16 : offset + length]
-            offset += (length + 3) & ~3
+    def _receive(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+        return unpacked(bytes(self._room[: self._socket.recv_into(self._room)]))
 
 
 def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:
-    if kind != _ERROR:
+    if kind != NLMSG_ERROR:
         answer.links.append(body)
-        return
-    answer.errno = -struct.unpack_from("=i", body)[0]
-    if answer.errno:
-        answer.text = os.strerror(answer.errno)
-    if flags & _HAS_TLVS and flags & _CAPPED:
-        reason = attributes(body, 20).get(1, b"").rstrip(b"\0").decode(errors="replace")
-        answer.text = f"{answer.text} ({reason})" if reason else answer.text
+    elif code := errno_of(body):
+        answer.errno, answer.text = code, refusal(code, reason_of(flags, body))

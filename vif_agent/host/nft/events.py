@@ -4,20 +4,17 @@ The kernel lets only CAP_NET_ADMIN subscribe, and whoever has goes on hearing: s
 before the capabilities are dropped.
 """
 
-import contextlib
-import select
-import socket
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vif_agent.host.netlink.sockets import HearingSocket, unpacked
 from vif_agent.host.nft.messages import NEW_GENERATION
-from vif_agent.host.nft.netlink import NETLINK_NETFILTER, unpacked
+from vif_agent.host.nft.netlink import NETLINK_NETFILTER
 from vif_agent.host.nft.shown import generation_shown, is_ours
 
 _GROUP = 1 << 7 - 1  # NFNLGRP_NFTABLES
 #: a batch of 1,000 ports are 5,000 messages of 150 bytes; taken only as far as it is needed
 ROOM = 8 << 20
-_SO_RCVBUFFORCE = 33
 _ONE_TIME = 1 << 16
 
 
@@ -28,24 +25,18 @@ class Change(NamedTuple):
     pid: int
 
 
-class NftEvents:
+class NftEvents(HearingSocket):
     """Heard from its making on. OSError: without CAP_NET_ADMIN, or the kernel has no such thing."""
 
     def __init__(self, room: int = ROOM) -> None:
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
-        )
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-        with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
-        self._socket.setblocking(False)
+        super().__init__(NETLINK_NETFILTER, room)
         self._socket.bind((0, _GROUP))
         self._ours = 0
         self._touched = False
 
     def listen(self, ours: int) -> None:
         """``ours``: the process whose changes are not told, the helper."""
-        self._waking, self._wake = socket.socketpair()  # not before: the helper would have them too
+        self._begin()
         self._ours = ours
 
     def take(self) -> Iterator[Change]:
@@ -56,25 +47,12 @@ class NftEvents:
                 data = self._socket.recv(_ONE_TIME)
             except BlockingIOError:
                 return
-            for message in unpacked(data):
-                if message.kind & 0xFF != NEW_GENERATION:
-                    self._touched = self._touched or is_ours(message.body)
+            for kind, _, _, port, body in unpacked(data):
+                if kind & 0xFF != NEW_GENERATION:
+                    self._touched = self._touched or is_ours(body)
                     continue
-                _, pid, name = generation_shown(message.body)
+                _, pid, name = generation_shown(body)
                 # the pid is that of the host's own namespace; a socket's first number is one's own
-                if self._touched and self._ours not in (pid, message.port):
+                if self._touched and self._ours not in (pid, port):
                     yield Change(name, pid)
                 self._touched = False
-
-    def wait(self) -> bool:
-        """Until there is something to take; False: ``end`` was called."""
-        return self._waking not in select.select([self._socket, self._waking], [], [])[0]
-
-    def end(self) -> None:
-        """Whoever waits for events is woken."""
-        self._wake.close()
-
-    def close(self) -> None:
-        """When nobody waits any more."""
-        for one in (self._waking, self._wake, self._socket):
-            one.close()

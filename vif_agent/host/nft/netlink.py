@@ -3,32 +3,26 @@
 import errno
 import os
 import socket
-import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vif_agent.host.netlink.attributes import attributes
+from pyroute2.netlink import NLMSG_DONE, NLMSG_ERROR
+
+from vif_agent.host.netlink.sockets import (
+    CAP_ACK,
+    EXT_ACK,
+    INTERRUPTED,
+    AskingSocket,
+    errno_of,
+    reason_of,
+    refusal,
+    unpacked,
+)
 from vif_agent.host.nft.messages import ACK, Message, batch, get_generation
 from vif_agent.host.nft.shown import generation_shown
 
 NETLINK_NETFILTER = 12
-_SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
-_BUFFER = 64 << 20  # a batch goes in one send: 10,000 ports are 6 MB
-_ERROR, _DONE = 2, 3
-_INTERRUPTED, _HAS_TEXT = 0x10, 0x200
-_HEADER = struct.Struct("=IHHII")
 _MOST_ERRORS = 1 << 20
-
-
-class Received(NamedTuple):
-    """``body`` without its header; ``port``: of the socket that has caused it."""
-
-    kind: int
-    flags: int
-    sequence: int
-    port: int
-    body: bytes
 
 
 class Refused(NamedTuple):
@@ -43,37 +37,16 @@ DONE = Refused(0, "")
 PASSED = errno.ERESTART
 
 
-class NftSocket:
-    """Not for use by two threads at once."""
+class NftSocket(AskingSocket):
+    """Not for use by two threads at once. Without CAP_NET_ADMIN only small batches pass."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER
-        )
-        for option in (_CAP_ACK, _EXT_ACK):
-            self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        try:
-            for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-        except PermissionError:
-            pass  # then only small batches pass
-        self._socket.bind((0, 0))
-        self._sequence = 0
+        super().__init__(NETLINK_NETFILTER, (CAP_ACK, EXT_ACK))
 
     @property
     def port(self) -> int:
         """By which the kernel knows whose a held table is."""
         return int(self._socket.getsockname()[0])
-
-    def close(self) -> None:
-        """What it has held it holds no longer."""
-        self._socket.close()
-
-    def __enter__(self) -> "NftSocket":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def do(self, messages: Sequence[Message], generation: int = 0) -> Refused:
         """All of them, or none. ERESTART: it is not that generation any longer (0: any)."""
@@ -91,16 +64,16 @@ class NftSocket:
         except OSError as error:
             return _refused(error.errno or errno.EIO, "", "")
         refused, acknowledgements = DONE, 0
-        for answer in self._at_once():
-            if answer.kind == _ERROR:
+        for kind, flags, sequence, _, body in self._at_once():
+            if kind == NLMSG_ERROR:
                 acknowledgements += 1
-                number, at = -_number(answer.body), answer.sequence - 1
+                number, at = errno_of(body), sequence - 1
                 if number and refused is DONE:
                     what = messages[at].what if 0 <= at < len(messages) else ""
-                    refused = _refused(number, _text(answer), what)
+                    refused = _refused(number, reason_of(flags, body), what)
         return refused if acknowledgements else _refused(errno.EOPNOTSUPP, "no nf_tables", "")
 
-    def _at_once(self) -> Iterator[Received]:
+    def _at_once(self) -> Iterator[tuple[int, int, int, int, bytes]]:
         while True:
             try:
                 data = self._socket.recv(_MOST_ERRORS, socket.MSG_DONTWAIT)
@@ -120,37 +93,18 @@ class NftSocket:
         bodies: list[bytes] = []
         interrupted = False
         while True:
-            for answer in unpacked(self._socket.recv(1 << 20)):
-                if answer.sequence != self._sequence:
+            for kind, flags, sequence, _, body in unpacked(self._socket.recv(1 << 20)):
+                if sequence != self._sequence:
                     continue
-                interrupted = interrupted or bool(answer.flags & _INTERRUPTED)
-                if answer.kind not in (_ERROR, _DONE):
-                    bodies.append(answer.body)
+                interrupted = interrupted or bool(flags & INTERRUPTED)
+                if kind not in (NLMSG_ERROR, NLMSG_DONE):
+                    bodies.append(body)
                     continue
-                if number := -_number(answer.body) or errno.EINTR * interrupted:
+                if number := errno_of(body) or errno.EINTR * interrupted:
                     raise OSError(number, os.strerror(number))
                 return bodies
 
 
-def unpacked(data: bytes) -> Iterator[Received]:
-    """All that came at once."""
-    offset = 0
-    while offset < len(data):
-        length, kind, flags, sequence, port = _HEADER.unpack_from(data, offset)
-        yield Received(kind, flags, sequence, port, data[offset + 16 : offset + length])
-        offset += (length + 3) & ~3
-
-
-def _number(body: bytes) -> int:
-    return int(struct.unpack_from("=i", body)[0])
-
-
-def _text(answer: Received) -> str:
-    if not answer.flags & _HAS_TEXT:
-        return ""
-    return attributes(answer.body, 20).get(1, b"").rstrip(b"\0").decode(errors="replace")
-
-
 def _refused(number: int, reason: str, what: str) -> Refused:
-    said = os.strerror(number) + (f" ({reason})" if reason else "")
+    said = refusal(number, reason)
     return Refused(number, f"{what}: {said}" if what else said)
