@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.support import skips
 from tests.support.examples import PAYLOADS
 from tests.support.real_host import Ports
+from tests.support.rig import Rig
 from tests.support.sharing import OPTION, Share, by_length
 from tests.support.standins import Standins
 from tests.support.vendors import PROGRAMS
@@ -101,3 +102,11 @@ def ports(host: RealHost, store: Store) -> Ports:
 def standins(tmp_path: Path) -> Standins:
     """Of all vendors' programs that the payloads need."""
     return Standins(tmp_path, *PROGRAMS)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """The engine on the fake host, with our own plugins."""
+    rig = Rig(tmp_path)
+    yield rig
+    rig.store.close()

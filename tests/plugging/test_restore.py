@@ -23,13 +23,6 @@ NIC = Key(LINK, "eth1")
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
-
-
-@pytest.fixture
 def without_taps(tmp_path: Path) -> Iterator[Rig]:
     """Taps in linux bridges are libvirt's."""
     rig = Rig(tmp_path, PluginRegistry({"bridge": BridgePlugin(network_types=NETWORK_TYPES)}))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -154,13 +153,6 @@ def test_plug_waits_for_the_answer_of_open_vswitch(ports: Ports, vif: Vif, ovs: 
     finally:
         ovs.start_vswitchd()
     assert [reported.state for reported in ports.reconcile({port_id}).values()] == [READY]
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
 
 
 def test_what_open_vswitch_says_later_is_told_too(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,6 @@ from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Resource, Tap
 from vif_agent.vif import Vif
 
 Payload = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
 
 
 def _sibling(vif: dict[str, Any], number: int = 1, same_names: bool = False) -> dict[str, Any]:

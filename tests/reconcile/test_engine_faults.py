@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,6 @@ from vif_agent.reconcile.engine import Engine
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
 
 Payload = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
 
 
 @pytest.mark.parametrize("name", PLUGGABLE)

@@ -44,13 +44,6 @@ class LibvirtsTaps:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
-
-
-@pytest.fixture
 def libvirts(tmp_path: Path) -> Iterator[Rig]:
     (tmp_path / "libvirt").mkdir()
     rig = Rig(tmp_path / "libvirt", LibvirtsTaps())

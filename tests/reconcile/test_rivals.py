@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ Payload = Callable[[str], Vif]
 SLOTS = ("0000:81:00.2", "0000:81:00.3")
 #: of which no two ports can have one
 RIVALRY = ["tap", "ovs_create_tap", "ovs_hybrid", "hw_veb_direct", "ovs_direct", "midonet"]
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
 
 
 def _rival(vif: Vif) -> Vif:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -26,13 +25,6 @@ from vif_agent.vif import Vif as PluginVif
 Load = Callable[[str], Vif]
 
 REFUSED, BUSY = HostRefused("no").problem, NotYet("busy").problem
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.store.close()
 
 
 def test_refused_row_takes_its_devices_back_in_the_same_reconcile(rig: Rig, payload: Load) -> None:
