@@ -49,9 +49,9 @@ class Events(HearingSocket):
 
     def listen(self) -> None:
         """From here on nothing is missed."""
-        self._begin()
-        _attach(self._socket)
-        self._socket.bind((0, _GROUPS))
+        self.begin()
+        _attach(self.raw)
+        self.raw.bind((0, _GROUPS))
 
     def take(self) -> Iterator[tuple[int, bytes]]:
         """What was sent since the last time: kind and body of each message. OSError (ENOBUFS): some
@@ -59,7 +59,7 @@ class Events(HearingSocket):
         room = self._one
         while True:
             try:
-                self._socket.recv_into(room)
+                self.raw.recv_into(room)
             except BlockingIOError:
                 return
             length, kind = _HEADER(room)

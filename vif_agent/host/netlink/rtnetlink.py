@@ -107,7 +107,7 @@ class Socket(AskingSocket):
 
     def __init__(self) -> None:
         super().__init__(socket.NETLINK_ROUTE, (CAP_ACK, EXT_ACK, _STRICT))
-        self._at_once = _AT_ONCE if self._is_large else _AT_ONCE_IN_LITTLE_ROOM
+        self._at_once = _AT_ONCE if self.is_large else _AT_ONCE_IN_LITTLE_ROOM
         # pages, of which only those are taken that answers fill
         self._room = memoryview(mmap.mmap(-1, _ONE_ANSWER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
@@ -136,7 +136,7 @@ class Socket(AskingSocket):
         first, last = self._sequence + 1, self._sequence + len(requests)
         self._sequence = last
         encoded = [r.encode(first + i, quiet=first + i < last) for i, r in enumerate(requests)]
-        self._socket.send(b"".join(encoded))
+        self.raw.send(b"".join(encoded))
         answers = [Answer() for _ in requests]
         while True:
             for kind, flags, sequence, _, body in self._receive():
@@ -147,7 +147,7 @@ class Socket(AskingSocket):
 
     def _dump(self, request: NetlinkRequest) -> tuple[Answer, bool]:
         self._sequence += 1
-        self._socket.send(request.encode(self._sequence))
+        self.raw.send(request.encode(self._sequence))
         answer, interrupted = Answer(), False
         while True:
             for kind, flags, sequence, _, body in self._receive():
@@ -164,7 +164,7 @@ class Socket(AskingSocket):
                     return answer, interrupted
 
     def _receive(self) -> Iterator[tuple[int, int, int, int, bytes]]:
-        return unpacked(bytes(self._room[: self._socket.recv_into(self._room)]))
+        return unpacked(bytes(self._room[: self.raw.recv_into(self._room)]))
 
 
 def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:

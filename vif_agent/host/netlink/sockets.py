@@ -28,25 +28,25 @@ _BUFFER = 64 << 20
 class AskingSocket:
     """For requests and their answers. Not for use by two threads at once.
 
-    ``_is_large``: has the kernel given all the room that was asked for? It takes CAP_NET_ADMIN.
+    ``is_large``: has the kernel given all the room that was asked for? It takes CAP_NET_ADMIN.
     """
 
     def __init__(self, family: int, options: Sequence[int]) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
+        self.raw = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
         for option in options:
-            self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._is_large = True
+            self.raw.setsockopt(_SOL_NETLINK, option, 1)
+        self.is_large = True
         try:
             for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+                self.raw.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         except PermissionError:
-            self._is_large = False
-        self._socket.bind((0, 0))
+            self.is_large = False
+        self.raw.bind((0, 0))
         self._sequence = 0
 
     def close(self) -> None:
         """What has not been read is lost, and what it has held it holds no longer."""
-        self._socket.close()
+        self.raw.close()
 
     def __enter__(self) -> Self:
         return self
@@ -60,24 +60,24 @@ class HearingSocket:
     net.core.rmem_max only with CAP_NET_ADMIN."""
 
     def __init__(self, family: int, room: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        self.raw = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
+        self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         with contextlib.suppress(PermissionError):
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
-        self._socket.setblocking(False)
+            self.raw.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
+        self.raw.setblocking(False)
 
     @property
     def room(self) -> int:
         """As the kernel counts it: twice what was asked for."""
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        return self.raw.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Not in the constructor: the helper, forked meanwhile, would have this pair too."""
         self._waking, self._wake = socket.socketpair()
 
     def wait(self) -> bool:
         """Until there is something to take; False: ``end`` was called."""
-        return self._waking not in select.select([self._socket, self._waking], [], [])[0]
+        return self._waking not in select.select([self.raw, self._waking], [], [])[0]
 
     def end(self) -> None:
         """Whoever waits for events is woken."""
@@ -85,7 +85,7 @@ class HearingSocket:
 
     def close(self) -> None:
         """When nobody waits any more."""
-        for one in (self._waking, self._wake, self._socket):
+        for one in (self._waking, self._wake, self.raw):
             one.close()
 
 

@@ -30,13 +30,13 @@ class NftEvents(HearingSocket):
 
     def __init__(self, room: int = ROOM) -> None:
         super().__init__(NETLINK_NETFILTER, room)
-        self._socket.bind((0, _GROUP))
+        self.raw.bind((0, _GROUP))
         self._ours = 0
         self._touched = False
 
     def listen(self, ours: int) -> None:
         """``ours``: the process whose changes are not told, the helper."""
-        self._begin()
+        self.begin()
         self._ours = ours
 
     def take(self) -> Iterator[Change]:
@@ -44,7 +44,7 @@ class NftEvents(HearingSocket):
         (ENOBUFS): some are lost; what comes after that comes with the next call."""
         while True:
             try:
-                data = self._socket.recv(_ONE_TIME)
+                data = self.raw.recv(_ONE_TIME)
             except BlockingIOError:
                 return
             for kind, _, _, port, body in unpacked(data):

@@ -46,7 +46,7 @@ class NftSocket(AskingSocket):
     @property
     def port(self) -> int:
         """By which the kernel knows whose a held table is."""
-        return int(self._socket.getsockname()[0])
+        return int(self.raw.getsockname()[0])
 
     def do(self, messages: Sequence[Message], generation: int = 0) -> Refused:
         """All of them, or none. ERESTART: it is not that generation any longer (0: any)."""
@@ -60,7 +60,7 @@ class NftSocket(AskingSocket):
         """The kernel has done it, and said so, when ``send`` returns."""
         acknowledged = [*messages[:-1], messages[-1].with_flag(ACK)]
         try:
-            self._socket.send(batch(acknowledged, generation, commit))
+            self.raw.send(batch(acknowledged, generation, commit))
         except OSError as error:
             return _refused(error.errno or errno.EIO, "", "")
         refused, acknowledgements = DONE, 0
@@ -76,7 +76,7 @@ class NftSocket(AskingSocket):
     def _at_once(self) -> Iterator[tuple[int, int, int, int, bytes]]:
         while True:
             try:
-                data = self._socket.recv(_MOST_ERRORS, socket.MSG_DONTWAIT)
+                data = self.raw.recv(_MOST_ERRORS, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             yield from unpacked(data)
@@ -89,11 +89,11 @@ class NftSocket(AskingSocket):
     def dump(self, request: Message) -> list[bytes]:
         """OSError: ENOENT for a set that is not there, EINTR where it changed meanwhile."""
         self._sequence += 1
-        self._socket.send(request.with_flag(ACK).encode(self._sequence))
+        self.raw.send(request.with_flag(ACK).encode(self._sequence))
         bodies: list[bytes] = []
         interrupted = False
         while True:
-            for kind, flags, sequence, _, body in unpacked(self._socket.recv(1 << 20)):
+            for kind, flags, sequence, _, body in unpacked(self.raw.recv(1 << 20)):
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(flags & INTERRUPTED)
