@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -22,7 +23,8 @@ _COMPUTES = {
     "RLock", "__enter__", "__exit__",
 }  # fmt: skip
 
-_watching: list[list[str]] = []
+#: with the thread that is watched: what others do meanwhile is not the code's doing
+_watching: list[tuple[int, list[str]]] = []
 _hooked = False
 
 
@@ -36,13 +38,14 @@ def acts() -> Iterator[list[str]]:
     seen: list[str] = []
     before, collects = sys.getprofile(), gc.isenabled()
     gc.disable()  # whoever is called back by it would be taken for the code
-    _watching.append(seen)
+    watched = (threading.get_ident(), seen)
+    _watching.append(watched)
     sys.setprofile(_called)
     try:
         yield seen
     finally:
         sys.setprofile(before)
-        _watching.remove(seen)
+        _watching.remove(watched)
         if collects:
             gc.enable()
 
@@ -74,5 +77,7 @@ def _module(function: object) -> str:
 
 
 def _note(act: str) -> None:
-    for seen in _watching:
-        seen.append(act)
+    here = threading.get_ident()
+    for thread, seen in _watching:
+        if thread == here:
+            seen.append(act)
