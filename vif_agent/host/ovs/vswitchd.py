@@ -46,7 +46,9 @@ class Progress:
         """Of these the ofport says nothing unless it is there. Not those that it has just taken
         in, for the first look at them, nor those that are ``going``."""
         ready = {k for k, f in seen.items() if k.space == OVS_PORT and f.owner and f.ready}
-        unproven = ready - self._followed - set(going)
+        # seen to be reached before ``reached`` was asked, which must not excuse a later look
+        just = {k for k in ready if self._awaited.pop(k.name, None) is not None}
+        unproven = ready - self._followed - just - set(going)
         self._followed -= seen.keys()
         return unproven
 
