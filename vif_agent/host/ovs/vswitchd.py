@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._awaited: dict[str, int] = {}
-        self._followed: set[Key] = set()
+        self._fresh: set[Key] = set()  # written, and not looked at since it has taken them in
 
     def awaited(self, name: str) -> int | None:
         """The number it must have reached to have taken this port in."""
@@ -27,11 +27,13 @@ class Progress:
     def wrote(self, names: Collection[str], cfg: int) -> None:
         """The configuration's number says when ovs-vswitchd has seen these ports."""
         self._awaited |= dict.fromkeys(names, cfg)
+        self._fresh |= {Key(OVS_PORT, name) for name in names}
 
     def removed(self, names: Collection[str]) -> None:
         """Nobody waits for it to let go of these."""
         for name in names:
             self._awaited.pop(name, None)
+            self._fresh.discard(Key(OVS_PORT, name))
 
     def reached(self, root: OpenVSwitch) -> frozenset[Key]:
         """For these it has come as far as it should; or it never will, for the database has given
@@ -39,17 +41,16 @@ class Progress:
         over = {n: c for n, c in self._awaited.items() if not root.cur_cfg < c <= root.next_cfg}
         for name in over:
             del self._awaited[name]
-        self._followed |= {Key(OVS_PORT, name) for name, c in over.items() if c <= root.cur_cfg}
+        self._fresh -= {Key(OVS_PORT, name) for name, c in over.items() if c > root.cur_cfg}
         return frozenset(Key(OVS_PORT, name) for name in over)
 
     def unproven(self, seen: Mapping[Key, Found], going: Collection[Key] = ()) -> set[Key]:
         """Of these the ofport says nothing unless it is there. Not those that it has just taken
         in, for the first look at them, nor those that are ``going``."""
         ready = {k for k, f in seen.items() if k.space == OVS_PORT and f.owner and f.ready}
-        # seen to be reached before ``reached`` was asked, which must not excuse a later look
-        just = {k for k in ready if self._awaited.pop(k.name, None) is not None}
-        unproven = ready - self._followed - just - set(going)
-        self._followed -= seen.keys()
+        unproven = ready - self._fresh - set(going)
+        # a look may see how far it has come before ``reached`` is asked
+        self._fresh -= ready | {key for key in seen if key.name not in self._awaited}
         return unproven
 
 
