@@ -70,6 +70,8 @@ class Seeds:
                 ("forget_vif", port),
                 ("list_vifs", {"unplugged": True}),
                 ("list_orphans", {}),
+                ("get_topology", {"port_id": None, "network": "net", "everything": False}),
+                ("get_topology", {**port, "bridge": "br-int"}),
                 ("cleanup", {"dry_run": True}),
                 ("cleanup", {}),
                 ("get_status", {}),

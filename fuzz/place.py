@@ -21,6 +21,7 @@ from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.report import Report
 from vif_agent.daemon.operations import Operations
+from vif_agent.daemon.topology import Topology
 from vif_agent.ports.port import PLUG, UNPLUG, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.cleanup import Cleanup
@@ -57,7 +58,8 @@ class Place:
         options = SimpleNamespace(enabled=True, sightings=1, interval=0.0, max_per_round=10)
         operations = Operations(
             "fuzz", self.store, self.engine, threading.Lock(), REGISTRY,
-            Cleanup(self.engine, options),
+            cleanup := Cleanup(self.engine, options),
+            Topology(host, self.store, self.engine.records, cleanup),
         )  # fmt: skip
         calls = admin.Calls(operations, self._repair, self.store, self._report)
         self._door = admin.Door([calls], None)

@@ -46,6 +46,9 @@ class Nobody:
     def firewall(self) -> dict[str, Any]:
         return {"guards": [], "drops": {}}
 
+    def topology(self, *chosen: object) -> dict[str, Any]:
+        return {}
+
     def status(self) -> dict[str, Any]:
         return {}
 

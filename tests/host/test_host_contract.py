@@ -36,6 +36,7 @@ from vif_agent.resources import (
     Device,
     Guard,
     Key,
+    Link,
     Nic,
     OtherLink,
     OvsBridge,
@@ -261,6 +262,24 @@ def test_make_owner_tags_everything(host: Any) -> None:
     assert owners == {r.name: "shared" if r.shared else PORT for r in ALL}
     found = host.read_all([]).found
     assert {key for key, thing in found.items() if thing.owner} == {r.key for r in ALL}
+
+
+def test_a_picture_sees_what_was_made_and_whose_it_is(host: Any) -> None:
+    make(host, *ALL)
+    seen = host.glimpse()
+    links = {link.name: link for link in seen.links}
+    made = [r for r in ALL if isinstance(r, Link)]
+    assert [(links[r.name].kind, links[r.name].master) for r in made] == [
+        (r.kind, r.master or "") for r in made
+    ]
+    assert (links["qvb-a"].below, links["qvo-a"].below) == ("qvo-a", "qvb-a")
+    assert (links["tap-a"].held, links["qvo-a"].held) == (False, None)
+    assert OVS_BRIDGE.name in {bridge.name for bridge in seen.bridges}
+    row = next(port for port in seen.ports if port.name == OVS_PORT.name)
+    assert (row.bridge, row.owner) == (OVS_PORT.bridge, PORT)
+    owners = {r.name: "shared" if r.shared else PORT for r in made}
+    assert {name: links[name].owner for name in owners} == owners
+    assert seen.ovs_away == ""
 
 
 @pytest.mark.parametrize("multi_queue", [True, False])

@@ -15,6 +15,7 @@ from tests.support.real_host import OTHER, Ports, Vif, everything, ip, make, run
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Sync
 from vif_agent.daemon.operations import Operations
+from vif_agent.daemon.topology import Topology
 from vif_agent.errors import Problem
 from vif_agent.host.real import RealHost
 from vif_agent.plan.steps import Plan
@@ -50,8 +51,9 @@ class Bench:
         engine = self.ports.engine
         self.cleanup = Cleanup(engine, OPTIONS)
         self.operations = Operations(
-            "here", store, engine, threading.Lock(), PluginRegistry({}), self.cleanup
-        )
+            "here", store, engine, threading.Lock(), PluginRegistry({}), self.cleanup,
+            Topology(host, store, engine.records, self.cleanup),
+        )  # fmt: skip
 
     def planned(self, method: str, **args: Any) -> dict[str, Any]:
         return self.operations.plan({"method": method, "args": args})

@@ -18,6 +18,7 @@ from tests.support.rig import REGISTRY, Rig
 from vif_agent.bus import admin
 from vif_agent.bus.report import Report
 from vif_agent.daemon.operations import Operations
+from vif_agent.daemon.topology import Topology
 from vif_agent.ports.port import PLUG, READY, UNPLUG, UNPLUGGED, FullSet, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.cleanup import Cleanup
@@ -65,7 +66,10 @@ class Counted:
 
 def _calls(rig: Rig) -> admin.Calls:
     cleanup = Cleanup(rig.engine, SimpleNamespace(enabled=False, sightings=3, interval=60))
-    operations = Operations("node-1", rig.store, rig.engine, threading.Lock(), REGISTRY, cleanup)
+    topology = Topology(rig.host, rig.store, rig.engine.records, cleanup)
+    operations = Operations(
+        "node-1", rig.store, rig.engine, threading.Lock(), REGISTRY, cleanup, topology
+    )
     report = Report(rig.store, SimpleNamespace(send=lambda *_: None), "node-1")
     return admin.Calls(operations, lambda port_id: None, rig.store, report)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeAlias
 
-from tests.support import fake_guards, fake_kernel, fake_switch
+from tests.support import fake_glimpse, fake_guards, fake_kernel, fake_switch
 from tests.support.fake_things import Things
 from tests.support.fake_vendor import Vendor
 from tests.support.faults import Faults
@@ -18,6 +18,7 @@ from vif_agent.host.commands import Commands, Limits
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
 from vif_agent.resources import LINK, OVS_PORT, OVS_SPACES, Key, Link
+from vif_agent.topology.facts import Glimpse
 
 OnChange: TypeAlias = Callable[[frozenset[Key] | None], None]
 
@@ -70,6 +71,10 @@ class FakeHost(Things, Faults):
         with_ovs = any(key.space in OVS_SPACES for key in keys)
         called = {key for key, found in self.things.items() if found.index in indexes}
         return self._seen({*keys, *called}, with_ovs, members_of)
+
+    def glimpse(self) -> Glimpse:
+        away = _LOST.message if self._ovsdb_lost or self._hung else ""
+        return fake_glimpse.glimpse(self.snapshot().values(), away)
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         tagged = {key for key, found in self.things.items() if found.owner}

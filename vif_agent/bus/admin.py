@@ -54,6 +54,15 @@ class AdminOperations(Protocol):
     def firewall(self) -> dict[str, Any]:
         """All guards of the host, and what they have dropped: ``{"guards", "drops"}``."""
 
+    def topology(
+        self,
+        port_id: str | None = None,
+        network: str | None = None,
+        bridge: str | None = None,
+        everything: bool = False,
+    ) -> dict[str, Any]:
+        """The picture of the host, or of a part of it."""
+
     def status(self) -> dict[str, Any]:
         """What the agent is at, by words that ``vif-agentctl status`` prints."""
 
@@ -144,6 +153,18 @@ class Calls:
     def get_firewall(self, ctxt: Any) -> dict[str, Any]:
         """The guards of ports on linux bridges, and how many frames were dropped, by reason."""
         return self._operations.firewall()
+
+    @_call
+    def get_topology(
+        self,
+        ctxt: Any,
+        port_id: str | None = None,
+        network: str | None = None,
+        bridge: str | None = None,
+        everything: bool = False,
+    ) -> dict[str, Any]:
+        """What leads where on the host, of everybody's, and how the ports are that it is for."""
+        return self._operations.topology(port_id, network, bridge, everything)
 
     @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from vif_agent.bus import transport as ours
 from vif_agent.bus.generations import Generations
 from vif_agent.bus.last_seen import LastSeen
 from vif_agent.bus.limits import Limits, TimeOver
+from vif_agent.bus.pictures import Pictures
 from vif_agent.errors import InvalidRequest, StaleGeneration
 from vif_agent.ports.port import PENDING, READY, RETRYING, UNPLUGGED
 from vif_agent.vif import port_id_of
@@ -28,8 +29,7 @@ _QUESTION_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 _SOONER_SECONDS = 0.75  # oslo.messaging up to 18.1 looks for an answer twice a second
 _NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
-_LAST_SEEN = LastSeen()
-_GENERATIONS = Generations()
+_LAST_SEEN, _GENERATIONS = LastSeen(), Generations()
 
 
 class PlugFailed(Exception):
@@ -45,7 +45,7 @@ class NoAnswer(Exception):
     """The agent, or the broker, has not answered in time; the cast may still be carried out."""
 
 
-class VifAgentAPI:
+class VifAgentAPI(Pictures):
     """``context`` is a RequestContext or a dict, ``host`` the agent's ``[DEFAULT] host``.
 
     ``conf`` must be oslo.config's global CONF: oslo.messaging 18 reads some options nowhere else.
@@ -296,5 +296,5 @@ def _failure(
     if error and view["state"] != PENDING and not error["transient"]:
         return PlugFailed(port_id, error["code"], error["message"])
     why = f": {error['message']}" if error and view["state"] == RETRYING else ""
-    last = _LAST_SEEN(host)
-    return NoAnswer(f"vif-agent on {host} has not done port {port_id} in {wait:g} s{why}; {last}")
+    what = f"has not done port {port_id} in {wait:g} s{why}"
+    return NoAnswer(f"vif-agent on {host} {what}; {_LAST_SEEN(host)}")

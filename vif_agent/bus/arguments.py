@@ -75,6 +75,14 @@ def _flag(parameter: inspect.Parameter, value: object) -> bool:
     return value
 
 
+def _name(parameter: inspect.Parameter, value: object) -> str | None:
+    if value is None and parameter.default is None:
+        return None
+    if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.isprintable():
+        return value
+    raise InvalidRequest(parameter.name, value, f"1 to {_LONGEST_NAME} printable characters")
+
+
 def _of_a_cast(parameter: inspect.Parameter, value: object) -> object:
     """Read as the cast of which it is."""
     return value
@@ -86,5 +94,8 @@ _READERS: Mapping[str, Callable[[inspect.Parameter, object], Any]] = {
     "timeout": _seconds,
     "unplugged": _flag,
     "dry_run": _flag,
+    "everything": _flag,
+    "network": _name,
+    "bridge": _name,
     **dict.fromkeys(("cast", "vif", "instance", "vifs", "complete"), _of_a_cast),
 }

@@ -23,6 +23,7 @@ from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
+from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import HelperGone, StoreUnavailable
 from vif_agent.firewall import loader as firewall
 from vif_agent.firewall.guarded import Guarded
@@ -102,7 +103,12 @@ class Agent:
         self._loop = Loop(
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._watchdog.feed
         )
-        operations = Operations(conf.host, self._store, engine, lock, self._plugins, cleanup)
+        topology = Topology(
+            self._host, self._store, engine.records, cleanup, physnets(conf.network)
+        )
+        operations = Operations(
+            conf.host, self._store, engine, lock, self._plugins, cleanup, topology
+        )
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
         self._bus = self._membership(notifications, report, calls)
         self._chores = Chores(self._paces(report))

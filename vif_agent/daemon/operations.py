@@ -13,6 +13,7 @@ from typing import Any
 from vif_agent import __version__
 from vif_agent.bus import casts, views
 from vif_agent.bus.casts import Refusal, Sync
+from vif_agent.daemon.topology import Topology
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host.registry import PluginRegistry
@@ -39,6 +40,7 @@ class Operations:
         lock: threading.Lock,
         plugins: PluginRegistry,
         cleanup: Cleanup,
+        topology: Topology,
     ) -> None:
         self._host = host
         self._store = store
@@ -46,6 +48,7 @@ class Operations:
         self._lock = lock
         self._plugins = plugins
         self._cleanup = cleanup
+        self._topology = topology
         self._started_at = datetime.datetime.now(datetime.UTC)
 
     def plan(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +139,17 @@ class Operations:
         with self._lock:
             plan, failures = self._cleanup.run(dry_run)
         return {**_shown(plan), "failed": _by_name(failures)}
+
+    def topology(
+        self,
+        port_id: str | None = None,
+        network: str | None = None,
+        bridge: str | None = None,
+        everything: bool = False,
+    ) -> dict[str, Any]:
+        """The picture of the host, or of a part of it. The engine's lock is not taken."""
+        chosen = (port_id, network, bridge, everything)
+        return self._topology.draw(self._host, *chosen).as_dict()
 
     def status(self) -> dict[str, Any]:
         """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if

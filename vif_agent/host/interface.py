@@ -8,6 +8,7 @@ from vif_agent.host.commands import Commands
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Actual, Plan
 from vif_agent.resources import Key
+from vif_agent.topology.facts import Glimpse
 
 
 class Guards(Protocol):
@@ -58,6 +59,10 @@ class Host(Protocol):
 
         And with the OVS ports that name a port and cannot be opened, and the devices of all these.
         """
+
+    def glimpse(self) -> Glimpse:
+        """All links and OVS rows, anybody's, for a picture: it may be a moment old, or show one end
+        of what is being made."""
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, phase by phase; what failed, by key. A failure stops no other."""

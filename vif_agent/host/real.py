@@ -23,6 +23,7 @@ from vif_agent.ownership import Found
 from vif_agent.plan import steps
 from vif_agent.plan.steps import Actual, Plan, Step
 from vif_agent.resources import GUARD, LINK, OVS_BRIDGE, OVS_PORT, OVS_SPACES, VF, Key, Link
+from vif_agent.topology.facts import Glimpse
 
 LOG = logging.getLogger(__name__)
 
@@ -141,6 +142,14 @@ class RealHost:
         names |= {key.name for key in (*rows, *guards) if key.space in (OVS_PORT, GUARD)}
         found = self._seen(self._watch.read_all(names), everything=True)
         return Actual({**found, **self._read_vfs(keys), **rows, **guards}, unknown | unseen)
+
+    def glimpse(self) -> Glimpse:
+        """All links and OVS rows, for a picture."""
+        try:
+            (bridges, ports), away = self._ovsdb.glimpse(), ""
+        except NotYet as error:
+            bridges, ports, away = (), (), str(error)
+        return Glimpse(tuple(self._watch.glimpse()), bridges, ports, away)
 
     def _read_guards(
         self, names: Collection[str] | None = None

@@ -19,6 +19,7 @@ from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.config import checks
 from vif_agent.daemon import agent, systemd
 from vif_agent.daemon.operations import Operations
+from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import NotYet, VifAgentError
 from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.process import context
@@ -56,8 +57,11 @@ class Local:
         except VifAgentError as error:
             raise Failed(str(error)) from error
         self._cleanup = Cleanup(self._engine, conf.cleanup)
+        topology = Topology(
+            self._host, self._store, self._engine.records, self._cleanup, physnets(conf.network)
+        )
         operations = Operations(
-            conf.host, self._store, self._engine, threading.Lock(), plugins, self._cleanup
+            conf.host, self._store, self._engine, threading.Lock(), plugins, self._cleanup, topology
         )
         self._report = Report(self._store, _Nobody(), conf.host)
         self._calls = admin.Calls(operations, lambda port_id: None, self._store, self._report)
@@ -70,6 +74,7 @@ class Local:
             "repair": self._repair,
             "plan": self._plan,
             "list_orphans": self._orphans,
+            "get_topology": self._topology,
             "cleanup": self._clean,
             "get_status": self._status,
             "forget_vif": self._forget,
@@ -90,6 +95,11 @@ class Local:
     def _orphans(self) -> list[dict[str, Any]]:
         self._cleanup.refresh()
         return self._calls.list_orphans({})
+
+    def _topology(self, **arguments: Any) -> dict[str, Any]:
+        with contextlib.suppress(NotYet):  # then nobody knows of orphans
+            self._cleanup.refresh()
+        return dict(self._calls.get_topology({}, **arguments))
 
     def _status(self) -> dict[str, Any]:
         with contextlib.suppress(NotYet):  # then their number is not known

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 
+from vif_agent.host.in_parts import in_parts
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.found import fingerprint, link_found
@@ -17,6 +18,7 @@ from vif_agent.host.netlink.replica import Changes, LinkReplica
 from vif_agent.host.ovs.ovsdb import OnChange
 from vif_agent.ownership import SHARED, Found, is_one_ports, owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
+from vif_agent.topology.facts import LinkFacts
 
 _NEVER_SEEN = 0
 #: few events come alone, and to be woken costs more than ten events; who looks at links hears by
@@ -101,6 +103,12 @@ class LinkEvents:
                 self._seen |= dict.fromkeys(called, fingerprint(found))
         self._tell(unseen)
         return answer
+
+    def glimpse(self) -> Iterator[LinkFacts]:
+        """All links as they are now; nobody who has work to do is kept waiting for it."""
+        with self._hearing():
+            indexes = self.replica.table.indexes()
+        return in_parts(self._lock, indexes, self.replica.glimpsed)
 
     def _note_absent(self, name: str) -> None:
         """Of those that nobody wants any more no note is kept."""

@@ -25,10 +25,12 @@ from vif_agent.host.netlink import addresses, iflink, vxlan
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.device_sysctls import DeviceSysctls
 from vif_agent.host.netlink.event_socket import Events
+from vif_agent.host.netlink.glimpsed import link_facts
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number
 from vif_agent.host.netlink.table import LinkTable, differences
 from vif_agent.ownership import owner_in_alias
 from vif_agent.resources import ADDRESS, LINK, Key
+from vif_agent.topology.facts import LinkFacts
 
 LOG = logging.getLogger(__name__)
 
@@ -180,6 +182,13 @@ class LinkReplica:
         if any(map(_may_have_addresses, known)):
             table.carried.keep_ipv6(addresses.dump(self._socket, family=socket.AF_INET6))
         return known
+
+    def glimpsed(self, indexes: Collection[int]) -> list[LinkFacts]:
+        """Those that are still there, for a picture. Of taps and what is down the kernel does not
+        tell all by itself: it is asked."""
+        self._refresh(indexes)
+        states = (self.table.get(index) for index in indexes)
+        return [link_facts(state, self.table) for state in states if state]
 
     def addresses(self, index: int) -> list[str]:
         """Of the device of this index, as text."""

@@ -170,6 +170,10 @@ class LinkTable:
             if state := self.get(index):
                 yield state
 
+    def indexes(self) -> list[int]:
+        """Of all links, by name."""
+        return sorted(self._called, key=self._called.__getitem__)
+
     def above(self, index: int) -> frozenset[str]:
         """The names of what is in it, or stands on it."""
         for other in [*self._bodies]:

@@ -16,7 +16,8 @@ from typing import Any
 import ovs.poller
 
 from vif_agent.errors import OvsdbUnavailable, Problem
-from vif_agent.host.ovs import vswitchd
+from vif_agent.host.in_parts import in_parts
+from vif_agent.host.ovs import glimpsed, vswitchd
 from vif_agent.host.ovs.calls import DOES_NOT_ANSWER, PATIENCE_SECONDS, Calls
 from vif_agent.host.ovs.client import Answer, Client
 from vif_agent.host.ovs.commit import Commits
@@ -27,6 +28,7 @@ from vif_agent.host.ovs.rows import Rows
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
 from vif_agent.resources import OVS_BRIDGE, Key
+from vif_agent.topology.facts import BridgeFacts, OvsFacts
 
 LOG = logging.getLogger(__name__)
 
@@ -77,6 +79,15 @@ class Ovsdb:
         """All that carries our owner tag, whatever it is called, and broken ports of others'
         plugs."""
         return self._look(lambda: [*self._rows.claimed()])
+
+    def glimpse(self) -> tuple[tuple[BridgeFacts, ...], tuple[OvsFacts, ...]]:
+        """All bridges and ports, for a picture."""
+        replica = self._client.replica
+        tags = self._calls.call(self._tags)
+        with self._lock:
+            bridges, places = tuple(glimpsed.bridges(replica)), glimpsed.places(replica)
+        ports = in_parts(self._lock, places, lambda some: glimpsed.ports(replica, some, tags))
+        return bridges, tuple(ports)
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """Carry out the steps in one transaction; what failed, by key.
@@ -183,6 +194,12 @@ class Ovsdb:
             answer, unlocked = vswitchd.ask(self._client)
         self._wait_for(unlocked)
         return vswitchd.is_there(answer)
+
+    def _tags(self) -> dict[str, int]:
+        with self._lock:
+            answer = self._client.request("transact", glimpsed.TAGS)
+        self._wait_for(answer)
+        return glimpsed.tags(answer)
 
     def _seen(self, keys: Collection[Key]) -> dict[Key, Found]:
         found = ((key, self._rows.found(key, self._vswitchd.awaited(key.name))) for key in keys)
