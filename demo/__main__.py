@@ -89,7 +89,7 @@ def _story(arguments: argparse.Namespace, checks: Checks) -> None:
         burst = ports.burst(BURST)
         views = _plug_shipped(sender, shipped, checks)
         views |= _plug_burst(sender, burst, checks, arguments.all)
-        look.while_plugged(scratch, machine, shipped + burst, views, checks)
+        look.while_plugged(scratch, sender, machine, shipped + burst, views, checks)
         show.heading("Real frames")
         traffic.all_ways(scratch, burst, checks)
         _unplug(sender, shipped + burst, checks)

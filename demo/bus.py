@@ -19,6 +19,7 @@ from vif_agent.bus.api import VifAgentAPI
 from vif_agent.testing import daemon
 from vif_agent.testing.daemon import Daemon
 from vif_agent.testing.host import ScratchHost
+from vif_agent.topology.graph import Graph
 
 Call = Callable[..., Any]
 View = dict[str, Any]
@@ -57,6 +58,9 @@ class Sender:
     def ports(self) -> list[View]:
         views: list[View] = self._call("list_vifs")
         return views
+
+    def topology(self) -> Graph:
+        return Graph.from_dict(self._call("get_topology"))
 
     def plugins(self) -> set[str]:
         return {p["vif_type"] for p in self._call("list_plugins") if not p["error"]}

@@ -10,12 +10,14 @@ from demo.bus import Sender, View
 from demo.ports import Port
 from demo.show import Checks
 from vif_agent.testing.host import ScratchHost
+from vif_agent.topology import text
 
 Links = Mapping[str, dict[str, Any]]
 
 
 def while_plugged(
     scratch: ScratchHost,
+    sender: Sender,
     machine: host.MachineLinks,
     some: Sequence[Port],
     views: dict[str, View],
@@ -23,6 +25,8 @@ def while_plugged(
 ) -> None:
     show.heading("What ip and ovs-vsctl say of the host")
     _show_one_of_each(scratch, {p.payload: p for p in reversed(some)})
+    picture = sender.topology()
+    show.output("vif-agentctl topology", "\n".join(text.lines(picture, text.Style())))
     ready = [p for p in some if not p.refusal]
     links, ids = scratch.links(), host.iface_ids(scratch)
     devices = (
@@ -38,6 +42,8 @@ def while_plugged(
         f"{len(wired)} of them are ports of br-int, taken in, with the port's UUID as iface-id",
         {name for name, port in wired.items() if ids.get(name) != port or name not in found},
     )
+    checks.that(f"the picture has all {len(some)} ports",
+                sum(picture.states.values()) != len(some))  # fmt: skip
     checks.that("none of this is in the machine's own network namespace",
                 (devices - {"br-int"}) & machine.names())  # fmt: skip
 
