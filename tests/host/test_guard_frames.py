@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from tests.support.guarded import DEVICES, ip, plain_bridge, send_all, tap, wron
 from tests.support.guarded_frames import CASES, OTHERS, fence
 from tests.support.packets import BROADCAST, ether
 from vif_agent.helper import guards
-from vif_agent.host.nft import messages
+from vif_agent.helper.orders import SetGuard
+from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.netlink import DONE, NftSocket
 from vif_agent.host.nft.rules import REASONS
@@ -131,7 +133,8 @@ def test_guard_holds_while_all_is_made_anew_and_its_keeper_changes(
     with one_bridge() as far, guarded.guests(BRIDGE) as ends:
         with sending(ends["strict"], spoofed) as sent:
             for n in range(100):
-                assert guarded.write(permitted=[0x88CC] * (n % 2)) == DONE
+                replace_all_rules(permitted=[0x88CC] * (n % 2))
+            change_many_networks()
             guards_of_helper(sent)
         dropped = guards.dropped()["mac"]
         ends["strict"].send(fence("strict", b"the last one"))
@@ -139,7 +142,33 @@ def test_guard_holds_while_all_is_made_anew_and_its_keeper_changes(
             assert b"spoofed" not in data
         assert data
     figures(
-        f"guard made anew 100 times: {sent[0]} spoofed frames sent, {dropped} counted, 0 arrived"
+        f"all rules replaced 100 times: {sent[0]} spoofed frames sent, {dropped} counted, 0 arrived"
+    )
+
+
+def replace_all_rules(permitted: list[int]) -> None:
+    """As if an older agent had written others."""
+    with NftSocket() as netlink:
+        state, _ = reading.read(netlink)
+        assert state.fixed
+        other = dataclasses.replace(state.fixed, chains=dict.fromkeys(state.fixed.chains, False))
+        known = dataclasses.replace(state, fixed=other)
+        work = table.batch(known, permitted, table.Change(), reading.counted(netlink))
+        assert not {messages.DELETE_TABLE, messages.NEW_CHAIN} & {message.kind for message in work}
+        assert netlink.do(work, state.generation) == DONE
+
+
+def change_many_networks() -> None:
+    """More than go in one batch."""
+    for third in range(5):
+        assert guarded.write([_network(n, third) for n in range(40)]) == DONE
+    assert guarded.write(remove=[_network(n, 0).name for n in range(40)]) == DONE
+
+
+def _network(n: int, third: int) -> SetGuard:
+    pair = (OTHERS, f"10.{third}.0.0/16")
+    return SetGuard(
+        name=f"other{n}", owner=guarded.OWNER.format(n % 9), macs=(OTHERS,), pairs=(pair,)
     )
 
 
@@ -147,7 +176,7 @@ def guards_of_helper(sent: list[int]) -> None:
     """Two, one after the other; between them nobody keeps the table."""
     for n in range(2):
         with speaking() as helper:
-            known = helper.raw("read_guards")
+            known = helper.raw("read_guards", [])
             told = helper.raw("write_guards", [0x88CC + n], known["generation"], [], [])
             assert tuple(told) == (0, "")
             before = sent[0]

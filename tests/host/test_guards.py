@@ -18,7 +18,6 @@ from vif_agent.plan.steps import MAKE, REMOVE, Step
 from vif_agent.resources import GUARD, Guard, Key
 
 MAC = "fa:16:3e:00:00:01"
-RULES = "vif-agent 1 abc"
 
 
 def guard(name: str, *networks: str) -> Guard:
@@ -32,11 +31,9 @@ def steps(*guards: Guard, verb: str = MAKE) -> list[Step]:
 class Kernel:
     """``refuses``: errnos of the next writes; ``sick``: devices whose guard it does not take."""
 
-    rules = RULES
-
     def __init__(self) -> None:
         self.there: dict[str, SetGuard] = {}
-        self.named = ""
+        self.enforced = False
         self.generation = 7
         self.reads = self.writes = 0
         self.refuses: list[int] = []
@@ -51,7 +48,7 @@ class Kernel:
         if self.error:
             raise self.error
         guards = {name: to_plain(order) for name, order in self.there.items()}
-        return {"rules": self.named, "generation": self.generation, "guards": guards}
+        return {"enforced": self.enforced, "generation": self.generation, "guards": guards}
 
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
@@ -67,7 +64,7 @@ class Kernel:
         for name in remove:
             self.there.pop(name, None)
         self.generation += 1
-        self.named = RULES
+        self.enforced = True
         return 0, ""
 
     def drops(self) -> Mapping[str, int]:
@@ -77,7 +74,7 @@ class Kernel:
         return {"tap-a": self.drops()}
 
     def flush(self) -> None:
-        self.there, self.named = {}, ""
+        self.there, self.enforced = {}, False
         self.generation += 1
 
 
@@ -188,7 +185,7 @@ def test_guard_without_the_rules_is_not_enforced(
     guards: Guards, kernel: Kernel, told: list[frozenset[Key] | None]
 ) -> None:
     guards.write(steps(A))
-    kernel.named = ""
+    kernel.enforced = False
     guards.look_again()
     assert told == [frozenset({A.key})]
     resource = guards.read()[A.key].resource

@@ -65,7 +65,9 @@ def guards(vifs: Iterable[Vif]) -> dict[str, Facts]:
 def actual_guards() -> dict[str, Facts]:
     """As they are in the kernel, decoded; without their rules they are none."""
     read = helper_guards.read()
-    return {name: fields for name, (_, fields) in read["guards"].items()} if read["rules"] else {}
+    return (
+        {name: fields for name, (_, fields) in read["guards"].items()} if read["enforced"] else {}
+    )
 
 
 def bridges_of(vif: Vif) -> list[str]:

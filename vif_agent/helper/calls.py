@@ -60,20 +60,20 @@ def dropping_chains(families: Sequence[int]) -> list[str]:
 
 
 @context.entrypoint
-def read_guards() -> dict[str, Any]:
-    """``rules`` as ``host.nft.rules.expected_rules`` if all of them are there, "" if there is no
-    table; the ``generation`` of this; ``guards``: by device a SetGuard, without an owner ("") what
-    is not ours."""
-    return guards.read()
+def read_guards(rules: Sequence[int]) -> dict[str, Any]:
+    """``enforced``: are all rules there, and these ethertypes permitted? The ``generation`` of
+    this; ``guards``: by device a SetGuard, without an owner ("") what is not ours."""
+    return guards.read(permitted_ethertypes(rules))
 
 
 @context.entrypoint
 def write_guards(
     rules: Sequence[int], generation: int, put: Sequence[Plain], remove: Sequence[str]
 ) -> tuple[int, str]:
-    """All of it in one batch: done (0), or nothing is, and why. ``rules``: permitted ethertypes.
-    ``generation``: the last that is known not to have changed what was read; the next one is ours.
-    ERESTART: it has passed. ``remove``: devices, also such as have nothing."""
+    """All of it in one batch: done (0), or nothing is, and why; where many networks go, in some.
+    ``rules``: permitted ethertypes. ``generation``: the last that is known not to have changed what
+    was read; the next one is ours. ERESTART: it has passed. ``remove``: devices, also such as have
+    nothing."""
     permitted, orders = permitted_ethertypes(rules), from_plain(put, SetGuard)
     if type(generation) is not int or not 0 <= generation < 1 << 32:
         raise ValueError(f"generation: expected a number of 32 bits, got {brief(generation)}")

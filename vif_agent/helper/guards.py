@@ -10,7 +10,7 @@ import contextlib
 import errno
 import functools
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from vif_agent.helper.allowed import allowed
@@ -25,7 +25,7 @@ from vif_agent.host.nft.elements import Elements, elements, said
 from vif_agent.host.nft.messages import PERSIST
 from vif_agent.host.nft.netlink import DONE, PASSED, NftSocket, Refused
 from vif_agent.host.nft.shown import dropped_shown
-from vif_agent.host.nft.table import HELD, Counted, State
+from vif_agent.host.nft.table import HELD, Change, Counted, State
 
 #: what a kernel says that has no nf_tables, or not for bridges
 _NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL)
@@ -62,25 +62,30 @@ class Guards:
         self._state = state
         return state
 
-    def write(
-        self,
-        permitted: Sequence[int],
-        generation: int,
-        put: Mapping[str, Elements],
-        remove: Collection[str],
-    ) -> Refused:
-        """One batch. ``generation``: up to that one the caller knows of no change of our table
-        since it has been read, or written, here."""
-        state = self._state or self.read()
-        counted = Counted()
-        if state.rules and (remove or table.is_made_anew(state, permitted, put, remove)):
+    def write(self, permitted: Collection[int], generation: int, change: Change) -> Refused:
+        """In one batch, but where many ranges go: then each of some is done whole, or not.
+        ``generation``: up to that one the caller knows of no change of our table since it has been
+        read, or written, here."""
+        for share in table.shares(self._state or self.read(), change):
+            refused, is_done = self._write(permitted, generation, share)
+            if refused.errno:
+                return refused
+            generation += is_done
+        return DONE
+
+    def _write(
+        self, permitted: Collection[int], generation: int, change: Change
+    ) -> tuple[Refused, bool]:
+        """Whether there was anything to do."""
+        state, counted = self._state or self.read(), Counted()
+        if table.needs_counted(state, permitted, change):
             counted = reading.counted(self._netlink)
-        work = table.batch(state, permitted, put, remove, counted, self._flags)
+        work = table.batch(state, permitted, change, counted, self._flags)
         if not work:
-            return DONE
+            return DONE, False
         refused = self._netlink.do(work, generation) if generation else _UNKNOWN
-        self._state = None if refused.errno else table.written(state, permitted, put, remove)
-        return refused
+        self._state = None if refused.errno else table.written(state, permitted, change)
+        return refused, True
 
     def owner_of(self, device: str) -> str:
         """The port whose guard is there; "" for none."""
@@ -116,7 +121,7 @@ def opened() -> Iterator[Guards]:
         yield Guards(netlink)
 
 
-def read() -> dict[str, Any]:
+def read(permitted: Collection[int] = ()) -> dict[str, Any]:
     """For the channel. Where the kernel has no nf_tables there is nothing."""
     try:
         with opened() as guards:
@@ -126,13 +131,14 @@ def read() -> dict[str, Any]:
             raise
         state = State()
     ports = {device: _plain(device, has) for device, has in state.ports.items()}
-    return {"rules": state.rules, "generation": state.generation, "guards": ports}
+    enforced = table.is_right(state, permitted)
+    return {"enforced": enforced, "generation": state.generation, "guards": ports}
 
 
 def write(
     permitted: Sequence[int], generation: int, put: Sequence[SetGuard], remove: Collection[str]
 ) -> Refused:
-    """All of it, or nothing and why. What is put replaces all that is there of its device."""
+    """All of it, or why not. What is put replaces all that is there of its device."""
     with opened() as guards, Socket() as netlink:
         strange = [order for order in put if guards.owner_of(order.name) != order.owner]
         policy = Policy(allowed(), KNOWN, Looks(netlink, (), [o.name for o in strange]))
@@ -140,7 +146,7 @@ def write(
             if refusal := policy.refusal_of_guard(order):
                 return Refused(refusal[0], f"{order.name}: {refusal[1]}")
         new = {order.name: _elements(order) for order in put}
-        return guards.write(permitted, generation, new, set(remove) - new.keys())
+        return guards.write(permitted, generation, Change(new, set(remove) - new.keys()))
 
 
 def dropped() -> dict[str, int]:

@@ -9,26 +9,19 @@ from vif_agent.helper.codec import Plain
 
 
 class Table(Protocol):
-    """The kernel's table, by the helper.
-
-    ``rules``: how the rules are to be called when they are as they must be.
-    """
-
-    @property
-    def rules(self) -> str:
-        """Constant."""
+    """The kernel's table, by the helper."""
 
     def lacks(self) -> str:
         """What keeps this kernel from having it; "" for nothing."""
 
     def read(self) -> Mapping[str, Any]:
-        """``rules`` as they are, ``generation``, and ``guards``: by device a SetGuard as plain
-        data; OSError."""
+        """``enforced``: are the rules as they must be; ``generation``; and ``guards``: by device a
+        SetGuard as plain data. OSError."""
 
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
     ) -> tuple[int, str]:
-        """All or nothing, with the rules: an errno, 0 if it is done, and the kernel's words."""
+        """With the rules: an errno, 0 if all is done, and the kernel's words."""
 
     def drops(self) -> Mapping[str, int]:
         """How many frames were dropped, by reason, of all ports there were."""
@@ -59,15 +52,13 @@ class GuardEvents(Protocol):
 class NoTable:
     """Of a host whose kernel is not asked."""
 
-    rules = ""
-
     def lacks(self) -> str:
         """See Table."""
         return "nothing guards ports here"
 
     def read(self) -> Mapping[str, Any]:
         """See Table."""
-        return {"rules": "", "generation": 0, "guards": {}}
+        return {"enforced": False, "generation": 0, "guards": {}}
 
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]

@@ -28,7 +28,7 @@ _TRIES = 10
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _State:
-    rules: str = ""
+    enforced: bool = False
     generation: int = 0
     guards: Mapping[str, SetGuard] = dataclasses.field(default_factory=dict)
 
@@ -57,9 +57,8 @@ class Guards:
         """Of these devices, or of all, which are read anew; NotYet if that cannot be seen."""
         with self._alone():
             state = self._refresh() if names is None else self._now()
-        enforced = state.rules == self._table.rules
         chosen = state.guards if names is None else state.guards.keys() & names
-        return {Key(GUARD, name): _found(state.guards[name], enforced) for name in chosen}
+        return {Key(GUARD, name): _found(state.guards[name], state.enforced) for name in chosen}
 
     def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """What failed, by key. A batch that the kernel refuses is tried in halves: one guard must
@@ -126,7 +125,7 @@ class Guards:
                 raise
             return _State()
         guards = {name: SetGuard(**fields) for name, (_, fields) in read["guards"].items()}
-        return _State(read["rules"], read["generation"], guards)
+        return _State(read["enforced"], read["generation"], guards)
 
     def _write(self, steps: Sequence[Step]) -> tuple[int, str]:
         orders = [_order(step) for step in steps if step.verb != REMOVE]
@@ -147,8 +146,7 @@ class Guards:
         """As the kernel has it now: each batch is a generation."""
         stays = {name: order for name, order in state.guards.items() if name not in going}
         guards = {**stays, **{order.name: order for order in orders}}
-        rules = self._table.rules if orders else state.rules
-        return _State(rules, state.generation + 1, guards)
+        return _State(bool(orders) or state.enforced, state.generation + 1, guards)
 
 
 @contextlib.contextmanager
@@ -186,7 +184,7 @@ def _order(step: Step) -> SetGuard:
 
 def _differing(before: _State, now: _State) -> set[str]:
     names = before.guards.keys() | now.guards.keys()
-    if before.rules != now.rules:
+    if before.enforced != now.enforced:
         return names
     return {name for name in names if before.guards.get(name) != now.guards.get(name)}
 

@@ -7,7 +7,6 @@ from vif_agent.helper import calls
 from vif_agent.helper.codec import Plain
 from vif_agent.helper.process import helper
 from vif_agent.host.nft.events import NftEvents
-from vif_agent.host.nft.rules import expected_rules
 
 
 class NftTable:
@@ -15,7 +14,6 @@ class NftTable:
 
     def __init__(self, permitted: Collection[int]) -> None:
         self._permitted = [*permitted]
-        self.rules = expected_rules(permitted)
 
     def lacks(self) -> str:
         """See Table."""
@@ -26,7 +24,7 @@ class NftTable:
     def read(self) -> Mapping[str, Any]:
         """See Table."""
         with helper():
-            read: Mapping[str, Any] = calls.read_guards()
+            read: Mapping[str, Any] = calls.read_guards(self._permitted)
         return read
 
     def write(

@@ -24,9 +24,9 @@ from vif_agent.host.nft.words import IFNAME, Chain, Rule, Set
 
 BRIDGE = 7
 NEW_TABLE, GET_TABLE, DELETE_TABLE = 0, 1, 2
-NEW_CHAIN, GET_CHAIN = 3, 4
-NEW_RULE, GET_RULE = 6, 7
-NEW_SET = 9
+NEW_CHAIN, GET_CHAIN, DELETE_CHAIN = 3, 4, 5
+NEW_RULE, GET_RULE, DELETE_RULE = 6, 7, 8
+NEW_SET, GET_SET, DELETE_SET = 9, 10, 11
 NEW_ELEMENT, GET_ELEMENT, DELETE_ELEMENT = 12, 13, 14
 NEW_GENERATION, GET_GENERATION = 15, 16
 NEW_OBJECT, GET_OBJECT = 18, 19
@@ -106,16 +106,27 @@ def new_counter(reason: str, packets: int, octets: int) -> Message:
 
 def new_set(which: Set, number: int) -> Message:
     """``number``: its own in this batch."""
+    numbers = zip((3, 4, 5), form_of(which), strict=True)
+    body = _TABLE + text(2, which.name) + b"".join(raw(kind, big(n)) for kind, n in numbers)
+    body += raw(9, _description(which))
+    if which.types == (IFNAME,):
+        body += raw(13, _NAMES_ARE_TEXT)
+    return Message(NEW_SET, CREATE, body + raw(10, big(number)), f"set {which.name}")
+
+
+def form_of(which: Set) -> tuple[int, int, int]:
+    """Flags, types and length of a key: as the kernel shows them, too."""
     alone = len(which.types) == 1
     length = sum(t.length if alone else len(padded(bytes(t.length))) for t in which.types)
     kinds = 0
     for one in which.types:
         kinds = kinds << 6 | one.number
-    body = _TABLE + text(2, which.name) + raw(3, big(_flags(which)))
-    body += raw(4, big(kinds)) + raw(5, big(length)) + raw(9, _description(which))
-    if which.types == (IFNAME,):
-        body += raw(13, _NAMES_ARE_TEXT)
-    return Message(NEW_SET, CREATE, body + raw(10, big(number)), f"set {which.name}")
+    return _flags(which), kinds, length
+
+
+def delete_set(name: str) -> Message:
+    """With its elements; no rule may look it up any longer."""
+    return Message(DELETE_SET, 0, _TABLE + text(2, name), f"set {name}")
 
 
 def new_chain(chain: Chain) -> Message:
@@ -124,6 +135,16 @@ def new_chain(chain: Chain) -> Message:
     if chain.hooked:
         body += raw(4, HOOK) + raw(5, big(ACCEPT)) + text(7, "filter")
     return Message(NEW_CHAIN, CREATE, body, f"chain {chain.name}")
+
+
+def delete_chain(name: str) -> Message:
+    """No rule may lead there any longer."""
+    return Message(DELETE_CHAIN, 0, _TABLE + text(3, name), f"chain {name}")
+
+
+def delete_rules(chain: str) -> Message:
+    """All that it has, if any."""
+    return Message(DELETE_RULE, 0, _TABLE + text(2, chain), f"rules of {chain}")
 
 
 def new_rule(chain: str, rule: Rule) -> Message:
@@ -199,6 +220,11 @@ def get_chains() -> Message:
 def get_rules() -> Message:
     """Ours, chain by chain, in their order."""
     return Message(GET_RULE, DUMP, text(1, TABLE))
+
+
+def get_sets() -> Message:
+    """Ours, without what is in them."""
+    return Message(GET_SET, DUMP, _TABLE)
 
 
 def get_elements(which: Set) -> Message:

@@ -2,20 +2,22 @@
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from vif_agent.host.nft import messages, shown
 from vif_agent.host.nft.elements import Element, device_of
 from vif_agent.host.nft.expressions import Expression, compiled
-from vif_agent.host.nft.messages import DORMANT
+from vif_agent.host.nft.fixed import Fixed
+from vif_agent.host.nft.messages import DORMANT, form_of
 from vif_agent.host.nft.netlink import NftSocket, Refused
-from vif_agent.host.nft.rules import CHAINS, expected_rules
-from vif_agent.host.nft.sets import DROPPED, PERMITTED, PORTS
-from vif_agent.host.nft.shown import ChainFound, Table
+from vif_agent.host.nft.rules import CHAINS, VERSION
+from vif_agent.host.nft.sets import DROPPED, PERMITTED, PORTS, SETS
+from vif_agent.host.nft.shown import Table
 from vif_agent.host.nft.table import Counted, State, trial
 from vif_agent.host.nft.words import Set
 
-_WANTED_CHAINS = {ChainFound(chain.name, chain.hooked) for chain in CHAINS}
+_HOOKED = {chain.name: chain.hooked for chain in CHAINS}
+_FORMS = {one.name: form_of(one) for one in SETS}
 _WANTED_RULES = {chain.name: [compiled(rule) for rule in chain.rules] for chain in CHAINS}
 _TRIES = 100
 
@@ -56,18 +58,35 @@ def _read(netlink: NftSocket, generation: int) -> tuple[State, Table | None] | N
 
 
 def _state(netlink: NftSocket, generation: int, table: Table) -> State:
-    as_written = _as_written(netlink) and not table.flags & DORMANT
     ports: dict[str, set[Element]] = {}
     for which in PORTS:
         for element in _elements(netlink, which):
             ports.setdefault(device_of(element), set()).add(element)
-    permitted = shown.permitted_shown(list(_elements(netlink, PERMITTED)))
-    is_right = as_written and table.comment == expected_rules(permitted)
-    return State(
-        generation,
-        rules=table.comment if is_right else f"changed: {table.comment}",
-        ports={device: frozenset(has) for device, has in ports.items()},
-    )
+    has = {device: frozenset(elements) for device, elements in ports.items()}
+    return State(generation, _fixed(netlink, table), has)
+
+
+def _fixed(netlink: NftSocket, table: Table) -> Fixed:
+    """An older agent has put a hash behind the version."""
+    chains = dict(filter(None, map(shown.chain_shown, netlink.dump(messages.get_chains()))))
+    sets = dict(filter(None, map(shown.set_shown, netlink.dump(messages.get_sets()))))
+    permitted = shown.permitted_shown(_elements(netlink, PERMITTED))
+    is_of_ours = " ".join(table.comment.split()[:2]) == VERSION and not table.flags & DORMANT
+    can_stay = is_of_ours and _is_part(chains, _HOOKED) and _is_part(sets, _FORMS)
+    return Fixed(permitted, _chains(netlink, chains), frozenset(sets), can_stay)
+
+
+def _is_part(found: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
+    """What there is of the wanted is as wanted."""
+    return all(found[name] == wanted[name] for name in found.keys() & wanted.keys())
+
+
+def _chains(netlink: NftSocket, names: Iterable[str]) -> dict[str, bool]:
+    """Are its rules those of ``rules``, with nothing between?"""
+    rules: dict[str, list[list[Expression]]] = {name: [] for name in names}
+    for chain, expressions in map(shown.rule_shown, netlink.dump(messages.get_rules())):
+        rules.setdefault(chain, []).append(expressions)
+    return {chain: has == _WANTED_RULES.get(chain) for chain, has in rules.items()}
 
 
 def try_out(netlink: NftSocket, flags: int) -> Refused:
@@ -78,15 +97,6 @@ def try_out(netlink: NftSocket, flags: int) -> Refused:
 def _table(netlink: NftSocket) -> Table | None:
     found = filter(None, map(shown.table_shown, netlink.dump(messages.get_table())))
     return next(found, None)
-
-
-def _as_written(netlink: NftSocket) -> bool:
-    """Are the chains and rules those of ``rules``, with nothing between?"""
-    chains = set(filter(None, map(shown.chain_shown, netlink.dump(messages.get_chains()))))
-    rules: dict[str, list[list[Expression]]] = {}
-    for chain, expressions in map(shown.rule_shown, netlink.dump(messages.get_rules())):
-        rules.setdefault(chain, []).append(expressions)
-    return chains == _WANTED_CHAINS and rules == _WANTED_RULES
 
 
 def _elements(netlink: NftSocket, which: Set) -> Iterator[Element]:

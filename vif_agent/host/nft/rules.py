@@ -5,10 +5,6 @@ dropped, and counted by the reason. Of IPv6, RFC 4862 (an address is probed from
 are groups joined), RFC 4861 (neighbour discovery) and RFC 6980 (never in fragments).
 """
 
-import functools
-import hashlib
-from collections.abc import Collection
-
 from vif_agent.host.nft.sets import (
     ANY4,
     ANY6,
@@ -21,7 +17,6 @@ from vif_agent.host.nft.sets import (
     ONE6,
     PERMITTED,
     ROUTERS,
-    SETS,
 )
 from vif_agent.host.nft.words import (
     ARP_FORM,
@@ -61,8 +56,9 @@ from vif_agent.host.nft.words import (
 from vif_agent.ownership import MARK
 
 TABLE = "vif_agent"
-#: of the sets and of what is read back of them: an agent that knows another one makes all anew
-VERSION = 1
+#: of the sets and of what is read back of them: an agent that knows another one makes all anew.
+#: It is in the table's comment, which also begins so where an older agent has made it
+VERSION = f"{MARK} 1"
 
 _UDP, _ICMP6 = b"\x11", b"\x3a"
 _TAGS = (b"\x81\x00", b"\x88\xa8", b"\x91\x00")
@@ -258,18 +254,6 @@ CHAINS = (
     *_JUDGING,
     *(Chain(Drop(reason).chain, ((Count(reason),), (Discard(),))) for reason in REASONS),
 )
-
-
-def expected_rules(permitted: Collection[int]) -> str:
-    """The table's comment: version and hash of what is fixed. ``permitted``: ethertypes that pass
-    besides those that the rules speak of."""
-    return _expected(tuple(sorted(set(permitted))))
-
-
-@functools.lru_cache(16)
-def _expected(permitted: tuple[int, ...]) -> str:
-    said = repr((SETS, CHAINS, permitted))
-    return f"{MARK} {VERSION} {hashlib.sha256(said.encode()).hexdigest()[:16]}"
 
 
 def permitted_ethertypes(numbers: object) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """What the kernel shows of our table. Pure: the other way round from ``messages``."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from vif_agent.host.netlink.attributes import attributes, each_attribute
@@ -10,6 +10,7 @@ from vif_agent.host.nft.messages import ACCEPT, BRIDGE, HOOK
 from vif_agent.host.nft.rules import TABLE
 from vif_agent.host.nft.sets import DROPPED
 
+_ANONYMOUS = 0x1
 _OURS = TABLE.encode() + b"\0"
 
 
@@ -46,6 +47,14 @@ def chain_shown(body: bytes) -> ChainFound | None:
         return ChainFound(_text(found.get(3)), False)
     as_ours = attributes(found[4]) == attributes(HOOK) and found.get(5) == big(ACCEPT)
     return ChainFound(_text(found.get(3)), True if as_ours else None)
+
+
+def set_shown(body: bytes) -> tuple[str, tuple[int, int, int]] | None:
+    """Of our table, which was asked for: its name, and its form as ``messages.form_of`` says it.
+    None: it has no name of its own, but is a part of a rule."""
+    found = attributes(body, 4)
+    flags, kinds, length = (_number(found.get(kind)) for kind in (3, 4, 5))
+    return None if flags & _ANONYMOUS else (_text(found.get(2)), (flags, kinds, length))
 
 
 def rule_shown(body: bytes) -> tuple[str, list[Expression]]:
@@ -91,9 +100,9 @@ def is_ours(body: bytes) -> bool:
     return body[0] == BRIDGE and attributes(body, 4).get(1) == _OURS
 
 
-def permitted_shown(elements: Collection[Element]) -> list[int]:
+def permitted_shown(elements: Iterable[Element]) -> frozenset[int]:
     """Ethertypes."""
-    return sorted(int.from_bytes(e.key) for e in elements)
+    return frozenset(int.from_bytes(e.key) for e in elements)
 
 
 def _comment_shown(data: bytes) -> str:

@@ -1,13 +1,13 @@
-"""The table as it was read, and the batch that makes it as it is to be. Pure."""
+"""The table as it was read, and the batches that make it as it is to be. Pure."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
-from vif_agent.host.nft import messages
+from vif_agent.host.nft import fixed, messages
 from vif_agent.host.nft.elements import Element, Elements, device_of
+from vif_agent.host.nft.fixed import Fixed
 from vif_agent.host.nft.messages import OWNER, PERSIST, Message
-from vif_agent.host.nft.rules import CHAINS, REASONS, expected_rules
-from vif_agent.host.nft.sets import PERMITTED, SETS
+from vif_agent.host.nft.rules import REASONS
 
 _NOTHING: Elements = frozenset()
 _MOST_RANGES_TO_GO = 16
@@ -15,11 +15,10 @@ _MOST_RANGES_TO_GO = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class State:
-    """``rules``: "" for no table; what ``expected_rules`` says where all of them are there, as they
-    were written."""
+    """``fixed``: None for no table."""
 
     generation: int = 0
-    rules: str = ""
+    fixed: Fixed | None = None
     ports: dict[str, Elements] = dataclasses.field(default_factory=dict)
 
 
@@ -31,95 +30,110 @@ class Counted:
     by_port: Collection[Element] = ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """What devices get, in place of all that they have, and which have nothing any longer."""
+
+    put: Mapping[str, Elements] = dataclasses.field(default_factory=dict)
+    remove: Collection[str] = ()
+
+
 def unheld(state: State) -> State:
-    """As one whose rules are wrong: only a new table can be held."""
-    return dataclasses.replace(state, rules=f"changed: {state.rules}")
+    """As one whose table cannot stay: only a new table can be held."""
+    return dataclasses.replace(state, fixed=state.fixed and _not_to_stay(state.fixed))
 
 
-def is_right(state: State, permitted: Sequence[int]) -> bool:
+def _not_to_stay(found: Fixed) -> Fixed:
+    return dataclasses.replace(found, can_stay=False)
+
+
+def is_right(state: State, permitted: Collection[int]) -> bool:
     """Are all rules there?"""
-    return state.rules == expected_rules(permitted)
+    return state.fixed == Fixed(frozenset(permitted))
 
 
-def written(
-    state: State, permitted: Sequence[int], put: Mapping[str, Elements], remove: Collection[str]
-) -> State:
+def written(state: State, permitted: Collection[int], change: Change) -> State:
     """After the batch. The same ports, changed: there may be thousands, of which one is new."""
-    for device in remove:
+    for device in change.remove:
         state.ports.pop(device, None)
-    state.ports.update(put)
-    return State(rules=expected_rules(permitted), ports=state.ports)
+    state.ports.update(change.put)
+    return State(fixed=Fixed(frozenset(permitted)), ports=state.ports)
 
 
-def is_made_anew(
-    state: State, permitted: Sequence[int], put: Mapping[str, Elements], remove: Collection[str]
-) -> bool:
-    """Rules that are not as they must be, with all that there is and in the same batch: no frame
-    passes unseen.
+def shares(state: State, change: Change) -> Iterator[Change]:
+    """What is for one batch: all, unless many ranges go. For each of those the kernel walks through
+    all that there are, under its lock: 100 of 4,000 take it 2 seconds. What goes waits for what
+    only comes."""
+    ranges = {device: _ranges_to_go(state, change, device) for device in _devices(change)}
+    share: list[str] = []
+    load = 0
+    for device in sorted(ranges, key=ranges.__getitem__):
+        if share and load + ranges[device] > _MOST_RANGES_TO_GO:
+            yield _part(change, share)
+            share, load = [], 0
+        share.append(device)
+        load += ranges[device]
+    yield _part(change, share)
 
-    So are those sets from which many ranges go: for each the kernel walks through all that there
-    are, under its lock. 100 of 4,000 take it 2 seconds, and a new table 0.2.
-    """
-    if not is_right(state, permitted):
-        return bool(state.rules or put)
-    gone, _ = _changes(state, put, remove)
-    return sum(bool(element.end) for element in gone) > _MOST_RANGES_TO_GO
+
+def _devices(change: Change) -> list[str]:
+    return [*dict.fromkeys((*change.put, *change.remove))]
+
+
+def _ranges_to_go(state: State, change: Change, device: str) -> int:
+    gone = state.ports.get(device, _NOTHING) - change.put.get(device, _NOTHING)
+    return sum(bool(element.end) for element in gone)
+
+
+def _part(change: Change, devices: Collection[str]) -> Change:
+    put = {device: change.put[device] for device in devices if device in change.put}
+    return Change(put, [device for device in devices if device not in put])
+
+
+def needs_counted(state: State, permitted: Collection[int], change: Change) -> bool:
+    """Does the batch depend on what was counted so far?"""
+    return bool(state.fixed and (change.remove or not is_right(state, permitted)))
 
 
 def batch(
-    state: State,
-    permitted: Sequence[int],
-    put: Mapping[str, Elements],
-    remove: Collection[str],
-    counted: Counted,
-    flags: int = 0,
+    state: State, permitted: Collection[int], change: Change, counted: Counted, flags: int = 0
 ) -> list[Message]:
     """Empty where nothing differs."""
-    if is_made_anew(state, permitted, put, remove):
-        left = {device: has for device, has in state.ports.items() if device not in remove}
-        return list(_anew(state, permitted, {**left, **put}, counted, flags))
-    gone, new = _changes(state, put, remove)
-    if state.rules:
-        gone += _forgotten(state, counted, remove)
-    return [*messages.delete_elements(gone), *messages.new_elements(new)]
+    if not (state.fixed or change.put):
+        return []
+    if not (state.fixed and state.fixed.can_stay):
+        return list(_anew(state, permitted, change, counted, flags))
+    gone, new = _changes(state, change)
+    gone += _forgotten(state, counted, change.remove)
+    mends = () if is_right(state, permitted) else _mends(state.fixed, permitted, counted)
+    return [*mends, *messages.delete_elements(gone), *messages.new_elements(new)]
 
 
-def _changes(
-    state: State, put: Mapping[str, Elements], remove: Collection[str]
-) -> tuple[list[Element], list[Element]]:
+def _mends(found: Fixed, permitted: Collection[int], counted: Counted) -> Iterator[Message]:
+    missing = set(REASONS).difference(reason for reason, _, _ in counted.by_reason)
+    return fixed.mended(found, permitted, dict.fromkeys(sorted(missing), (0, 0)))
+
+
+def _changes(state: State, change: Change) -> tuple[list[Element], list[Element]]:
     """What goes and what comes, only of these devices, however many there are."""
-    wanted = {**dict.fromkeys(remove, _NOTHING), **put}
     gone: list[Element] = []
     new: list[Element] = []
-    for device, elements in wanted.items():
-        has = state.ports.get(device, _NOTHING)
-        gone += has - elements
-        new += elements - has
+    for device in _devices(change):
+        has, wanted = state.ports.get(device, _NOTHING), change.put.get(device, _NOTHING)
+        gone += has - wanted
+        new += wanted - has
     return gone, new
 
 
 def _anew(
-    state: State,
-    permitted: Sequence[int],
-    ports: Mapping[str, Elements],
-    counted: Counted,
-    flags: int,
+    state: State, permitted: Collection[int], change: Change, counted: Counted, flags: int
 ) -> Iterator[Message]:
-    """Counters go on from where they were."""
-    if state.rules:
-        yield messages.delete_table()
-    yield messages.new_table(expected_rules(permitted), flags)
+    """With all ports. Counters go on from where they were."""
+    left = {device: has for device, has in state.ports.items() if device not in change.remove}
+    ports = {**left, **change.put}
     before = {reason: (packets, octets) for reason, packets, octets in counted.by_reason}
-    for reason in REASONS:
-        yield messages.new_counter(reason, *before.get(reason, (0, 0)))
-    for number, which in enumerate(SETS, 1):
-        yield messages.new_set(which, number)
-    for chain in CHAINS:
-        yield messages.new_chain(chain)
-    for chain in CHAINS:
-        for rule in chain.rules:
-            yield messages.new_rule(chain.name, rule)
-    yield from messages.new_elements(permitted_elements(permitted))
+    counters = {reason: before.get(reason, (0, 0)) for reason in REASONS}
+    yield from fixed.anew(state.fixed is not None, permitted, flags, counters)
     yield from messages.new_elements(e for elements in ports.values() for e in elements)
     yield from messages.new_elements(e for e in counted.by_port if device_of(e) in ports)
 
@@ -130,16 +144,9 @@ def _forgotten(state: State, counted: Counted, remove: Collection[str]) -> list[
     return [e for device, e in devices if device in remove or device not in state.ports]
 
 
-def permitted_elements(permitted: Sequence[int]) -> list[Element]:
-    """Ethertypes, of the operator."""
-    return [Element(PERMITTED.name, number.to_bytes(2)) for number in permitted]
-
-
 def trial(exists: bool, flags: int) -> list[Message]:
     """All that there could be, to see whether the kernel has what it takes."""
-    example = Element(PERMITTED.name, b"\x88\xb5")
-    before = State(rules="there" if exists else "")
-    return [*_anew(before, (), {}, Counted(), flags), *messages.new_elements([example])]
+    return [*fixed.anew(exists, (0x88B5,), flags, dict.fromkeys(REASONS, (0, 0)))]
 
 
 #: changed by its holder alone, and lasting when that has gone: Linux 6.9
