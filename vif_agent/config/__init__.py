@@ -3,11 +3,13 @@
 import socket
 from typing import Any
 
-from oslo_config import cfg, types
+from oslo_config import cfg
 
 from vif_agent.config.firewall import FIREWALL
-from vif_agent.config.networks import BRIDGE, DEVICE, NETWORK
-from vif_agent.config.option_types import BusName, Words
+from vif_agent.config.networks import BRIDGE, NETWORK
+from vif_agent.config.open_vswitch import OVS
+from vif_agent.config.option_types import BusName
+from vif_agent.config.vendors import COMMANDS, SRIOV, VROUTER
 
 DEFAULT: list[cfg.Opt] = [
     cfg.Opt(
@@ -82,138 +84,6 @@ AGENT: list[cfg.Opt] = [
         "tells of is put right at once all the same. 0: no such reconcile.",
     ),
 ]
-
-OVS: list[cfg.Opt] = [
-    cfg.StrOpt(
-        "ovsdb_connection",
-        default="unix:/var/run/openvswitch/db.sock",
-        regex=r"^(unix:.+|(tcp|ssl):.+:[0-9]{1,5})$",
-        help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
-    ),
-    cfg.StrOpt("ssl_key_file", help="For ssl:, this host's private key, as a PEM file."),
-    cfg.StrOpt("ssl_cert_file", help="For ssl:, the certificate of that key."),
-    cfg.StrOpt(
-        "ssl_ca_cert_file", help="For ssl:, the certificate of who has signed ovsdb-server's."
-    ),
-    cfg.FloatOpt(
-        "ovsdb_timeout",
-        default=10,
-        min=0.1,
-        help="Seconds to wait for one OVSDB transaction, and for OVS to take a port in.",
-    ),
-    cfg.StrOpt(
-        "integration_bridge",
-        default="br-int",
-        regex=DEVICE,
-        help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
-    ),
-    cfg.StrOpt(
-        "create_tap",
-        default="auto",
-        choices=[
-            ("auto", "when the binding says so (vif_details:ovs_create_tap)"),
-            ("always", "for every direct port"),
-            ("never", "libvirt makes it"),
-        ],
-        help="Whether the agent makes the tap of a direct port.",
-    ),
-    cfg.StrOpt(
-        "isolate",
-        default="auto",
-        choices=[
-            ("auto", "when the ML2 driver 'openvswitch' has bound the port"),
-            ("always", "every new port"),
-            ("never", "no port"),
-        ],
-        help="Whether a new port starts in the dead VLAN until the Neutron agent has tagged it.",
-    ),
-    cfg.StrOpt(
-        "default_qos_type",
-        default="linux-noop",
-        choices=[
-            "", "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel",
-            "linux-noop",
-        ],
-        help="QoS type set on new ports, as os-vif's option of this name; empty: none. Ports whose "
-        "VIF says datapath 'netdev' have none.",
-    ),
-    cfg.BoolOpt(
-        "per_port_bridge",
-        default=False,
-        help="Whether a direct port is in an OVS bridge of its own, with patch ports to the "
-        "integration bridge, as os-vif's option of this name.",
-    ),
-]  # fmt: skip
-
-
-SRIOV: list[cfg.Opt] = [
-    cfg.ListOpt(
-        "cards",
-        default=[],
-        metavar="CARD",
-        help="The cards whose virtual functions casts may name (binding:profile pci_slot), by "
-        "network device or by PCI address, e.g. eth2,enp3s0f*,0000:81:00.*; *: all. Those that "
-        "nova's [pci] device_spec has on this host. A port of a card that is not named here fails "
-        "with not_configured.",
-    ),
-    cfg.BoolOpt(
-        "nic_agent",
-        default=True,
-        help="Whether Neutron's SR-IOV agent runs on this host. It then keeps the spoof check, "
-        "link state and rates of virtual functions, and vif-agent leaves them alone. Off: "
-        "vif-agent sets them, where the sender says in the VIF's 'meta' what the port has (nova "
-        "does not), and resets what it has set. MAC, VLAN and trust are vif-agent's in any case.",
-    ),
-]
-
-VROUTER: list[cfg.Opt] = [
-    cfg.StrOpt(
-        "port_type",
-        default="NovaVMPort",
-        choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
-        help="What vrouter-port-control is told that a port is.",
-    ),
-    cfg.BoolOpt(
-        "create_tap",
-        default=False,
-        help="Whether the agent makes the tap of a vnic_type 'normal' port. Off, because libvirt "
-        "does so, and refuses one that is there.",
-    ),
-]
-
-COMMANDS: list[cfg.Opt] = [
-    cfg.Opt(
-        "allowed",
-        type=types.Dict(types.String(regex=r"^/.+")),
-        default={},
-        sample_default="mm-ctl:/usr/bin/mm-ctl,ebrctl:/usr/bin/ebrctl",
-        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
-        "is: a port that needs one fails with command_not_allowed.",
-    ),
-    cfg.Opt(
-        "prefix",
-        type=Words(regex=r"^(/.*)?$"),
-        default="",
-        sample_default="/usr/bin/systemd-run --quiet --pipe --wait --collect",
-        help="Put before each command, for programs that need more than the agent's user may do. "
-        "docs/operations.md says what else that takes.",
-    ),
-    cfg.FloatOpt(
-        "timeout",
-        default=30,
-        min=0.1,
-        help="Seconds for a command; then it and all that it has started is killed.",
-    ),
-    cfg.IntOpt("at_once", default=8, min=1, help="How many commands may run at the same time."),
-    cfg.FloatOpt(
-        "check_lasts",
-        default=60,
-        min=0,
-        help="Seconds for which the answer of a check command is believed, where a plugin has "
-        "one; after that it is run again when the port is reconciled.",
-    ),
-]
-
 
 CLEANUP: list[cfg.Opt] = [
     cfg.BoolOpt(

@@ -1,0 +1,73 @@
+"""The options of SR-IOV cards, and of what only a vendor's program does."""
+
+from oslo_config import cfg, types
+
+from vif_agent.config.option_types import Words
+
+SRIOV: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "cards",
+        default=[],
+        metavar="CARD",
+        help="The cards whose virtual functions casts may name (binding:profile pci_slot), by "
+        "network device or by PCI address, e.g. eth2,enp3s0f*,0000:81:00.*; *: all. Those that "
+        "nova's [pci] device_spec has on this host. A port of a card that is not named here fails "
+        "with not_configured.",
+    ),
+    cfg.BoolOpt(
+        "nic_agent",
+        default=True,
+        help="Whether Neutron's SR-IOV agent runs on this host. It then keeps the spoof check, "
+        "link state and rates of virtual functions, and vif-agent leaves them alone. Off: "
+        "vif-agent sets them, where the sender says in the VIF's 'meta' what the port has (nova "
+        "does not), and resets what it has set. MAC, VLAN and trust are vif-agent's in any case.",
+    ),
+]
+
+VROUTER: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "port_type",
+        default="NovaVMPort",
+        choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
+        help="What vrouter-port-control is told that a port is.",
+    ),
+    cfg.BoolOpt(
+        "create_tap",
+        default=False,
+        help="Whether the agent makes the tap of a vnic_type 'normal' port. Off, because libvirt "
+        "does so, and refuses one that is there.",
+    ),
+]
+
+COMMANDS: list[cfg.Opt] = [
+    cfg.Opt(
+        "allowed",
+        type=types.Dict(types.String(regex=r"^/.+")),
+        default={},
+        sample_default="mm-ctl:/usr/bin/mm-ctl,ebrctl:/usr/bin/ebrctl",
+        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
+        "is: a port that needs one fails with command_not_allowed.",
+    ),
+    cfg.Opt(
+        "prefix",
+        type=Words(regex=r"^(/.*)?$"),
+        default="",
+        sample_default="/usr/bin/systemd-run --quiet --pipe --wait --collect",
+        help="Put before each command, for programs that need more than the agent's user may do. "
+        "docs/operations.md says what else that takes.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=30,
+        min=0.1,
+        help="Seconds for a command; then it and all that it has started is killed.",
+    ),
+    cfg.IntOpt("at_once", default=8, min=1, help="How many commands may run at the same time."),
+    cfg.FloatOpt(
+        "check_lasts",
+        default=60,
+        min=0,
+        help="Seconds for which the answer of a check command is believed, where a plugin has "
+        "one; after that it is run again when the port is reconciled.",
+    ),
+]
