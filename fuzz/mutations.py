@@ -75,6 +75,7 @@ class Seeds:
                 ("cleanup", {"dry_run": True}),
                 ("cleanup", {}),
                 ("get_status", {}),
+                ("get_health", {}),
                 ("list_plugins", {}),
                 ("plan", {"cast": "plug_vif", "instance": INSTANCE, "vif": vif}),
                 ("plan", {"cast": "unplug_vif", "vif": vif}),

@@ -52,6 +52,9 @@ class Nobody:
     def status(self) -> dict[str, Any]:
         return {}
 
+    def health(self) -> dict[str, Any]:
+        return {}
+
     def plugins(self) -> list[dict[str, Any]]:
         return []
 

@@ -66,6 +66,9 @@ class AdminOperations(Protocol):
     def status(self) -> dict[str, Any]:
         """What the agent is at, by words that ``vif-agentctl status`` prints."""
 
+    def health(self) -> dict[str, Any] | None:
+        """How it is, part by part, without any lock: ``{"state", "why", "parts"}``."""
+
     def plugins(self) -> list[dict[str, Any]]:
         """One dict for each vif_type: its plugin, and why another's does not plug it."""
 
@@ -167,6 +170,11 @@ class Calls:
         return self._operations.topology(port_id, network, bridge, everything)
 
     @_call
+    def get_health(self, ctxt: Any) -> dict[str, Any] | None:
+        """How the agent is: also one that hangs answers."""
+        return self._operations.health()
+
+    @_call
     def get_status(self, ctxt: Any) -> dict[str, Any]:
         """The agent's own state; new keys may come, old ones stay."""
         return {
@@ -175,6 +183,7 @@ class Calls:
             "casts_wait": self._report.casts_wait,
             "store": self._store.notice,
             "unreadable": dict(self._store.unreadable),
+            "health": self._operations.health(),
         }
 
     @_call

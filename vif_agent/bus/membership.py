@@ -2,13 +2,17 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from vif_agent.bus import declared, joining, leaving
+from vif_agent.bus.driver_log import DriverLog
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
+from vif_agent.health import WELL, Sign, sign
+from vif_agent.private_names import oslo_servers as private
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +40,25 @@ class Membership:
         self._admin = admin
         self._replies = replies
         self._joined, self._left = threading.Event(), threading.Event()
+        self._driver: DriverLog | None = None
+
+    def watch(self, changed: Callable[[], object]) -> None:
+        """``changed`` is called when ``sign`` may have; it must only take note."""
+        self._driver = DriverLog(changed)
+        self._driver.begin()
+
+    def sign(self) -> Sign:
+        """Are casts and calls read from the broker now?"""
+        why = f": {self._driver.trouble}" if self._driver and self._driver.trouble else ""
+        if not self._joined.is_set():
+            return sign(f"not joined yet{why}")
+        listeners = {"casts": self._intake.listener, "calls": self._admin.listener}
+        for what, listener in listeners.items():
+            if not private.is_read(listener):
+                return sign(f"the thread that reads {what} has ended")
+            if not private.is_connected(listener):
+                return sign(f"the connection for {what} is lost{why}")
+        return WELL
 
     def join(self) -> None:
         """Blocks while the broker is away; raises if it never can be joined so."""

@@ -94,6 +94,10 @@ class Questions:
         """The agent's own state, as ``vif-agentctl status`` shows it."""
         return self._call(context, host, "get_status")  # type: ignore[no-any-return]
 
+    def get_health(self, context: Any, host: str) -> dict[str, Any]:
+        """How the agent is: ``{"state", "why", "parts"}``; also one that hangs answers."""
+        return self._call(context, host, "get_health")  # type: ignore[no-any-return]
+
     def list_plugins(self, context: Any, host: str) -> list[dict[str, Any]]:
         """Which plugin plugs which vif_type on that host."""
         return self._call(context, host, "list_plugins")  # type: ignore[no-any-return]

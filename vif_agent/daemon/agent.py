@@ -11,7 +11,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import __version__
+from vif_agent import __version__, health
 from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.membership import Membership
@@ -23,6 +23,7 @@ from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
+from vif_agent.daemon.pulse import LONGEST_PAUSE, Pulse, reconcile
 from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import HelperGone, StoreUnavailable
 from vif_agent.firewall import loader as firewall
@@ -51,7 +52,6 @@ _FORGET_SECONDS = 3600.0
 _GUARD_SECONDS = 30.0
 _PORTS_FILE_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
-_LONGEST_PAUSE = 60.0
 
 
 def host_and_engine(
@@ -94,20 +94,20 @@ class Agent:
         self._host, engine = host_and_engine(conf, self._store, self._plugins, heard)
         self._host.guards.check()
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
-        self._watchdog = systemd.Watchdog()
-        self._start_limit = systemd.StartLimit()
+        self._pulse = Pulse()
         self._failure: BaseException | None = None
         lock, cleanup = threading.Lock(), Cleanup(engine, conf.cleanup)
         notifications = Notifications(conf, conf.host)
         report = Report(self._store, notifications, conf.host)
         self._loop = Loop(
-            engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._watchdog.feed
+            engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
         )
+        self._health = health.Health(self._probes(engine, report))
         topology = Topology(
             self._host, self._store, engine.records, cleanup, physnets(conf.network)
         )
         operations = Operations(
-            conf.host, self._store, engine, lock, self._plugins, cleanup, topology
+            conf.host, self._store, engine, lock, self._plugins, cleanup, topology, self._health
         )
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
         self._bus = self._membership(notifications, report, calls)
@@ -130,6 +130,27 @@ class Agent:
         replies = Replies()
         server = admin.server(messaging, host, calls, replies)
         return Membership(messaging, host, notifications, report, intake, server, replies)
+
+    def _probes(self, engine: Engine, report: Report) -> dict[str, health.Probe]:
+        signs = self._host.signs()
+
+        def ovsdb() -> health.Sign:
+            """It is missed where a port needs it."""
+            sign = signs["ovsdb"]()
+            missed = sign.ok is None and engine.records.need_ovsdb()
+            return health.Sign(False, sign.why, sign.since) if missed else sign
+
+        return {
+            "loop": self._pulse.loop,
+            "threads": threads.living,
+            "helper": signs["helper"],
+            "reconcile": lambda: reconcile(engine.reconciling_for),
+            "bus": lambda: self._bus.sign(),  # noqa: PLW0108  # it is made later
+            "casts": lambda: health.sign(report.casts_wait or ""),
+            "store": lambda: health.sign(report.casts_wait or self._store.notice or ""),
+            "ovsdb": ovsdb,
+            "watchdog": self._pulse.watchdog,
+        }
 
     def _paces(self, report: Report) -> dict[Chore, Callable[[], float]]:
         """What is done now and then, and how often."""
@@ -158,6 +179,7 @@ class Agent:
         self._host.on_change(self._queue.host_changed, self._loop.concerns)
         self._host.on_death(lambda: self._fail(HelperGone("the privileged helper has died")))
         threads.on_failure(self._fail)
+        self._bus.watch(self._health.look)
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
         known = self._loop.begin()
@@ -178,16 +200,14 @@ class Agent:
             raise self._failure
 
     def _turn(self) -> None:
-        self._watchdog.feed()
-        self._start_limit.extend()
+        self._pulse.beat()
         self._loop.turn()
         self._chores.run()
 
     def _pause(self) -> float:
         """The longest, while nobody wakes the loop."""
-        dues = (self._watchdog.next_due, self._start_limit.next_due, self._chores.next_due)
-        due = min(self._loop.next_due, *dues)
-        return max(0.0, min(due - time.monotonic(), _LONGEST_PAUSE))
+        due = min(self._loop.next_due, self._pulse.next_due, self._chores.next_due)
+        return max(0.0, min(due - time.monotonic(), LONGEST_PAUSE))
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error
@@ -208,8 +228,8 @@ class Agent:
         except Exception as error:
             self._fail(error)
             return
-        self._start_limit.over()
-        systemd.notify(READY="1")
+        self._pulse.started()
+        self._health.look()
         LOG.info("Ready: the bus is joined")
 
     def _end(self) -> None:

@@ -15,6 +15,7 @@ from vif_agent.bus import casts, views
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.daemon.topology import Topology
 from vif_agent.errors import NotYet, Problem, VifAgentError
+from vif_agent.health import Health, view
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports.port import OLDEST, PLUG, UNPLUG, FullSet, Port, PortRequest
@@ -30,7 +31,7 @@ _OFF = "clean-up is off: nothing is removed until [cleanup] enabled is set; a dr
 
 
 class Operations:
-    """``lock`` is the engine's: held by whoever uses it."""
+    """``lock`` is the engine's: held by whoever uses it. ``health``: where there is an agent."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Operations:
         plugins: PluginRegistry,
         cleanup: Cleanup,
         topology: Topology,
+        health: Health | None = None,
     ) -> None:
         self._host = host
         self._store = store
@@ -49,6 +51,7 @@ class Operations:
         self._plugins = plugins
         self._cleanup = cleanup
         self._topology = topology
+        self._health = health
         self._started_at = datetime.datetime.now(datetime.UTC)
 
     def plan(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +158,7 @@ class Operations:
         """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if
         one runs now; a reconcile of more than some seconds hangs."""
         there, lasts = self._engine.orphans, self._engine.reconciling_for
+        looked_at, look_lasted = self._engine.full_look or (None, None)
         return {
             "host": self._host,
             "version": __version__,
@@ -164,10 +168,16 @@ class Operations:
             "rounds": self._engine.reconciles,
             "last_round_at": views.iso(self._engine.reconciled_at),
             "round_lasts_s": lasts and round(lasts, 1),
+            "last_full_look_at": views.iso(looked_at),
+            "last_full_look_s": look_lasted and round(look_lasted, 3),
             "orphans": None if there is None else len(there),
             "cleanup_enabled": self._cleanup.enabled,
             "link_events": dict(self._engine.link_events),
         }
+
+    def health(self) -> dict[str, Any] | None:
+        """See ``AdminOperations``."""
+        return view(self._health.look(), views.iso) if self._health else None
 
     def plugins(self) -> list[dict[str, Any]]:
         """Of all vif_types that are installed, or that a port is to be plugged with."""

@@ -38,14 +38,18 @@ class Watchdog:
     def __init__(self) -> None:
         ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         limit = float(os.environ.get("WATCHDOG_USEC") or 0) if ours else 0
-        self._pause = limit / 4e6 or float("inf")
-        #: when it is to be fed, by time.monotonic
-        self.next_due = time.monotonic() if limit else float("inf")
+        #: seconds; 0 where nobody watches
+        self.limit = limit / 1e6
+        #: when it was fed last, by time.monotonic
+        self.fed = time.monotonic()
+        #: when it is to be fed
+        self.next_due = self.fed if limit else float("inf")
 
     def feed(self) -> None:
         """As often as you like."""
         if time.monotonic() >= self.next_due:
-            self.next_due = time.monotonic() + self._pause
+            self.fed = time.monotonic()
+            self.next_due = self.fed + self.limit / 4
             notify(WATCHDOG="1")
 
 

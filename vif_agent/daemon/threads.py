@@ -7,10 +7,15 @@ import logging
 import threading
 from collections.abc import Callable
 
+from vif_agent.health import Sign, sign
+
 LOG = logging.getLogger(__name__)
 
 #: those that live as long as the agent; others end with their one job
-_LASTING = frozenset(("helper-watch", "link-watch", "notifications", "ovsdb", "signals", "waiters"))
+_LASTING = frozenset(
+    ("guard-watch", "helper-watch", "link-watch", "notifications", "ovsdb", "signals", "waiters")
+)
+_seen: set[str] = set()
 
 
 def on_failure(call: Callable[[BaseException], None]) -> None:
@@ -26,3 +31,11 @@ def on_failure(call: Callable[[BaseException], None]) -> None:
         call(what.exc_value)
 
     threading.excepthook = failed
+
+
+def living() -> Sign:
+    """Are all there that have ever been? Some begin only when they are needed."""
+    there = _LASTING.intersection(thread.name for thread in threading.enumerate())
+    _seen.update(there)
+    ended = ", ".join(sorted(_seen - there))
+    return sign(f"ended: {ended}" if ended else "")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from vif_agent.errors import HelperGone
+from vif_agent.health import Sign, sign
 from vif_agent.private_names import oslo_privsep as private
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +57,12 @@ class Helper:
             raise
         finally:
             del self._until[number]
+
+    def sign(self) -> Sign:
+        """Does it live, and answer?"""
+        if not private.runs_here(self._context) and not private.lives(self._context):
+            return sign("it has died")
+        return sign(f"it has not answered for {self._limit:g} s" if self._is_late() else "")
 
     def on_death(self, call: Callable[[], None]) -> None:
         """It is called on a thread of ours, and must only take note."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vif_agent.errors import NotYet, Problem, VifAgentError
+from vif_agent.health import Probe
 from vif_agent.helper import calls
 from vif_agent.helper.process import helper
 from vif_agent.host import vfs
@@ -97,6 +98,10 @@ class RealHost:
         """See ``interface``."""
         replica = self._watch.replica
         return {"lost": replica.lost, "missing": replica.missing}
+
+    def signs(self) -> Mapping[str, Probe]:
+        """How what it stands on is."""
+        return {"ovsdb": self._ovsdb.sign, "helper": helper.sign}
 
     def read(
         self,

@@ -180,6 +180,17 @@ def stop_reading(adapter: Any) -> None:
             connection.channel.send_method(_BASIC_CANCEL, "sb", (str(tag), False))
 
 
+def is_connected(adapter: Any) -> bool:
+    """Is the broker there, as far as is known? Reads only, and waits for nobody."""
+    connection = getattr(reader(adapter), "conn", None)  # the bus in memory has none
+    return connection is None or bool(connection.connection.connection.connected)
+
+
+def is_read(adapter: Any) -> bool:
+    """Does the thread that polls it live?"""
+    return bool(adapter._listen_thread.is_alive())
+
+
 def body_size(message: Any) -> int:
     """Bytes on the wire; nothing on a bus that is in memory anyway."""
     raw = getattr(message.message, "_raw_message", None)

@@ -64,7 +64,10 @@ _OSLO_MESSAGING: Sequence[Look] = (
         "oslo_messaging._drivers.base:PollStyleListenerAdapter",
         "poll_style_listener batch_size batch_timeout",
     ),
-    Keeps("oslo_messaging._drivers.base:PollStyleListenerAdapter", "_poll_style_listener"),
+    Keeps(
+        "oslo_messaging._drivers.base:PollStyleListenerAdapter",
+        "_poll_style_listener _listen_thread",
+    ),
     Takes("oslo_messaging.server:MessageHandlingServer.__init__", "self transport dispatcher"),
     Takes("oslo_messaging.server:MessageHandlingServer._create_listener", "self"),
     Takes("oslo_messaging.server:MessageHandlingServer._on_incoming", "self incoming"),

@@ -64,6 +64,8 @@ class Engine:
         self.orphans: tuple[Orphan, ...] | None = None
         self.reconciles = 0  # that had something to do
         self.reconciled_at: float | None = None  # when the last reconcile ended (time.time)
+        #: when the last look at the whole host ended (time.time), and the seconds it took
+        self.full_look: tuple[float, float] | None = None
         self._reconciling_since: float | None = None
 
     def load(self) -> set[str]:
@@ -92,9 +94,12 @@ class Engine:
 
         ``anew``: those whose plugin is to be asked again though it has refused them.
         """
-        self._reconciling_since = time.monotonic()
+        began = self._reconciling_since = time.monotonic()
         try:
-            return self._reconcile(port_ids, everywhere, anew)
+            outcome = self._reconcile(port_ids, everywhere, anew)
+            if everywhere:
+                self.full_look = time.time(), time.monotonic() - began
+            return outcome
         finally:
             self._reconciling_since, self.reconciled_at = None, time.time()
 

@@ -139,6 +139,10 @@ class PortRecords:
         """How many ports are in which state."""
         return +self._states
 
+    def need_ovsdb(self) -> bool:
+        """Does any port? Safe on any thread."""
+        return any(record.needs_ovsdb for record in [*self._by_port.values()])
+
     def waiting(self) -> int:
         """How many ports wait for others: Open vSwitch, the kernel."""
         return sum(record.progress.waiting_since is not None for record in self)

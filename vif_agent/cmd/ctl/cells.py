@@ -30,9 +30,14 @@ def headings(args: argparse.Namespace, columns: Iterable[str]) -> tuple[str, ...
     return tuple(name.upper() if args.formatter == "table" else name for name in columns)
 
 
+def whole(args: argparse.Namespace) -> bool:
+    """Is it for machines, which take values within values?"""
+    return args.formatter in _MACHINES
+
+
 def cell(args: argparse.Namespace, value: Any) -> Any:
     """As it is for machines, as text for people."""
-    return value if args.formatter in _MACHINES else text(value)
+    return value if whole(args) else text(value)
 
 
 def text(value: Any) -> str:
@@ -70,4 +75,7 @@ def _text_of(value: Mapping[str, Any]) -> str:
     if "code" in value:
         again = " (is tried again)" if value.get("transient") else ""
         return f"{value['code']}: {value['message']}{again}"
+    if "ok" in value:
+        word = {True: "well", False: "ILL", None: "none"}[value["ok"]]
+        return f"{word} since {value['since']}" + (f": {value['why']}" if value["why"] else "")
     return ", ".join(f"{name}: {text(each)}" for name, each in value.items())

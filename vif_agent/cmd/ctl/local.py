@@ -21,6 +21,7 @@ from vif_agent.daemon import agent, systemd
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import NotYet, VifAgentError
+from vif_agent.health import Health, sign, view
 from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.process import context
 from vif_agent.plan.steps import Plan
@@ -36,7 +37,7 @@ _PAUSE_SECONDS = 0.05
 #: what only a running agent can tell of itself
 _OF_THE_AGENT = (
     "started_at", "waiting", "rounds", "last_round_at", "round_lasts_s", "told", "casts_wait",
-    "link_events",
+    "link_events", "last_full_look_at", "last_full_look_s", "health",
 )  # fmt: skip
 
 
@@ -77,6 +78,7 @@ class Local:
             "get_topology": self._topology,
             "cleanup": self._clean,
             "get_status": self._status,
+            "get_health": self._health,
             "forget_vif": self._forget,
         }
         try:
@@ -106,6 +108,15 @@ class Local:
             self._cleanup.refresh()
         answer = {**self._calls.get_status({}), **dict.fromkeys(_OF_THE_AGENT)}
         return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}
+
+    def _health(self) -> dict[str, Any]:
+        """As far as it can be seen without the agent."""
+        probes = {
+            "agent": lambda: sign("" if self._agent_runs() else "it does not run"),
+            "store": lambda: sign(self._store.notice or ""),
+            "ovsdb": self._host.signs()["ovsdb"],
+        }
+        return view(Health(probes).look(), views.iso)
 
     def _repair(self, port_id: str | None) -> list[dict[str, Any]]:
         """Reconciles until nothing is to be done now; the ports whose result has changed."""

@@ -24,6 +24,8 @@ class Source:
         self._host = host or conf.host
         if here and self._host != conf.host:
             raise Failed(f"--local: this host is {conf.host}, not {self._host}")
+        #: why the agent was not asked, where it should have been
+        self.unreachable = ""
         self._answers: Local | Remote = _local(conf) if here else Remote(conf, self._host, timeout)
 
     @property
@@ -38,6 +40,7 @@ class Source:
         except Unreachable as error:
             if self._host != self._conf.host or not _possible(self._conf):
                 raise
+            self.unreachable = str(error)
             LOG.warning("%s; answering from %s and the host", error, self._conf.state_path)
         self._answers = _local(self._conf)
         return self._answers.ask(call, **arguments)

@@ -33,7 +33,17 @@ class Status(Asking, ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[Any]]:
         """A row for each key of the answer."""
-        return cells.one(parsed_args, {"agent": "runs", **self.source.ask("get_status")})
+        answer = {"agent": "runs", **self.source.ask("get_status")}
+        return cells.one(parsed_args, answer if cells.whole(parsed_args) else _flat(answer))
+
+
+def _flat(answer: dict[str, Any]) -> dict[str, Any]:
+    """For people: each part of the health in a row of its own."""
+    health = answer.pop("health", None)
+    if not health:
+        return answer
+    parts = {f"health of {name}": part for name, part in health["parts"].items()}
+    return {**answer, "health": health["state"], **parts}
 
 
 class PluginList(Asking, Lister):

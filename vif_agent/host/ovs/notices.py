@@ -4,9 +4,11 @@ which bridge of ours has no owner yet."""
 import errno
 import logging
 import os
+import time
 from collections.abc import Callable
 from threading import Lock
 
+from vif_agent.health import Sign
 from vif_agent.host.ovs.client import Client
 from vif_agent.host.ovs.rows import NOT_INITIALISED
 from vif_agent.host.ovs.vswitchd import Progress
@@ -15,7 +17,7 @@ from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
 
-_LOST = "connection lost"
+_LOST, _CONNECTED = "connection lost", "connected"
 
 #: instead of keys, when events may have been missed: everything may differ
 EVERYTHING: frozenset[Key] | None = None
@@ -35,6 +37,8 @@ class Notices:
         self._lock = lock
         self._on_change = on_change
         self._state = _state(client)
+        self._since = time.time()
+        self._was_there = False
         self._trouble = ""  # the last that was logged
         self._unattended: set[str] = set()
 
@@ -43,6 +47,18 @@ class Notices:
         """That it is not connected, and why."""
         why = f": {self._client.trouble}" if self._client.trouble else ""
         return f"not connected to {self._connection}{why}"
+
+    def sign(self) -> Sign:
+        """``ok`` None: a host may have none."""
+        if self._state[0] == _LOST:
+            absent = not self._was_there and self._absent
+            return Sign(None if absent else False, self.away, self._since)
+        well = self._state[0] == _CONNECTED
+        return Sign(well, "" if well else self._state[0], self._since)
+
+    @property
+    def _absent(self) -> bool:
+        return self._client.trouble in ("", os.strerror(errno.ENOENT))
 
     def tell(self) -> bool:
         """Pass on what has changed since the last time. True if there is a connection."""
@@ -56,6 +72,8 @@ class Notices:
             anew = self._state != was and client.connected
         self._tell_trouble()
         if self._state != was:
+            self._since = time.time()
+            self._was_there |= self._state[0] != _LOST
             LOG.info("OVSDB %s", self._state[0])
         if anew or keys:
             self._on_change(EVERYTHING if anew else keys)
@@ -64,8 +82,8 @@ class Notices:
     def _tell_trouble(self) -> None:
         trouble, connected = self._client.trouble, self._client.connected
         if not connected and trouble != self._trouble:
-            absent = trouble in ("", os.strerror(errno.ENOENT))  # a host may have none
-            LOG.log(logging.INFO if absent else logging.WARNING, "OVSDB: %s", self.away)
+            level = logging.INFO if self._absent else logging.WARNING  # a host may have none
+            LOG.log(level, "OVSDB: %s", self.away)
         self._trouble = "" if connected else trouble
 
     def tell_unattended(self, name: str, bridge: Found | None) -> None:
@@ -83,5 +101,5 @@ def _state(client: Client) -> tuple[str, int]:
     if not client.connected:
         return _LOST, 0
     initialised = client.replica.root is not None
-    text = "connected" if initialised else f"connected, but {NOT_INITIALISED}"
+    text = _CONNECTED if initialised else f"{_CONNECTED}, but {NOT_INITIALISED}"
     return text, client.attempt

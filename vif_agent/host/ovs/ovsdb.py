@@ -16,6 +16,7 @@ from typing import Any
 import ovs.poller
 
 from vif_agent.errors import OvsdbUnavailable, Problem
+from vif_agent.health import Sign
 from vif_agent.host.in_parts import in_parts
 from vif_agent.host.ovs import glimpsed, vswitchd
 from vif_agent.host.ovs.calls import DOES_NOT_ANSWER, PATIENCE_SECONDS, Calls
@@ -96,6 +97,10 @@ class Ovsdb:
         row harms no other.
         """
         return self._calls.call(lambda: self._commits.apply(steps), [step.key for step in steps])
+
+    def sign(self) -> Sign:
+        """How the connection is; without a wait."""
+        return self._notices.sign()
 
     def _look(self, which: _Which, going: Collection[Key] = ()) -> dict[Key, Found]:
         """Only for a connection that is not there, or for a question to the server, is the thread
