@@ -9,7 +9,7 @@ from vif_agent import bus
 from vif_agent.bus import urls
 
 #: ours instead of oslo's; what the operator's file says wins over both
-_DEFAULTS: dict[str, dict[str, object]] = {
+DEFAULTS: dict[str, dict[str, object]] = {
     # casts the broker hands over before the first is acknowledged: bounds memory in a storm
     "oslo_messaging_rabbit": {"rabbit_qos_prefetch_count": 1000},
     "oslo_messaging_notifications": {
@@ -23,9 +23,9 @@ def set_defaults(conf: Any) -> None:
     """For the agent's own process only; a sender's defaults are its own."""
     oslo_messaging.set_transport_defaults(bus.EXCHANGE)
     for group, options in oslo_messaging.opts.list_opts():
-        if group in _DEFAULTS:
+        if group in DEFAULTS:
             conf.register_opts(options, group)
-            for name, value in _DEFAULTS[group].items():
+            for name, value in DEFAULTS[group].items():
                 conf.set_default(name, value, group)
 
 

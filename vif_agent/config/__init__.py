@@ -18,13 +18,15 @@ DEFAULT: list[cfg.Opt] = [
         default=socket.gethostname(),
         sample_default="<your hostname>",
         help="Name of this hypervisor on the message bus: nova-compute's own 'host' option, "
-        "whatever that is. No other agent may have it.",
+        "whatever that is. The agent's queue is named after it, and no other agent may have it.",
     ),
     cfg.StrOpt(
         "state_path",
         default="/var/lib/vif-agent",
         regex=r"^/.+",
-        help="Directory of the agent's store. Keep it over reboots: it holds the requests.",
+        metavar="/PATH",
+        help="Directory of the agent's store. Keep it over reboots: it holds the requests. Locked "
+        "by the agent, so that no second one works from it.",
     ),
 ]
 
@@ -33,7 +35,8 @@ AGENT: list[cfg.Opt] = [
         "concurrency",
         default="threading",
         choices=[("threading", "native threads"), ("eventlet", "green threads (deprecated)")],
-        help="How the bus side runs. 'eventlet' is for sites whose OpenStack still runs on it.",
+        help="How the bus side runs. 'eventlet' is for sites whose OpenStack still runs on it; "
+        "what happens to ports is the same with both.",
     ),
     cfg.StrOpt(
         "tun_device",
@@ -60,20 +63,24 @@ AGENT: list[cfg.Opt] = [
         mutable=True,
         default=0.5,
         min=0.01,
-        help="Seconds before the first new attempt after a transient failure; doubled each time.",
+        help="Seconds before the first new attempt after a transient failure; doubled each time, "
+        "up to retry_max.",
     ),
     cfg.FloatOpt(
         "retry_max",
         mutable=True,
         default=60,
         min=0.1,
-        help="Longest pause, in seconds, between two attempts.",
+        help="Longest pause, in seconds, between two attempts at a port that fails for a "
+        "transient reason.",
     ),
     cfg.StrOpt(
         "ports_file",
-        help="A JSON file of ports to plug, for where no sender casts them: a list of VIFs, as "
-        "sync_vifs takes them. Read at start and whenever it has changed; a port that is no "
-        "longer in it is unplugged.",
+        metavar="/PATH",
+        help="A JSON file of ports to plug, for where no sender casts them: a list of VIFs, or of "
+        '{"instance": ..., "vif": ...}, as sync_vifs takes them. Read at start and within a second '
+        "of each change; a port that is no longer in it is unplugged, one that was cast is left "
+        "alone. Not set: no file. docs/nova.md has an example of its use.",
     ),
     cfg.FloatOpt(
         "check_interval",
@@ -91,14 +98,15 @@ CLEANUP: list[cfg.Opt] = [
         mutable=True,
         default=False,
         help="Whether orphans are removed: devices and OVS ports with the agent's owner tag but "
-        "no request, and OVS ports plugged by others whose device is gone. They are listed always.",
+        "no request, and OVS ports plugged by others whose device is gone. They are listed "
+        "always. Of those in use none is removed: docs/operations.md.",
     ),
     cfg.IntOpt(
         "sightings",
         default=2,
         min=2,
-        help="How often an orphan must be found, at reconciles of the whole host, before it is "
-        "removed.",
+        help="How often an orphan must be found, at reconciles of the whole host (every "
+        "[vif_agent] check_interval), before it is removed.",
     ),
     cfg.FloatOpt(
         "interval",
@@ -123,7 +131,7 @@ PLUGINS: list[cfg.Opt] = [
         metavar="VIF_TYPE:PLUGIN",
         help="Which installed plugin plugs a vif_type instead of the one of that name, e.g. "
         "ovs:my_ovs. 'vif-agentctl plugin list' has the names. The agent does not start if one of "
-        "these cannot be honoured.",
+        "these cannot be honoured. How to write one: docs/plugins.md.",
     ),
     cfg.ListOpt(
         "borrow",
@@ -137,7 +145,7 @@ PLUGINS: list[cfg.Opt] = [
         default=5,
         min=0.1,
         help="Seconds that a plugin of another package may take for one answer; then its process "
-        "is ended. Only its own ports wait for it.",
+        "is killed, and rests before it is asked again. Only its own ports wait for it.",
     ),
 ]
 

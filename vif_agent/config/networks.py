@@ -58,14 +58,15 @@ NETWORK: list[cfg.Opt] = [
     ),
     cfg.IPOpt(
         "vxlan_local_ip",
-        help="This host's end of all VXLAN tunnels: an address of its own. Without it there are "
-        "none (Neutron's [VXLAN] local_ip).",
+        help="This host's end of all VXLAN tunnels: an address of its own, IPv4 or IPv6. Without "
+        "it there are none, and a port of such a network fails with not_configured (Neutron's "
+        "[VXLAN] local_ip).",
     ),
     cfg.StrOpt(
         "vxlan_group",
         default="224.0.0.1",
-        help="Multicast group of VXLAN networks; of a range (239.0.0.0/8) each VNI gets its own. "
-        "Not used with vxlan_peers.",
+        help="Multicast group of VXLAN networks; of a range (239.0.0.0/8) each VNI has its own, by "
+        "its low bits, as Neutron's agent chose it. Not used with vxlan_peers.",
     ),
     cfg.ListOpt(
         "vxlan_multicast_ranges",
@@ -79,11 +80,16 @@ NETWORK: list[cfg.Opt] = [
         "vxlan_peers",
         item_type=types.IPAddress(),
         default=[],
-        help="The tunnel ends of all hosts, where the network between them carries no multicast. "
-        "This host's own may be among them.",
+        help="The tunnel ends of all hosts, where the network between them carries no multicast: "
+        "broadcast is sent to each. This host's own may be among them, so the list can be the same "
+        "on all hosts.",
     ),
     cfg.IntOpt(
-        "vxlan_ttl", min=1, max=255, help="Time to live of tunnelled packets; unset: the kernel's."
+        "vxlan_ttl",
+        min=1,
+        max=255,
+        help="Time to live of tunnelled packets; unset: the kernel's. More than 1 for a multicast "
+        "group that must cross a router.",
     ),
     cfg.PortOpt(
         "vxlan_port",

@@ -9,24 +9,34 @@ OVS: list[cfg.Opt] = [
         "ovsdb_connection",
         default="unix:/var/run/openvswitch/db.sock",
         regex=r"^(unix:.+|(tcp|ssl):.+:[0-9]{1,5})$",
-        help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT.",
+        help="Connection to ovsdb-server: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT. The agent's "
+        "user must be able to open the socket; ssl: needs ssl_key_file, ssl_cert_file and "
+        "ssl_ca_cert_file.",
     ),
-    cfg.StrOpt("ssl_key_file", help="For ssl:, this host's private key, as a PEM file."),
-    cfg.StrOpt("ssl_cert_file", help="For ssl:, the certificate of that key."),
     cfg.StrOpt(
-        "ssl_ca_cert_file", help="For ssl:, the certificate of who has signed ovsdb-server's."
+        "ssl_key_file",
+        help="For ssl:, this host's private key, as a PEM file that the agent's user can read. "
+        "When it or a certificate is renewed in its file, the next connection uses the new one.",
+    ),
+    cfg.StrOpt("ssl_cert_file", help="For ssl:, the certificate of that key, as a PEM file."),
+    cfg.StrOpt(
+        "ssl_ca_cert_file",
+        help="For ssl:, the certificate of who has signed ovsdb-server's, as a PEM file.",
     ),
     cfg.FloatOpt(
         "ovsdb_timeout",
         default=10,
         min=0.1,
-        help="Seconds to wait for one OVSDB transaction, and for OVS to take a port in.",
+        help="Seconds to wait for one OVSDB transaction, and for ovs-vswitchd to take a port in "
+        "(to give it an ofport); then the port is retrying.",
     ),
     cfg.StrOpt(
         "integration_bridge",
         default="br-int",
         regex=DEVICE,
-        help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge).",
+        metavar="BRIDGE",
+        help="Bridge of the ports whose VIF names none (nova's [neutron] ovs_bridge). Where it is "
+        "not there the agent makes it, with fail_mode=secure.",
     ),
     cfg.StrOpt(
         "create_tap",
@@ -36,7 +46,8 @@ OVS: list[cfg.Opt] = [
             ("always", "for every direct port"),
             ("never", "libvirt makes it"),
         ],
-        help="Whether the agent makes the tap of a direct port.",
+        help="Whether the agent makes the tap of a direct port. libvirt refuses a tap that is "
+        "there, unless nova tells it not to make one, as it does with 'auto': docs/nova.md.",
     ),
     cfg.StrOpt(
         "isolate",
@@ -46,7 +57,9 @@ OVS: list[cfg.Opt] = [
             ("always", "every new port"),
             ("never", "no port"),
         ],
-        help="Whether a new port starts in the dead VLAN until the Neutron agent has tagged it.",
+        help="Whether a new port starts in the dead VLAN, 4095, until the Neutron agent has tagged "
+        "it. Ports from nova do not say who has bound them: there say 'always' with ML2/OVS, "
+        "'never' with OVN, which tags nothing.",
     ),
     cfg.StrOpt(
         "default_qos_type",
@@ -55,13 +68,14 @@ OVS: list[cfg.Opt] = [
             "", "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel",
             "linux-noop",
         ],
-        help="QoS type set on new ports, as os-vif's option of this name; empty: none. Ports whose "
-        "VIF says datapath 'netdev' have none.",
+        help="Type of the QoS row of new ports, as os-vif's option of this name; empty: no such "
+        "row. Ports whose VIF says datapath 'netdev' have none.",
     ),
     cfg.BoolOpt(
         "per_port_bridge",
         default=False,
         help="Whether a direct port is in an OVS bridge of its own, with patch ports to the "
-        "integration bridge, as os-vif's option of this name.",
+        "integration bridge, as os-vif's option of this name. After a change and a restart, ports "
+        "move; their taps stay the same devices.",
     ),
 ]  # fmt: skip

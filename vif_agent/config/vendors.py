@@ -29,7 +29,7 @@ VROUTER: list[cfg.Opt] = [
         "port_type",
         default="NovaVMPort",
         choices=[("NovaVMPort", "virtual machines"), ("NameSpacePort", "nova's virt_type is lxc")],
-        help="What vrouter-port-control is told that a port is.",
+        help="What vrouter-port-control is told that a port is (its --port_type).",
     ),
     cfg.BoolOpt(
         "create_tap",
@@ -60,9 +60,16 @@ COMMANDS: list[cfg.Opt] = [
         "timeout",
         default=30,
         min=0.1,
-        help="Seconds for a command; then it and all that it has started is killed.",
+        help="Seconds for a command; then it and all that it has started is killed, and the port "
+        "is tried again later.",
     ),
-    cfg.IntOpt("at_once", default=8, min=1, help="How many commands may run at the same time."),
+    cfg.IntOpt(
+        "at_once",
+        default=8,
+        min=1,
+        help="How many commands may run at the same time. The agent goes on meanwhile: only the "
+        "port of a command waits for it.",
+    ),
     cfg.FloatOpt(
         "check_lasts",
         default=60,

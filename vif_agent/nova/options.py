@@ -14,14 +14,15 @@ OPTIONS: list[cfg.Opt] = [
         item_type=types.String(choices=sorted(FORMS)),
         default=["ovs"],
         help="The os-vif plugins whose place vif-agent takes: " + ", ".join(sorted(FORMS)) + ". "
-        "Empty: none; os-vif works as without vif-agent.",
+        "They need not be installed. Empty: none; os-vif works as without vif-agent. Another name "
+        "stops nova-compute at its start.",
     ),
     cfg.FloatOpt(
         "wait",
         default=30,
         min=0,
-        help="Seconds that a plug or unplug may take until it has failed. 0: do not wait for its "
-        "result.",
+        help="Seconds that a plug or unplug may take, all in all, until it has failed. 0: cast and "
+        "forget; nova learns of no failure.",
     ),
     cfg.StrOpt(
         "transport_url",

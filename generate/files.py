@@ -1,0 +1,16 @@
+"""Which files are generated, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from generate import configuration, sample
+
+ROOT = Path(__file__).parent.parent
+
+#: below the checkout
+FILES: Mapping[str, Callable[[], str]] = {
+    "etc/vif-agent.conf": sample.text,
+    "docs/configuration.md": configuration.text,
+}
