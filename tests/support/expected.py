@@ -1,4 +1,4 @@
-"""What must be on a host for its requests, said anew from README's table: no plugin, no plan."""
+"""What must be on a host for its requests, said anew from docs/vif-types.md: no plugin, no plan."""
 
 from __future__ import annotations
 
