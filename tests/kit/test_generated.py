@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +18,11 @@ from vif_agent.nova import options as nova
 #: whose words are in these files; with another release they would have others
 _OTHERS = {
     "etc/vif-agent.conf": ("oslo.config", "oslo.log", "oslo.messaging"),
+    "man/vif-agent.8": ("oslo.log",),
+    "man/vif-agentctl.8": ("cliff",),
 }
+PAGES = ["man/vif-agent.8", "man/vif-agentctl.8"]
+LINTERS = [("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"), ("mandoc", "-T", "lint")]
 CONFIGURATION = "docs/configuration.md"
 
 
@@ -41,3 +49,30 @@ def test_every_option_has_a_place_and_words() -> None:
         for option in options:
             assert text.count(f"\n### [{group}] {option.name}\n") == 1
             assert (option.help or "").endswith("."), f"[{group}] {option.name}"
+
+
+@pytest.mark.parametrize("linter", LINTERS, ids=lambda linter: linter[0])
+@pytest.mark.parametrize("page", PAGES)
+def test_man_page_is_clean(page: str, linter: tuple[str, ...]) -> None:
+    if not shutil.which(linter[0]):
+        pytest.skip(f"{linter[0]} is not installed")
+    done = subprocess.run((*linter, ROOT / page), capture_output=True, text=True, check=False)
+    said = done.stderr + (done.stdout if linter[0] == "mandoc" else "")
+    assert [line for line in said.splitlines() if ": STYLE: " not in line] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_man_page_has_every_option_that_help_has(page: str) -> None:
+    program = Path(sys.executable).parent / Path(page).stem
+    shown = subprocess.run((program, "--help"), capture_output=True, text=True, check=True).stdout
+    text = (ROOT / page).read_text().replace("\\-", "-")
+    former = {"--log-config", "--log_config", "--logdir", "--logfile"}  # of before, still taken
+    options, documented = (set(re.findall(r"--[a-z][\w-]*", words)) for words in (shown, text))
+    assert options - documented <= former
+
+
+def test_man_page_has_every_signal() -> None:
+    text = (ROOT / "man/vif-agent.8").read_text()
+    heard = re.findall(r"signal\.(SIG[A-Z0-9]+):", (ROOT / "vif_agent/cmd/agent.py").read_text())
+    assert heard
+    assert [signal for signal in heard if signal not in text] == []
