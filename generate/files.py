@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generate import configuration, manual, sample
+from generate import completion, configuration, manual, sample
 
 ROOT = Path(__file__).parent.parent
 
@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FILES: Mapping[str, Callable[[], str]] = {
     "etc/vif-agent.conf": sample.text,
     "docs/configuration.md": configuration.text,
+    "completion/vif-agentctl": completion.text,
     "man/vif-agent.8": manual.of_daemon,
     "man/vif-agentctl.8": manual.of_ctl,
 }
