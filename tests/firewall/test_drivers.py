@@ -25,7 +25,7 @@ from vif_agent.firewall.noop import NoopDriver
 from vif_agent.host.nft.rules import SPOKEN_OF
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.tap import TapPlugin
-from vif_agent.resources import Guard
+from vif_agent.resources import Bridge, Guard
 from vif_agent.vif import Vif, parse
 
 Payload = Callable[[str], dict[str, Any]]
@@ -135,6 +135,12 @@ def test_ports_that_the_agent_wires_into_a_linux_bridge_are_guarded(
     answer = Guarded(REGISTRY, NftablesDriver()).resources(asked)
     guards = [r.name for r in answer if isinstance(r, Guard)]
     assert guards == ([asked.tap_name] if guarded else [])
+    unguarded = Guarded(REGISTRY, NftablesDriver()).resources(
+        vif(name, port_security_enabled=False)
+    )
+    for resources in (answer, unguarded):
+        learning = {r.learns_link_local for r in resources if isinstance(r, Bridge)}
+        assert learning == {False} if guarded else learning <= {None}
     assert Guarded(REGISTRY, NoopDriver()).resources(asked) == REGISTRY.resources(asked)
 
 

@@ -142,6 +142,17 @@ def bodies() -> list[bytes]:
         return netlink.dump()
 
 
+def test_bridge_of_a_kernel_that_always_learns_from_link_local_frames(netlink: Socket) -> None:
+    """An attribute that this kernel has and an older one has not."""
+    ip("link", "add", "br-a", "type", "bridge")
+    (body,) = (body for body in netlink.dump() if decode.link(body)["name"] == "br-a")
+    switch = struct.pack("=HH", 12, iflink.BR_MULTI_BOOLOPT)
+    assert body.count(switch) == 1
+    older = body.replace(switch, struct.pack("=HH", 12, 999))
+    told = [decode.link(each)["data"]["learns_link_local"] for each in (body, older)]
+    assert told == [True, None]
+
+
 @given(data=st.data())
 def test_link_cut_short(bodies: list[bytes], data: st.DataObject) -> None:
     """Anything from a whole header on is read without an error."""

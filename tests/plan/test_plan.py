@@ -65,6 +65,12 @@ def test_merge_joins_a_shared_thing_and_the_newest_says_how_it_is() -> None:
     assert problems == {}
 
 
+def test_bridge_of_a_kernel_without_the_switch_is_as_wanted() -> None:
+    closed = dataclasses.replace(BRQ, learns_link_local=False)
+    unseen = Found(dataclasses.replace(closed, learns_link_local=None), owner=SHARED)
+    assert not _plan(closed, found=[unseen])
+
+
 @pytest.mark.parametrize(
     "second",
     [TAP, Veth(name=TAP.name, peer="x"), dataclasses.replace(TAP, shared=True)],

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.casting import MODES, Site, Vif, numbered, wait_for
 from tests.support.operating import Said, ctl, stopped
-from tests.support.real_host import Ports, ip, links, real_host
+from tests.support.real_host import Ports, bridge_fdb, ip, links, real_host
 from vif_agent.errors import NotConfigured
 from vif_agent.firewall.nftables import NftablesDriver
 from vif_agent.helper import guards
@@ -136,6 +136,30 @@ def test_guard_holds_over_a_kill_and_for_a_tap_that_is_made_anew(
     wait_for(lambda: links()[one["devname"]]["ifindex"] != before, "a new tap")
     assert arrives(one, two, one["address"], "10.0.0.1")
     assert spoofs(one, two) == []
+
+
+@pytest.mark.parametrize("to", ["01:80:c2:00:00:0e", "01:80:c2:00:00:02"])
+def test_bridge_learns_nothing_of_another_from_what_no_guard_sees(
+    to: str, site: Site, pair: tuple[Vif, Vif]
+) -> None:
+    one, two = pair
+    ip("link", "set", "dev", one["network"]["bridge"], "type", "bridge", "no_linklocal_learn", "0")
+    wait_for(lambda: _learns_not(one["network"]["bridge"]), "the bridge as it must be")
+    with TapEnd(one["devname"]) as end:
+        wait_for(lambda: _learnt(end, one), "its own MAC, which the bridge learns")
+        end.send(frame(two["address"], to, b"?" * 46, 0x88CC))
+        assert two["address"] not in _learnt(end, one)
+
+
+def _learnt(end: TapEnd, vif: Vif) -> str:
+    """What the bridge says, once it has learnt what its guest says of itself."""
+    end.send(frame(vif["address"], BROADCAST, arp(vif["address"], "10.0.0.1"), ARP))
+    text = bridge_fdb("show", "dev", vif["devname"])
+    return text if vif["address"] in text else ""
+
+
+def _learns_not(bridge: str) -> bool:
+    return bool(links()[bridge]["linkinfo"]["info_data"]["no_linklocal_learn"])
 
 
 class Prober:

@@ -262,6 +262,49 @@ def test_tagged_tap_of_no_request_goes_before_its_guard(rig: Rig) -> None:
     assert [step.key for step in plan.delete] == [TAP, KEY]
 
 
+def test_bridge_of_a_guarded_port_learns_no_mac_that_no_guard_has_seen(
+    rig: Rig, vif: Vif, payload: Payload
+) -> None:
+    """Also where the first port in it and the last have no guard."""
+    off = {**vif, "meta": {"port_security_enabled": False}}
+    first, last = (
+        {**off, "id": f"0000000{n}" + vif["id"][8:], "devname": f"tap0000000{n}"} for n in (1, 2)
+    )
+    bridge = Key(LINK, BRIDGE)
+    rig.plugins = REGISTRY
+    rig.settle(*rig.restart(), everywhere=True)
+    rig.plug(vif)
+    assert getattr(rig.host.things[bridge].resource, "learns_link_local", None) is True
+    rig.plugins = Guarded(REGISTRY, NftablesDriver())
+    rig.settle(*rig.restart(), everywhere=True)
+    assert getattr(rig.host.things[bridge].resource, "learns_link_local", None) is False
+    for one in (first, vif, last):
+        rig.unplug(one)
+        assert rig.plug(one).state == READY
+    rig.host.change(bridge, learns_link_local=True)
+    rig.settle(*rig.engine.records.ports_of({bridge}))
+    assert getattr(rig.host.things[bridge].resource, "learns_link_local", None) is False
+
+
+def test_bridge_of_others_is_left_as_it_is_and_said_to_learn(
+    rig: Rig, vif: Vif, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = Key(LINK, BRIDGE)
+    rig.host.add_link(Bridge(name=BRIDGE, up=True))
+    assert rig.plug({**vif, "meta": {"port_security_enabled": False}}).state == READY
+    assert rig.engine.warnings(vif["id"]) == []
+    there = rig.host.things[bridge]
+    assert rig.plug(vif).state == READY
+    assert rig.host.things[bridge].resource == there.resource
+    (text,) = rig.engine.warnings(vif["id"])
+    assert text.endswith(f"ip link set {BRIDGE} type bridge no_linklocal_learn 1")
+    rig.settle(vif["id"])
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [text]
+    rig.host.change(bridge, learns_link_local=False)
+    rig.settle(vif["id"])
+    assert rig.engine.warnings(vif["id"]) == []
+
+
 def test_guards_of_many_ports_are_one_batch(rig: Rig, vif: Vif) -> None:
     vifs = [
         {**vif, "id": f"0000{n:04d}" + vif["id"][8:], "devname": f"tap0000{n:04d}"}

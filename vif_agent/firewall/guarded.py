@@ -1,11 +1,12 @@
 """What a port must have on the host, with its guard."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
 from vif_agent.errors import PluginFailed, VifAgentError, brief
 from vif_agent.firewall.base import FirewallDriver
-from vif_agent.resources import Guard, Link, Resource
+from vif_agent.resources import Bridge, Guard, Link, Resource
 from vif_agent.vif import Vif
 
 
@@ -26,10 +27,10 @@ class Guarded:
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """A port without its guard is not to be: where the driver fails, the port does."""
         resources = self._plugins.resources(vif)
-        if not is_wired(vif, resources):
+        if not (self._driver.guards and is_wired(vif, resources)):
             return resources
         guard = self._asked(vif)
-        return (*resources, guard) if guard else resources
+        return (*map(_learning_from_seen, resources), *((guard,) if guard else ()))
 
     def _asked(self, vif: Vif) -> Guard | None:
         try:
@@ -41,6 +42,14 @@ class Guarded:
         if answer is None or (type(answer) is Guard and answer.name == vif.tap_name):
             return answer
         raise PluginFailed(f"the firewall driver answered {brief(answer)}")
+
+
+def _learning_from_seen(resource: Resource) -> Resource:
+    """A bridge learns no MAC from a frame that no guard can see: also for a port without a guard,
+    for all that share the bridge are to say the same of it."""
+    if isinstance(resource, Bridge):
+        return dataclasses.replace(resource, learns_link_local=False)
+    return resource
 
 
 def is_wired(vif: Vif, resources: Sequence[Resource]) -> bool:

@@ -110,7 +110,7 @@ class Engine:
         self._refresh(port_ids)
         known = [port_id for port_id in port_ids if port_id in self.records]
         seen = self._survey.look(self.records, known, everywhere=everywhere)
-        wanted = (r for port_id in seen.ids for r in self.records[port_id].wanted)
+        wanted = (self.records[port_id].wanted for port_id in seen.ids)
         self._hindrances.note(wanted, seen.actual)
         mended = mended_of(self.records, seen.plan)
         if everywhere:
@@ -156,11 +156,11 @@ class Engine:
     def check(self, port: Port) -> tuple[Plan, dict[Key, str]]:
         """How the host differs from the port's request, and what others have yet to do."""
         (record,), plan, actual = self._tried([port], everywhere=False)
-        self._hindrances.note(record.wanted, actual)
+        self._hindrances.note([record.wanted], actual)
         return plan, {**unready_of(record, actual), **unattended_of(record, actual)}
 
     def warnings(self, port_id: str) -> list[str]:
-        """What stopped the port's frames at the last reconcile, though the host is as desired."""
+        """What was wrong at the last reconcile, though the host is as desired: see Hindrances."""
         record = self.records.get(port_id)
         return self._hindrances.of(record.wanted) if record else []
 

@@ -98,8 +98,7 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
             "ageing": _number(data.get(iflink.BR_AGEING_TIME)) // iflink.USER_HZ,
             "stp": _number(data.get(iflink.BR_STP_STATE)),
             "mcast_snooping": _number(data.get(iflink.BR_MCAST_SNOOPING)),
-            "no_link_local": _number(data.get(iflink.BR_MULTI_BOOLOPT))
-            & iflink.NO_LINK_LOCAL_LEARNING,
+            "learns_link_local": _learns_link_local(data.get(iflink.BR_MULTI_BOOLOPT)),
         }
     if kind == "tun":
         return {
@@ -112,6 +111,11 @@ def _data(kind: str, data: dict[int, bytes]) -> dict[str, Any]:
     if kind == "vxlan":
         return vxlan.read(data)
     return {"vid": _number(data.get(iflink.VLAN_ID))} if kind == "vlan" else {}
+
+
+def _learns_link_local(options: bytes | None) -> bool | None:
+    """None of a kernel that has no such switch (before 5.0)."""
+    return None if options is None else not _number(options) & iflink.NO_LINK_LOCAL_LEARNING
 
 
 def _port(info: dict[int, bytes]) -> dict[str, int] | None:

@@ -93,7 +93,7 @@ def _bridge(state: LinkState, table: LinkTable) -> Link:
         ageing=data["ageing"],
         stp=bool(data["stp"]),
         mcast_snooping=bool(data["mcast_snooping"]),
-        learns_link_local=not data["no_link_local"],
+        learns_link_local=data["learns_link_local"],
         arp_ignore=state.sysctls["arp_ignore"],
         arp_announce=state.sysctls["arp_announce"],
     )
