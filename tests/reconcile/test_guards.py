@@ -39,7 +39,8 @@ class LibvirtsTaps:
 
     def resources(self, vif: ParsedVif) -> Any:
         bridge = BridgePlugin(create_tap=False, network_types=NETWORK_TYPES)
-        plugin = {"bridge": bridge, "tap": TapPlugin(bridge)}[vif.vif_type]
+        plugins: dict[str, Any] = {"bridge": bridge, "tap": TapPlugin(bridge)}
+        plugin = plugins.get(vif.vif_type, REGISTRY)
         return Guarded(plugin, NftablesDriver()).resources(vif)
 
 
@@ -214,6 +215,36 @@ def test_libvirts_tap_is_guarded_before_it_is_there_and_until_it_has_gone(
     libvirts.settle(port_id)
     assert libvirts.stored(vif).state == UNPLUGGED
     assert libvirts.host.snapshot() == libvirts.clean
+
+
+@pytest.mark.parametrize("name", ["ovs", "ovs_hybrid"])
+def test_guard_stays_while_libvirts_tap_is_in_the_bridge_of_an_earlier_request(
+    libvirts: Rig, vif: Vif, payload: Payload, name: str
+) -> None:
+    """A port that is on Open vSwitch now; the tap is as libvirt has made it."""
+    libvirts.plug(vif)
+    libvirts.host.add_link(Tap(name=NAME, master=BRIDGE), held=True)
+    rebound = {**payload(name), "id": vif["id"], "devname": vif["devname"]}
+    libvirts.settle(port_id := libvirts.request(PLUG, rebound))
+    for _ in range(2):
+        waits = libvirts.stored(vif)
+        words = f"{NAME}: its guard stays while it is in {BRIDGE}"
+        assert (waits.state, waits.problem and waits.problem.message) == (RETRYING, words)
+        assert KEY in libvirts.host.things
+        libvirts.settle(*libvirts.restart(), everywhere=True)
+    libvirts.host.change(TAP, master="")
+    libvirts.settle(port_id)
+    assert KEY not in libvirts.host.things
+    assert libvirts.stored(vif).state == READY
+
+
+def test_guard_of_libvirts_tap_goes_at_once_where_port_security_is_off(
+    libvirts: Rig, vif: Vif
+) -> None:
+    libvirts.plug(vif)
+    libvirts.host.add_link(Tap(name=NAME, master=BRIDGE), held=True)
+    assert libvirts.plug({**vif, "meta": {"port_security_enabled": False}}).state == READY
+    assert (KEY in libvirts.host.things, TAP in libvirts.host.things) == (False, True)
 
 
 def test_novas_tap_leaves_the_bridge_before_its_guard_goes(libvirts: Rig, payload: Payload) -> None:

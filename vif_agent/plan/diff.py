@@ -35,7 +35,7 @@ def diff(
     doubles = [t for t in doubles if t.port not in problems]
     steps = [*_steps(cases, actual, problems), *(s for t in doubles for s in t.adoptions())]
     moving = {s.key.name: s for s in steps if any(d.field == "master" for d in s.differences)}
-    wanting = {port for want in wanted.values() if not want.restore for port in want.ports}
+    wanting = _wanting(wanted)
     undone = _being_undone(cases)
     going = removals(to_delete, actual, moving, undone, wanting)
     going += tuple(step for t in doubles for step in t.removals())
@@ -60,6 +60,15 @@ def _case(want: Want, wanted: Mapping[Key, Want], actual: Actual) -> tuple[Kind,
     kind = kind_of(want.resource)
     found, device = actual.found.get(want.resource.key), kind.device(want.resource)
     return kind, Case(want, found, device, wanted, actual)
+
+
+def _wanting(wanted: Mapping[Key, Want]) -> dict[str, set[Key]]:
+    """By port, what is to be there for it."""
+    wanting: dict[str, set[Key]] = {}
+    for key, want in wanted.items():
+        for port in () if want.restore else want.ports:
+            wanting.setdefault(port, set()).add(key)
+    return wanting
 
 
 def _being_undone(cases: Cases) -> set[str]:

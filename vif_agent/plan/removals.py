@@ -15,15 +15,16 @@ def removals(
     actual: Actual,
     moving: Mapping[str, Step],
     undone: Collection[str],
-    wanting: Collection[str],
+    wanting: Mapping[str, Collection[Key]],
 ) -> tuple[Step, ...]:
     """Steps for what is there, is tagged with one of its owners, and no port wants.
 
     A shared thing stays while anything is in it that neither goes nor moves in this same plan, or
     while it has addresses of the host's. Nothing of a port goes while part of it cannot be seen:
     its OVS row must go before its devices; nor while its commands are being ``undone``; nor what
-    a guest holds open of a port that is still ``wanting`` something. A guard stays while its device
-    is in a bridge, unless its port is still ``wanting`` that, and no guard.
+    a guest holds open of a port that is still ``wanting`` something: by port, what that is. A guard
+    stays while its device is in a bridge that its port wants no longer: one that is wanted without
+    a guard is let go at once.
     """
     blind = {
         who for key, owners in to_delete.items() if key.space in actual.unknown for who in owners
@@ -48,13 +49,17 @@ def _may_go(found: Found, leaving: Collection[str], nics: Collection[str]) -> bo
 
 
 def _guards(
-    found: Found, actual: Actual, leaving: Collection[str], wanting: Collection[str]
+    found: Found,
+    actual: Actual,
+    leaving: Collection[str],
+    wanting: Mapping[str, Collection[Key]],
 ) -> bool:
-    """Is it the guard of what others have made, and not taken away yet?"""
+    """Is it the guard of what others have made, and not taken away yet, or to where it belongs?"""
     name = found.resource.name
-    if found.resource.space != GUARD or found.owner in wanting or name in leaving:
+    if found.resource.space != GUARD or name in leaving:
         return False
-    return bool(in_bridge(actual.found.get(Key(LINK, name))))
+    bridge = in_bridge(actual.found.get(Key(LINK, name)))
+    return bool(bridge) and Key(LINK, bridge) not in wanting.get(str(found.owner), ())
 
 
 def tagged_first(to_delete: ToDelete, actual: Actual) -> Iterator[Step]:

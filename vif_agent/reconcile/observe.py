@@ -145,11 +145,13 @@ def unready_of(record: PortRecord, actual: Actual) -> dict[Key, str]:
 
 
 def _still_guarded(record: PortRecord, actual: Actual) -> dict[Key, str]:
-    """Devices that others are yet to take away from a port that is unplugged."""
+    """Devices that others are yet to take out of a bridge that the port wants no longer."""
     guards = [key for key in record.held if key.space == GUARD and key in actual.found]
-    devices = [Key(LINK, key.name) for key in guards if not (record.wanted or record.refused)]
+    wanted = {resource.key for resource in record.wanted} if guards else set()
+    devices = [Key(LINK, k.name) for k in guards if not (k in wanted or record.refused)]
     bridges = {key: in_bridge(actual.found.get(key)) for key in devices}
-    return {key: f"its guard stays while it is in {b}" for key, b in bridges.items() if b}
+    left = {key: b for key, b in bridges.items() if b and Key(LINK, b) not in wanted}
+    return {key: f"its guard stays while it is in {b}" for key, b in left.items()}
 
 
 def _is_down(resource: Resource, found: Found) -> bool:
