@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 import socket
 import struct
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.casting import MODES, Site, Vif, numbered, wait_for
+from tests.support.casting import MODES, Notices, Site, Vif, numbered, wait_for
 from tests.support.operating import Said, ctl, stopped
 from tests.support.real_host import Ports, bridge_fdb, ip, links, real_host
 from vif_agent.errors import NotConfigured
@@ -48,11 +49,15 @@ def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Itera
 @pytest.fixture
 def pair(site: Site, payload: Payload) -> Iterator[tuple[Vif, Vif]]:
     """Two ports in one bridge, whose senders say which addresses they may use."""
-    vifs = [numbered(payload("bridge"), n) for n in (1, 2)]
+    yield plugged(site, payload, 1, 2)
+    site.unplug_all()
+
+
+def plugged(site: Site, payload: Payload, *numbers: int) -> tuple[Vif, Vif]:
+    vifs = [numbered(payload("bridge"), n) for n in numbers]
     one, two = (with_addresses(vif, f"10.0.0.{n}") for n, vif in enumerate(vifs, 1))
     assert site.plug(one)["state"] == site.plug(two)["state"] == "ready"
-    yield one, two
-    site.unplug_all()
+    return one, two
 
 
 def with_addresses(vif: Vif, fixed: str, *more: str) -> Vif:
@@ -299,6 +304,28 @@ def test_operators_see_the_guard_and_its_drops(site: Site, pair: tuple[Vif, Vif]
     assert answer["drops"]["arp_address"] > 0
     without = run(site, "firewall", "--local", "--json").json()
     assert [g["pairs"] for g in without["guards"]] == [g["pairs"] for g in answer["guards"]]
+
+
+def test_drops_are_told_once(site: Site, payload: Payload) -> None:
+    one, two = plugged(site, payload, 3, 4)  # of which nothing was dropped before
+    good = site.daemon.config_file.read_text()
+    with Notices(site.rabbit.url) as notices:
+        assert not arrives(one, two, one["address"], "10.0.0.2", again=0.1)
+        _hang_up(site, good.replace("check_interval = 0", "check_interval = 0.2"))
+        *_, told = notices.next(lambda payload: "new_drops" in payload)
+        _hang_up(site, good)
+    assert (told["port_id"], told["device"]) == (one["id"], one["devname"])
+    assert told["new_drops"] == told["drops"] == {"arp_address": told["drops"]["arp_address"]}
+    assert site.daemon.log().count(f"dropped frames of port={one['id']}") == 1
+    site.unplug_all()
+
+
+def _hang_up(site: Site, text: str) -> None:
+    assert site.daemon.process
+    site.daemon.config_file.write_text(text)
+    before = site.daemon.log().count("was read again")
+    os.kill(site.daemon.process.pid, signal.SIGHUP)
+    wait_for(lambda: site.daemon.log().count("was read again") > before, "the signal's effect")
 
 
 def _local(vif: Vif) -> str:

@@ -8,18 +8,19 @@ from collections.abc import Sequence
 
 from tests.support.fake_things import Things
 from tests.support.faults import Faults
-from vif_agent.errors import Problem
+from vif_agent.errors import NotYet, Problem
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import REMOVE, Step
 from vif_agent.resources import GUARD, Key
 
 
 class FakeGuards:
-    """As operators see them; ``dropped``: frames by device and reason."""
+    """As operators see them; ``dropped``: frames by device and reason, if not ``unreadable``."""
 
     def __init__(self, things: Things) -> None:
         self._things = things
         self.dropped: dict[str, dict[str, int]] = {}
+        self.unreadable: NotYet | None = None
 
     def read(self) -> dict[Key, Found]:
         return {key: found for key, found in self._things.things.items() if key.space == GUARD}
@@ -31,6 +32,8 @@ class FakeGuards:
         return reasons
 
     def port_drops(self) -> dict[str, dict[str, int]]:
+        if self.unreadable:
+            raise self.unreadable
         return self.dropped
 
 

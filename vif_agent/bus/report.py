@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from vif_agent.bus import views
@@ -65,6 +65,18 @@ class Report:
             if refusal.port_id and refusal.generation is not None:
                 self._remember((refusal.port_id, refusal.generation), view)
                 self._waiters.settled(refusal.port_id)
+
+    def dropped(
+        self, port_id: str, device: str, new: Mapping[str, int], drops: Mapping[str, int]
+    ) -> None:
+        """Frames of a port's guest, by reason: since the last time, and since its guard stands."""
+        if (view := self.get(port_id)) is None:
+            return
+        told = {field: view[field] for field in ("port_id", "instance_uuid", "vif_type")}
+        told |= {"device": device, "new_drops": dict(new), "drops": dict(drops)}
+        words = ", ".join(f"{count} {reason}" for reason, count in sorted(new.items()))
+        LOG.warning("dropped frames of port=%s device=%s: %s", port_id, device, words)
+        self._notifications.send("vif.guard.drops", {**told, "host": self._host})
 
     def waiting(self, why: str) -> None:
         """Of the casts; empty: they do not wait any more."""
