@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -13,7 +12,19 @@ import pytest
 from tests.helper.test_compromised import speaking
 from tests.support import guarded
 from tests.support.casting import wait_for
-from tests.support.guarded import DEVICES, ip, plain_bridge, send_all, tap, wrong
+from tests.support.guarded import (
+    DEVICES,
+    behind_tunnel,
+    behind_vlan,
+    counted,
+    ip,
+    needs,
+    plain_bridge,
+    send_all,
+    tap,
+    tunnel,
+    wrong,
+)
 from tests.support.guarded_frames import CASES, OTHERS, fence
 from tests.support.packets import BROADCAST, ether
 from vif_agent.helper import guards
@@ -22,8 +33,7 @@ from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.netlink import DONE, NftSocket
 from vif_agent.host.nft.rules import REASONS
-from vif_agent.testing.frames import End, PacketEnd
-from vif_agent.testing.netns import Namespace
+from vif_agent.testing.frames import End
 
 pytestmark = pytest.mark.usefixtures("namespace")
 
@@ -41,7 +51,7 @@ def one_bridge() -> Iterator[End]:
 @contextlib.contextmanager
 def filtering() -> Iterator[End]:
     """The bridge itself knows VLANs, and has all ports in one."""
-    _needs("link", "add", BRIDGE, "type", "bridge", "vlan_filtering", "1", "vlan_default_pvid", "7")
+    needs("link", "add", BRIDGE, "type", "bridge", "vlan_filtering", "1", "vlan_default_pvid", "7")
     ip("link", "set", BRIDGE, "type", "bridge", "mcast_snooping", "0")
     ip("link", "set", BRIDGE, "addrgenmode", "none", "up")
     with tap("tap-far", BRIDGE) as far:
@@ -50,49 +60,20 @@ def filtering() -> Iterator[End]:
 
 @contextlib.contextmanager
 def vlan() -> Iterator[End]:
-    """The other guest is on another host, behind a VLAN device."""
     plain_bridge(BRIDGE)
-    ip("link", "add", "trunk", "type", "veth", "peer", "name", "far-trunk")
-    for device in ("trunk", "far-trunk"):
-        ip("link", "set", device, "addrgenmode", "none", "up")
-        _needs("link", "add", "link", device, "name", f"{device}.7", "type", "vlan", "id", "7")
-        ip("link", "set", f"{device}.7", "addrgenmode", "none", "up")
-    ip("link", "set", "trunk.7", "master", BRIDGE)
-    with PacketEnd("far-trunk.7") as far:
+    with behind_vlan("trunk", 7) as far:
+        ip("link", "add", "link", "trunk", "name", "trunk.7", "type", "vlan", "id", "7")
+        ip("link", "set", "trunk.7", "addrgenmode", "none", "master", BRIDGE, "up")
         yield far
 
 
 @contextlib.contextmanager
 def vxlan() -> Iterator[End]:
-    """The other guest is on another host, in a tunnel."""
     plain_bridge(BRIDGE)
-    ip("link", "add", "under", "type", "veth", "peer", "name", "far-under")
-    there = Namespace()
-    with contextlib.closing(there):
-        ip("link", "set", "far-under", "netns", there.path)
-        _tunnel("under", "192.0.2.1", "192.0.2.2")
+    with behind_tunnel(7, "192.0.2.1", "192.0.2.2") as far:
+        tunnel(7, "192.0.2.1", "192.0.2.2", "under")
         ip("link", "set", "vx7", "master", BRIDGE)
-        with there.entered():
-            _tunnel("far-under", "192.0.2.2", "192.0.2.1")
-            far = PacketEnd("vx7")
-        with far:
-            yield far
-
-
-def _tunnel(device: str, local: str, remote: str) -> None:
-    ip("address", "add", f"{local}/24", "dev", device)
-    ip("link", "set", device, "up")
-    where = ("local", local, "remote", remote, "dstport", "4789", "dev", device)
-    ip("link", "add", "vx7", "type", "vxlan", "id", "7", *where)
-    ip("link", "set", "vx7", "addrgenmode", "none", "up")
-
-
-def _needs(*words: str) -> None:
-    """Some kernels have no VLANs."""
-    try:
-        ip(*words)
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"ip {' '.join(words)}: {error.stderr.decode().strip()}")
+        yield far
 
 
 @pytest.mark.parametrize("network", [one_bridge, filtering, vlan, vxlan])
@@ -101,22 +82,12 @@ def test_what_passes_and_what_does_not(
 ) -> None:
     with network() as far, guarded.guests(BRIDGE) as ends:
         sent = send_all(ends, far)
-        assert wrong(sent) == {}
+        assert wrong(sent, ends) == {}
         by_port = guards.dropped_of_ports()
     assert len(sent) >= 60
-    assert by_port == _counted()
+    assert by_port == counted(DEVICES)
     passed = sum(one.arrived for one in sent.values())
     figures(f"guard, {network.__name__}: {len(sent)} frames, {passed} arrived, 0 wrong")
-
-
-def _counted() -> dict[str, dict[str, int]]:
-    """By device, how many of the table's frames are dropped for each reason."""
-    counted: dict[str, dict[str, int]] = {}
-    for case in CASES:
-        if case.counter in REASONS:
-            drops = counted.setdefault(DEVICES[case.port], {})
-            drops[case.counter] = drops.get(case.counter, 0) + 1
-    return counted
 
 
 def test_every_reason_is_in_the_table() -> None:
