@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
-import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +14,7 @@ import pytest
 
 from tests.support.casting import MODES, Notices, Site, Vif, numbered, wait_for
 from tests.support.operating import Said, ctl, stopped
+from tests.support.prober import ARP, arp, with_addresses
 from tests.support.real_host import Ports, bridge_fdb, ip, links, real_host
 from vif_agent.errors import NotConfigured
 from vif_agent.firewall.nftables import NftablesDriver
@@ -29,7 +26,6 @@ from vif_agent.testing.host import ScratchHost
 
 Payload = Callable[[str], Vif]
 
-ARP = 0x0806
 TABLE = ("table", "bridge", "vif_agent")
 
 
@@ -58,18 +54,6 @@ def plugged(site: Site, payload: Payload, *numbers: int) -> tuple[Vif, Vif]:
     one, two = (with_addresses(vif, f"10.0.0.{n}") for n, vif in enumerate(vifs, 1))
     assert site.plug(one)["state"] == site.plug(two)["state"] == "ready"
     return one, two
-
-
-def with_addresses(vif: Vif, fixed: str, *more: str) -> Vif:
-    subnet = {"ips": [{"address": fixed}]}
-    meta = {"allowed_address_pairs": [{"ip_address": address} for address in more]}
-    return {**vif, "network": {**vif["network"], "subnets": [subnet]}, "meta": meta}
-
-
-def arp(mac: str, address: str) -> bytes:
-    """Who has 10.0.0.250? tell ``address``; with a mark of its own at its end."""
-    sender = bytes.fromhex(mac.replace(":", "")) + bytes(map(int, address.split(".")))
-    return struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + sender + bytes(6) + bytes((10, 0, 0, 250))
 
 
 def arrives(sender: Vif, receiver: Vif, mac: str, address: str, again: float = 2) -> bool:
@@ -165,90 +149,6 @@ def _learnt(end: TapEnd, vif: Vif) -> str:
 
 def _learns_not(bridge: str) -> bool:
     return bool(links()[bridge]["linkinfo"]["info_data"]["no_linklocal_learn"])
-
-
-class Prober:
-    """A guest that says what it may, and pretends to be the other, all the time, whenever there is
-    a tap to send by."""
-
-    def __init__(self, sender: Vif, receiver: Vif) -> None:
-        mac, other, self._mark = sender["address"], receiver["address"], os.urandom(16)
-        self._own = frame(mac, BROADCAST, arp(mac, "10.0.0.1") + self._mark, ARP)
-        self._spoofed = [
-            frame(mac, BROADCAST, arp(mac, "10.0.0.2") + self._mark, ARP),
-            frame(other, BROADCAST, arp(other, "10.0.0.1") + self._mark, ARP),
-        ]
-        self._over = threading.Event()
-        self.sent = 0
-        self.passed = 0
-        self.arrived: list[bytes] = []
-        self._threads = [
-            threading.Thread(target=self._again, args=(vif["devname"], act))
-            for vif, act in ((sender, self._send), (receiver, self._hear))
-        ]
-
-    def __enter__(self) -> Prober:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def is_heard(self) -> None:
-        """Returns when a frame that may pass has passed."""
-        before = self.passed
-        wait_for(lambda: self.passed > before, "a frame of its own")
-
-    def _again(self, tap: str, act: Callable[[TapEnd], None]) -> None:
-        """For as long as the tap is there; it may be made anew."""
-        while not self._over.is_set():
-            with contextlib.suppress(OSError), TapEnd(tap) as end:
-                index = socket.if_nametoindex(tap)
-                while not self._over.is_set() and socket.if_nametoindex(tap) == index:
-                    act(end)
-            time.sleep(0.001)
-
-    def _send(self, end: TapEnd) -> None:
-        with tolerating(errno.EIO, errno.ENETDOWN):
-            for data in (*self._spoofed, self._own):
-                end.send(data)
-            self.sent += len(self._spoofed)
-        time.sleep(0.0005)
-
-    def _hear(self, end: TapEnd) -> None:
-        heard = end.receive(self._mark, 0.05)
-        if heard == self._own:
-            self.passed += 1
-        elif heard:
-            self.arrived.append(heard)
-
-
-def test_not_one_frame_of_another_arrives_from_before_the_plug_to_after_the_unplug(
-    site: Site, payload: Payload, figures: Callable[[str], None]
-) -> None:
-    one, two = (with_addresses(numbered(payload("bridge"), n), f"10.0.0.{n}") for n in (1, 2))
-    with Prober(one, two) as prober:
-        site.plug(two)
-        for address in ("10.0.0.7", "10.0.0.8"):
-            site.plug(with_addresses(one, "10.0.0.1", address))
-            prober.is_heard()
-            ip("link", "del", one["devname"])
-            wait_for(lambda: one["devname"] in links(), "a new tap")
-            prober.is_heard()
-            site.daemon.kill()
-            prober.is_heard()
-            site.daemon.start()
-        site.unplug(one)
-        site.plug(one)
-        prober.is_heard()
-        site.unplug(one)
-        site.unplug(two)
-    figures(f"a guest that pretends to be another: {prober.sent} frames, {prober.passed} own pass")
-    assert prober.sent > 100
-    assert prober.arrived == []
 
 
 def test_driver_noop_takes_the_guards_away(
