@@ -162,6 +162,11 @@ class HelperGone(VifAgentError):
     code = "helper_gone"
 
 
+def codes(kind: type[VifAgentError] = VifAgentError) -> frozenset[str]:
+    """All that a port can have."""
+    return frozenset({kind.code}).union(*map(codes, kind.__subclasses__()))
+
+
 _SHORT = reprlib.Repr()  # a sender may nest megabytes: no more is read than is shown
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxlong = 5000  # digits; Python itself refuses more

@@ -6,6 +6,7 @@ from typing import Any
 from oslo_config import cfg
 
 from vif_agent.config.firewall import FIREWALL
+from vif_agent.config.metrics import METRICS
 from vif_agent.config.networks import BRIDGE, NETWORK
 from vif_agent.config.open_vswitch import OVS
 from vif_agent.config.option_types import BusName
@@ -158,6 +159,7 @@ GROUPS = (
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
     (cfg.OptGroup("firewall", title="Who guards ports against spoofing, and how"), FIREWALL),
+    (cfg.OptGroup("metrics", title="What monitoring may see of the agent"), METRICS),
     (cfg.OptGroup("plugins", title="The plugins, by their names"), PLUGINS),
     (cfg.OptGroup("cleanup", title="What is left on the host and belongs to no port"), CLEANUP),
 )

@@ -1,5 +1,7 @@
 """What an option of ours may hold, where oslo.config has no type for it."""
 
+import contextlib
+import ipaddress
 import re
 import shlex
 from typing import Any
@@ -57,3 +59,24 @@ class BusName(types.String):
         if {"*", "#"} & set(name.split(".")):
             raise ValueError("expected no * or # between dots: to the broker that is any name")
         return name
+
+
+class ListenAddress(types.String):
+    """An IP address of this host, and a port."""
+
+    def __call__(self, value: Any) -> str:
+        """ValueError says what it must look like."""
+        text = str(super().__call__(value))
+        host_and_port(text)
+        return text
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Of a ``ListenAddress``."""
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    with contextlib.suppress(ValueError):
+        written = f"[{bare}]" if ipaddress.ip_address(bare).version == 6 else bare
+        if host == written and re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 1 << 16:
+            return bare, int(port)
+    raise ValueError("expected an IP address and a port, as 127.0.0.1:9479 or [::]:9479")

@@ -36,6 +36,8 @@ from vif_agent.host.nft_table import NftTable
 from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
+from vif_agent.metrics import service
+from vif_agent.metrics.sources import Sources
 from vif_agent.plugin_host import loader
 from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports import store_file
@@ -113,6 +115,8 @@ class Agent:
         )
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
         self._bus = self._membership(notifications, report, calls)
+        sources = Sources(conf, self._store, self._plugins)
+        self._monitoring = service.Monitoring(conf.metrics, sources)
         self._chores = Chores(self._paces(report))
 
     def _membership(
@@ -162,6 +166,8 @@ class Agent:
             self._store.guard: lambda: _GUARD_SECONDS,
             self._look: lambda: self._conf.vif_agent.check_interval or NEVER,
         }
+        if self._monitoring.wanted:
+            chores[self._monitoring.turn] = lambda: service.SECONDS
         if path := self._conf.vif_agent.ports_file:
             file = PortsFile(path, self._store, self._conf.cleanup.interval)
             chores[lambda: self._read(file, report)] = lambda: _PORTS_FILE_SECONDS
@@ -182,6 +188,7 @@ class Agent:
         self._host.on_death(lambda: self._fail(HelperGone("the privileged helper has died")))
         threads.on_failure(self._fail)
         self._bus.watch(self._health.look)
+        self._monitoring.begin()
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
         known = self._loop.begin()
@@ -240,6 +247,7 @@ class Agent:
         self._bus.leave(_LEAVE_SECONDS)
         self._host.stop()
         self._plugins.close()
+        self._monitoring.end()
         self._loop.save()
         self._store.leave()
         LOG.info("Stopped")

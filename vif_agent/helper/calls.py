@@ -15,6 +15,7 @@ from vif_agent.helper.known import KNOWN
 from vif_agent.helper.looked import Looks
 from vif_agent.helper.orders import DeleteLink, Failures, LinkOrder, SetGuard, SetVf
 from vif_agent.helper.process import context
+from vif_agent.helper.usage import usage
 from vif_agent.host.netlink import firewall
 from vif_agent.host.netlink.rtnetlink import Socket
 from vif_agent.host.nft.rules import permitted_ethertypes
@@ -103,3 +104,9 @@ def probe_guards() -> str:
 def remember(links: Mapping[int, tuple[str, str]]) -> None:
     """Kind and owner, by index, of what had our tag in this boot; heard once, at the start."""
     KNOWN.be_told(links)
+
+
+@context.entrypoint
+def own_usage() -> dict[str, float]:
+    """Of the helper: see ``usage``."""
+    return usage()

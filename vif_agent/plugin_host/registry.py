@@ -52,6 +52,11 @@ class PluginRegistry:
             self._warn(name, plugin)
         return plugin
 
+    def has(self, vif_type: str) -> bool:
+        """Is it one that a plugin has, by this name or a former one? Warns of nothing."""
+        name = self.override.get(vif_type, vif_type)
+        return name in self.installed or any(name in p.aliases for p in self.installed.values())
+
     def why_not(self, vif_type: str) -> str:
         """Why ports of this type cannot be plugged; empty if they can."""
         plugin = self.of_type(vif_type)

@@ -1,0 +1,115 @@
+"""A running agent's metrics, as Prometheus and node_exporter read them; in both modes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.metrics.test_listener import free_port
+from tests.support.casting import MODES, Site, Vif, wait_for
+from tests.support.operating import frozen
+from vif_agent.testing.host import ScratchHost
+
+Payload = Callable[[str], Vif]
+
+
+class Watched(Site):
+    """``door``: the port of [metrics] listen; ``textfile``: of that option."""
+
+    door: int
+    textfile: Path
+
+    def scrape(self) -> dict[str, float]:
+        """By name and labels, as they are written."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.door, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            self.text = answer.read().decode()
+        return read(self.text)
+
+
+def read(text: str) -> dict[str, float]:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def site(
+    request: pytest.FixtureRequest,
+    scratch_with_bus: ScratchHost,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Watched]:
+    port, textfile = free_port(), tmp_path_factory.mktemp("node") / "vif-agent.prom"
+    options = {"metrics": {"listen": f"127.0.0.1:{port}", "textfile": textfile}}
+    with Watched(scratch_with_bus, request.param, options) as running:
+        running.door, running.textfile = port, textfile
+        yield running
+
+
+def test_ports_and_both_processes_are_seen(site: Watched, payload: Payload) -> None:
+    site.plug(payload("ovs_create_tap"))
+    seen = site.scrape()
+    assert seen['vif_agent_ports{state="ready",vif_type="ovs"}'] == 1
+    assert f'concurrency="{site.concurrency}"' in next(n for n in seen if "build_info" in n)
+    for process in ("agent", "helper"):
+        assert seen[f'vif_agent_process_cpu_seconds_total{{process="{process}"}}'] > 0
+        assert seen[f'vif_agent_process_resident_memory_bytes{{process="{process}"}}'] > 1 << 20
+    site.unplug(payload("ovs_create_tap"))
+
+
+def test_what_a_sender_makes_up_is_no_label(site: Watched, payload: Payload) -> None:
+    for number in range(20):
+        vif = {**payload("tap"), "type": f"made-up-{number}", "id": f"{number:08}-" + "0" * 27}
+        site.plug({**vif, "id": f"{number:08x}-0000-4000-8000-000000000000"}, wait=None)
+    counted = 'vif_agent_ports{state="error",vif_type="other"}'
+    wait_for(lambda: site.scrape().get(counted) == 20, "20 refused ports", 60)
+    assert "made-up" not in site.text
+    site.unplug_all()
+
+
+def test_a_scrape_waits_for_nobody(site: Watched, payload: Payload) -> None:
+    """Neither for the loop, which waits for Open vSwitch with the engine's lock in its hand, nor
+    for clients that say nothing."""
+    server = site.host.ovs.ovsdb
+    with frozen(server), contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", site.door)))
+        site.plug(payload("ovs_create_tap"), wait=None)
+        waiting = 'vif_agent_ports{state="pending",vif_type="ovs"}'
+        wait_for(lambda: site.scrape().get(waiting) == 1, "the port in a scrape", 60)
+    site.settled()
+    site.unplug_all()
+
+
+def test_textfile_is_whole_and_can_be_read_by_others(site: Watched) -> None:
+    wait_for(site.textfile.exists, "the file", 60)
+    assert stat.S_IMODE(site.textfile.stat().st_mode) == 0o644
+    assert read(site.textfile.read_text()).keys() & site.scrape().keys()
+    assert os.listdir(site.textfile.parent) == [site.textfile.name]
+
+
+def test_promtool_finds_nothing_to_complain_of(site: Watched) -> None:
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    site.scrape()
+    done = subprocess.run(
+        ("promtool", "check", "metrics"), input=site.text, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_log_says_where(site: Watched) -> None:
+    assert re.search(rf"Metrics are served at http://127.0.0.1:{site.door}", site.daemon.log())

@@ -1,0 +1,1 @@
+"""What monitoring sees of the agent: read off what the other rooms count, never asked of them."""

@@ -1,0 +1,79 @@
+"""The agent's door for monitoring, and its file: opened, fed by the loop, and closed."""
+
+import contextlib
+import logging
+from typing import Any
+
+from vif_agent.config.option_types import host_and_port
+from vif_agent.errors import HelperGone
+from vif_agent.helper import calls
+from vif_agent.helper.process import helper
+from vif_agent.helper.usage import usage
+from vif_agent.metrics.listener import Answer, Listener, Page
+from vif_agent.metrics.sources import Sources
+from vif_agent.metrics.textfile import Textfile
+from vif_agent.metrics.tls import Tls
+
+LOG = logging.getLogger(__name__)
+
+#: between two looks at what only the helper can tell, and two writes of the file
+SECONDS = 15.0
+
+
+class Monitoring:
+    """``options``: the group [metrics]. ``pages``: of the listener by path; others may add theirs
+    before ``begin``. NotConfigured for files that cannot be used."""
+
+    def __init__(self, options: Any, sources: Sources) -> None:
+        self.pages: dict[str, Page] = {}
+        self._sources = sources
+        self._listener = _listener(options, self.pages)
+        self._file = Textfile(options.textfile) if options.textfile else None
+        self._trouble = ""
+        if self.wanted:  # else the library, and the memory that it takes, is not needed
+            from vif_agent.metrics.exported import EXPORTED
+            from vif_agent.metrics.exposition import CONTENT_TYPE, Exposition
+
+            exposition = Exposition(EXPORTED, sources)
+            self._text = exposition.text
+            self.pages["/metrics"] = lambda: Answer(self._text(), content_type=CONTENT_TYPE)
+
+    @property
+    def wanted(self) -> bool:
+        """By the configuration."""
+        return bool(self._listener or self._file)
+
+    def begin(self) -> None:
+        """An address that cannot be had keeps no port from being plugged: it is tried again."""
+        if self._listener and not self._listener.listening:
+            try:
+                self._listener.begin()
+            except OSError as error:
+                if str(error) != self._trouble:
+                    LOG.error("[metrics] listen: %s; trying again", error)
+                self._trouble = str(error)
+            else:
+                LOG.info("Metrics are served at %s", self._listener)
+
+    def turn(self) -> None:
+        """From the loop, every ``SECONDS``: it may ask the helper."""
+        self.begin()
+        self._sample()
+        if self._file:
+            self._file.write(self._text())
+
+    def _sample(self) -> None:
+        sampled = self._sources.sampled
+        sampled.usage = {"agent": usage()}
+        with contextlib.suppress(HelperGone, OSError), helper():  # its end has its own watch
+            sampled.usage = {**sampled.usage, "helper": calls.own_usage()}
+
+    def end(self) -> None:
+        """The listener's; the file stays, and grows old."""
+        if self._listener:
+            self._listener.end()
+
+
+def _listener(options: Any, pages: dict[str, Page]) -> Listener | None:
+    tls = Tls.of(options)
+    return Listener(host_and_port(options.listen), pages, tls) if options.listen else None
