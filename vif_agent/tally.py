@@ -61,11 +61,19 @@ class Durations:
         place = bisect.bisect_left(self.bounds, value)
         with self._lock:
             known = _known(self._spreads, labels)
-            spread = self._spreads.get(known)
-            if spread is None:
-                spread = self._spreads[known] = ([0] * (len(self.bounds) + 1), [0.0])
+            spread = self._spreads.get(known) or self._begin(known)
             spread[0][place] += 1
             spread[1][0] += value
+
+    def expect(self, *labels: str) -> None:
+        """Read as none from now on: what is only there from its first time on is seen to grow from
+        the second on."""
+        with self._lock:
+            self._begin(labels)
+
+    def _begin(self, labels: Labels) -> tuple[list[int], list[float]]:
+        spread = self._spreads[labels] = ([0] * (len(self.bounds) + 1), [0.0])
+        return spread
 
     @contextlib.contextmanager
     def timed(self, *labels: str) -> Iterator[None]:
@@ -75,6 +83,15 @@ class Durations:
             yield
         finally:
             self.observe(time.monotonic() - began, *labels)
+
+    @classmethod
+    def joined(cls, parts: Mapping[Labels, "Durations"]) -> "Durations":
+        """What several have counted without labels, each under its own."""
+        whole = cls()
+        for labels, part in parts.items():
+            for spread in part.read().values():
+                whole._spreads[labels] = ([*spread.counts], [spread.total])
+        return whole
 
     def read(self) -> Mapping[Labels, Spread]:
         """Since the start. Of one that is just being counted the total may be behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import os
 import re
@@ -10,13 +11,15 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.metrics.test_listener import free_port
-from tests.support.casting import MODES, Site, Vif, wait_for
+from tests.support.casting import MODES, QUEUE, Site, Vif, wait_for
+from tests.support.examples import INSTANCE
 from tests.support.operating import frozen
 from vif_agent.testing.host import ScratchHost
 
@@ -38,6 +41,11 @@ class Watched(Site):
             assert answer.status == 200
             self.text = answer.read().decode()
         return read(self.text)
+
+
+def grown(before: dict[str, float], now: dict[str, float], name: str) -> float:
+    name = f"vif_agent_{name}"
+    return now.get(name, 0) - before.get(name, 0)
 
 
 def read(text: str) -> dict[str, float]:
@@ -67,6 +75,43 @@ def test_ports_and_both_processes_are_seen(site: Watched, payload: Payload) -> N
         assert seen[f'vif_agent_process_cpu_seconds_total{{process="{process}"}}'] > 0
         assert seen[f'vif_agent_process_resident_memory_bytes{{process="{process}"}}'] > 1 << 20
     site.unplug(payload("ovs_create_tap"))
+
+
+def test_what_has_happened_is_counted(site: Watched, payload: Payload) -> None:
+    """Each by what the sender, or the host, was told or has seen."""
+    vif, before = payload("ovs_create_tap"), site.scrape()
+    site.plug(vif, generation=time.time_ns())
+    site.cast("plug_vif", instance=INSTANCE, vif=vif, generation=5)
+    site.cast("plug_vif", instance=INSTANCE, vif={**vif, "id": "no UUID"})
+    wait_for(lambda: site.rabbit.queue_length(QUEUE) == 0, "all casts read")
+    site.host.ip("link", "delete", vif["devname"])
+
+    def counted() -> bool:
+        now = functools.partial(grown, before, site.scrape())
+        return (
+            now('casts_total{method="plug_vif",result="stored"}') == 1
+            and now('casts_total{method="plug_vif",result="stale"}') == 1
+            and now('casts_total{method="plug_vif",result="refused"}') == 1
+            and now("cast_age_seconds_count") == 1
+            and now('operations_total{result="ok",verb="plug",vif_type="ovs"}') == 1
+            and now('operations_total{result="ok",verb="repair",vif_type="ovs"}') == 1
+            and now('operation_duration_seconds_count{verb="plug",vif_type="ovs"}') == 1
+            and now('drift_total{kind="link"}') >= 1
+            and now('reconcile_duration_seconds_count{scope="ports"}') >= 2
+            and now('host_phase_duration_seconds_count{phase="create"}') >= 2
+            and now('helper_call_duration_seconds_count{call="create"}') >= 2
+            and now('ovsdb_transaction_duration_seconds_count{result="ok"}') >= 1
+            and now("ofport_wait_seconds_count") >= 1
+            and now('store_write_duration_seconds_count{kind="sync"}') >= 1
+            and now('events_total{source="kernel"}') >= 2
+            and now('events_total{source="ovsdb"}') >= 1
+        )
+
+    wait_for(counted, "all of it", 60)
+    assert site.scrape()['vif_agent_part_healthy{part="bus"}'] == 1
+    assert site.scrape()["vif_agent_ready"] == 1
+    assert site.scrape()["vif_agent_full_look_timestamp_seconds"] > time.time() - 3600
+    site.unplug_all()
 
 
 def test_what_a_sender_makes_up_is_no_label(site: Watched, payload: Payload) -> None:

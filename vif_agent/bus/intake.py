@@ -104,6 +104,9 @@ class Intake(private.CastServer):
         if taken and not self._on_disk():
             return
         private.acknowledge(messages)
+        for item in read:
+            if isinstance(item, Refusal):
+                self._store.counted.refused(item.verb)
         if refusals := [*not_taken, *(r for item in read for r in _refusals(item))]:
             self._on_refusals(refusals)
 

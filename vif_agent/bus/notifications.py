@@ -5,6 +5,7 @@ to a bound, the oldest given up first.
 """
 
 import contextlib
+import dataclasses
 import itertools
 import logging
 import threading
@@ -26,6 +27,14 @@ _LONGEST_PAUSE_SECONDS = 16.0
 _LOOK_SECONDS = 2.0
 
 
+@dataclasses.dataclass(slots=True)
+class _Lost:
+    """``told``: so many of them are in the log."""
+
+    total: int = 0
+    told: int = 0
+
+
 class Notifications:
     """Keeps the order; sends each until the broker has it. ``conf`` is oslo.config's."""
 
@@ -39,7 +48,7 @@ class Notifications:
         self._differing: list[str] = []
         self._declared = False
         self._looked = threading.Event()
-        self._lost = 0
+        self._lost = _Lost()
         self._trouble = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
@@ -51,6 +60,16 @@ class Notifications:
         """
         self._looked.wait(_LOOK_SECONDS)
         return self._differing
+
+    @property
+    def waiting(self) -> int:
+        """How many are to be sent yet."""
+        return len(self._waiting)
+
+    @property
+    def dropped(self) -> int:
+        """How many were given up since the start."""
+        return self._lost.total
 
     def start(self) -> None:
         """Once; what is sent before that waits."""
@@ -70,7 +89,7 @@ class Notifications:
         with self._changed:
             if len(self._waiting) >= _MOST:
                 self._waiting.popleft()
-                self._lost += 1
+                self._lost.total += 1
             self._waiting.append(made)
             self._changed.notify()
 
@@ -134,6 +153,6 @@ class Notifications:
         if self._trouble:
             LOG.info("Notifications are sent again; %d have waited", len(self._waiting))
             self._trouble = ""
-        if self._lost:
-            LOG.warning("%d notifications given up while the bus was away", self._lost)
-            self._lost = 0
+        if lost := self._lost.total - self._lost.told:
+            LOG.warning("%d notifications given up while the bus was away", lost)
+            self._lost.told += lost

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from vif_agent.bus import views
 from vif_agent.bus.casts import Refusal
+from vif_agent.bus.operations import Operations
 from vif_agent.bus.waiters import MOST_WAITING, Later, View, Waiter, Waiters
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.port import PENDING, PLUG, RETRYING, UNPLUG, Port, counts
@@ -31,10 +32,15 @@ class Sender(Protocol):
 
 
 class Report:
-    """Safe to use from several threads."""
+    """Safe to use from several threads. ``kind``: of a vif_type, for a label of metrics."""
 
     def __init__(
-        self, store: Store, notifications: Sender, host: str, most_waiting: int = MOST_WAITING
+        self,
+        store: Store,
+        notifications: Sender,
+        host: str,
+        most_waiting: int = MOST_WAITING,
+        kind: Callable[[str], str] = str,
     ) -> None:
         self._store = store
         self._notifications = notifications
@@ -45,6 +51,8 @@ class Report:
         self._refusals: OrderedDict[tuple[str, int], dict[str, Any]] = OrderedDict()
         #: results reported since the start, by event ("vif.plug.end")
         self.counts: Counter[str] = Counter()
+        #: the same for metrics
+        self.operations = Operations(kind)
         #: why casts are not taken in now, if they are not
         self.casts_wait: str | None = None
 
@@ -53,6 +61,7 @@ class Report:
         for port in ports:
             view = views.port(port)
             self._log(port, view)
+            self.operations.finished(port)
             self._send(_event(port), view)
             self._waiters.settled(port.port_id)
 

@@ -101,7 +101,7 @@ class Agent:
         self._failure: BaseException | None = None
         lock, cleanup = threading.Lock(), Cleanup(engine, conf.cleanup)
         notifications = Notifications(conf, conf.host)
-        report = Report(self._store, notifications, conf.host)
+        report = Report(self._store, notifications, conf.host, kind=self._plugins.kind)
         self._loop = Loop(
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
         )
@@ -115,8 +115,10 @@ class Agent:
         )
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
         self._bus = self._membership(notifications, report, calls)
-        sources = Sources(conf, self._store, self._plugins)
-        self._monitoring = service.Monitoring(conf.metrics, sources)
+        self._monitoring = service.Monitoring(conf.metrics, Sources(
+            conf, self._store, self._plugins, self._host, engine, cleanup, self._loop, report,
+            notifications, self._health,
+        ))  # fmt: skip
         self._chores = Chores(self._paces(report))
 
     def _membership(

@@ -5,6 +5,7 @@ Its thread alone changes the host. All others only add to the queue, and wake it
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -20,6 +21,7 @@ from vif_agent.reconcile.engine import Engine
 from vif_agent.reconcile.outcome import Outcome
 from vif_agent.reconcile.repair_backoff import RepairBackoff
 from vif_agent.reconcile.work_queue import Reason, WorkQueue
+from vif_agent.reconcile.worked import Worked
 from vif_agent.resources import Key
 
 LOG = logging.getLogger(__name__)
@@ -48,12 +50,19 @@ class Loop:
         self._options = options
         self._feed = feed
         self._repair_backoff = RepairBackoff()
+        #: what it has done, for metrics
+        self.worked = Worked()
         self._status = ""
 
     @property
     def next_due(self) -> float:
         """When there is something to do that nobody wakes it for (time.monotonic)."""
         return self._results.next_due
+
+    @property
+    def fights(self) -> int:
+        """How many things others keep changing. Safe on any thread."""
+        return self._repair_backoff.fights
 
     def concerns(self, key: Key) -> bool:
         """May a change of this be a reason to reconcile a port? Safe on any thread."""
@@ -123,7 +132,9 @@ class Loop:
     ) -> frozenset[str]:
         """Those that are to be reconciled again at once."""
         self._feed()
+        began = time.monotonic()
         outcome = self._reconciler.reconcile(ports, everywhere, anew)
+        self.worked.note(len(ports), everywhere, time.monotonic() - began, outcome)
         self._take(ports, outcome)
         return outcome.again
 
@@ -135,11 +146,17 @@ class Loop:
                 self._queue.add_after(port_id, self._options.ovsdb_timeout, Reason.RETRY)
         for port_id in outcome.retry:
             self._queue.add_rate_limited(port_id)
+            self.worked.retries.add(self._code(port_id))
         self._repair_backoff.repaired(outcome.mended)
         for port in outcome.finished:
             if port.problem is None:
                 self._queue.forget(port.port_id)
         self._results.add(outcome.finished)
+
+    def _code(self, port_id: str) -> str:
+        """Of what is in the port's way."""
+        record = self._engine.records.get(port_id)
+        return record.port.problem.code if record and record.port.problem else ""
 
     def _tidy(self, complete: bool) -> None:
         """After a reconcile of the whole host that could be seen: what belongs to no request."""

@@ -17,6 +17,7 @@ from typing import Any
 from vif_agent.errors import HelperGone
 from vif_agent.health import Sign, sign
 from vif_agent.private_names import oslo_privsep as private
+from vif_agent.tally import OTHER, SHORT, Durations, Tally
 
 LOG = logging.getLogger(__name__)
 
@@ -27,19 +28,23 @@ _DYING_SECONDS = 5.0
 
 
 class Helper:
-    """Around every call to an entry point of ``context``: ``with helper(): ...``."""
+    """Around every call to an entry point of ``context``: ``with helper(): ...``.
+
+    For metrics: ``lasted``: seconds, by call; ``refusals``: of the kernel, by errno.
+    """
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._limit = LIMIT_SECONDS
         self._numbers = itertools.count()
+        self.lasted, self.refusals = Durations(SHORT), Tally()
         self._until: dict[int, float] = {}
         self._on_death: Callable[[], None] = lambda: None
         #: the process in which the calls are carried out; until it is forked, this one
         self.pid = os.getpid()
 
     @contextlib.contextmanager
-    def __call__(self, links: int = 0) -> Iterator[None]:
+    def __call__(self, links: int = 0, call: str = OTHER) -> Iterator[None]:
         """privsep would start a dead helper anew by sudo, which we do not have."""
         if private.runs_here(self._context):
             yield
@@ -49,7 +54,8 @@ class Helper:
         number = next(self._numbers)
         self._until[number] = time.monotonic() + self._limit + links * _LINK_SECONDS
         try:
-            yield
+            with self.lasted.timed(call):
+                yield
         except OSError as error:
             # a call that is being sent meets the end of the channel before its reader does
             if isinstance(error, ConnectionError) or not private.lives(self._context):

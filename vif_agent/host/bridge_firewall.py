@@ -49,6 +49,6 @@ def _with(found: Found, words: str) -> Found:
 def _dropping(families: Collection[int]) -> list[str]:
     """The kernel shows chains to CAP_NET_ADMIN only."""
     chains: list[str] = []
-    with contextlib.suppress(HelperGone), helper():
+    with contextlib.suppress(HelperGone), helper(call="look"):
         chains = calls.dropping_chains(families)
     return chains

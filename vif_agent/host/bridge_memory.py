@@ -24,7 +24,7 @@ class BridgeMemory:
     def note(self, found: Mapping[Key, Found], everything: bool = False) -> None:
         """Ask the helper, where one of these bridges is not as it was last time."""
         if stale := dict.fromkeys(self._stale(found.values(), everything)):
-            with contextlib.suppress(HelperGone), helper(len(stale)):
+            with contextlib.suppress(HelperGone), helper(len(stale), "remember"):
                 calls.remember_bridges([*stale])
 
     def _stale(self, found: Collection[Found], everything: bool) -> Iterator[int]:

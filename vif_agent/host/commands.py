@@ -21,6 +21,7 @@ from vif_agent.host.programs import Ended, Programs
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
 from vif_agent.resources import Command, Key
+from vif_agent.tally import OTHER, Durations
 
 LOG = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ class Commands:
         self._jobs: deque[Callable[[], None]] = deque()
         self._workers = 0
         self._until = float("inf")
+        #: for metrics, by program and result
+        self.lasted = Durations()
+        for program in limits.programs.allowed:
+            self.lasted.expect(program, "ok")
+            self.lasted.expect(program, "failed")
 
     def assume_done(self, keys: Iterable[Key]) -> None:
         """These are done, says the store: all that a new process knows."""
@@ -213,6 +219,9 @@ class Commands:
             problem = None if ended.well else _failed(command, str(ended))
         except VifAgentError as error:
             ended, problem = None, _failed(command, str(error), type(error))
+        program = command.vector[0]
+        known = program if program in self._limits.programs.allowed else OTHER
+        self.lasted.observe(time.monotonic() - began, known, "failed" if problem else "ok")
         LOG.info("Ran %s (%d ms): %s", command, 1000 * (time.monotonic() - began),
                  problem.message if problem else "done")  # fmt: skip
         with self._lock:

@@ -3,6 +3,7 @@
 import logging
 import threading
 
+from vif_agent.host.counted import Counted
 from vif_agent.host.guarding import GuardEvents
 from vif_agent.host.guards import Guards
 
@@ -14,7 +15,10 @@ _MOST_NAMES = 5  # in one line of the log
 class GuardWatch:
     """``events``: None where nobody may hear them; then each reconcile reads the table anew."""
 
-    def __init__(self, guards: Guards, events: GuardEvents | None) -> None:
+    def __init__(
+        self, guards: Guards, events: GuardEvents | None, counted: Counted | None = None
+    ) -> None:
+        self._counted = counted or Counted()
         self._guards = guards
         self._events = events
         self._thread = threading.Thread(target=self._run, name="guard-watch", daemon=True)
@@ -43,7 +47,10 @@ class GuardWatch:
     def _who(self, events: GuardEvents) -> str:
         """ "" for nobody."""
         try:
-            names = dict.fromkeys(f"{name} (pid {pid})" for name, pid in events.take())
+            told = [f"{name} (pid {pid})" for name, pid in events.take()]
+            self._counted.events.add("nftables", by=len(told))
+            names = dict.fromkeys(told)
         except OSError:
+            self._counted.lost.add("nftables")
             return "somebody: too much was changed at once to tell by whom"
         return ", ".join([*names][:_MOST_NAMES])

@@ -45,6 +45,17 @@ class Guards:
         self._state: _State | None = None
         self._changed: set[str] = set()
 
+    @property
+    def count(self) -> int:
+        """Devices that have one, as last known. Safe on any thread."""
+        state = self._state
+        return len(state.guards) if state else 0
+
+    @property
+    def needed(self) -> bool:
+        """Is there a driver that guards?"""
+        return self._needed
+
     def check(self) -> None:
         """NotConfigured: a driver that guards must not be one that does not."""
         if self._needed and (missing := self._table.lacks()):

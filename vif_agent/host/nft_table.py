@@ -17,13 +17,13 @@ class NftTable:
 
     def lacks(self) -> str:
         """See Table."""
-        with helper():
+        with helper(call="read_guards"):
             missing: str = calls.probe_guards()
         return missing
 
     def read(self) -> Mapping[str, Any]:
         """See Table."""
-        with helper():
+        with helper(call="read_guards"):
             read: Mapping[str, Any] = calls.read_guards(self._permitted)
         return read
 
@@ -31,19 +31,19 @@ class NftTable:
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
     ) -> tuple[int, str]:
         """See Table."""
-        with helper(len(put) + len(remove)):
+        with helper(len(put) + len(remove), "write_guards"):
             code, text = calls.write_guards(self._permitted, generation, put, remove)
         return code, text
 
     def drops(self) -> Mapping[str, int]:
         """See Table."""
-        with helper():
+        with helper(call="read_guards"):
             drops: Mapping[str, int] = calls.read_drops()
         return drops
 
     def port_drops(self) -> Mapping[str, Mapping[str, int]]:
         """See Table."""
-        with helper():
+        with helper(call="read_guards"):
             drops: Mapping[str, Mapping[str, int]] = calls.read_port_drops()
         return drops
 

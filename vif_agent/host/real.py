@@ -12,6 +12,7 @@ from vif_agent.host import vfs
 from vif_agent.host.bridge_firewall import BridgeFirewall
 from vif_agent.host.bridge_memory import BridgeMemory
 from vif_agent.host.commands import Commands, Limits
+from vif_agent.host.counted import Counted
 from vif_agent.host.guard_watch import GuardWatch
 from vif_agent.host.guarding import Guarding
 from vif_agent.host.guards import Guards
@@ -49,18 +50,22 @@ class RealHost:
     ) -> None:
         self._pci = Pci(sysfs, cards)
         self._listeners: list[OnChange] = []
-        self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed)
+        #: for metrics
+        self.counted = Counted()
+        self._ovsdb = Ovsdb(ovsdb_connection, ovsdb_timeout, self._changed, self.counted)
         self._watch = LinkEvents(self._changed, self._vfs_at, events)
         self._memory = BridgeMemory(self._watch.replica.addresses)
         self._firewall = BridgeFirewall()
         self.guards = Guards(guarding or Guarding(), self._changed)
-        self._guard_watch = GuardWatch(self.guards, guarding.events if guarding else None)
+        self._guard_watch = GuardWatch(
+            self.guards, guarding.events if guarding else None, self.counted
+        )
         self.commands = Commands(limits or Limits(), self._changed)
 
     def remember(self, links: Mapping[str, tuple[int, str, str]]) -> None:
         """Of an earlier process, by name: index, kind and owner of links that were ours. It must
         come before anybody is heard on the bus: the helper believes it once."""
-        with helper():
+        with helper(call="remember"):
             calls.remember({index: (kind, owner) for index, kind, owner in links.values()})
 
     def start(self) -> None:
@@ -99,6 +104,15 @@ class RealHost:
         replica = self._watch.replica
         return {"lost": replica.lost, "missing": replica.missing}
 
+    @property
+    def events(self) -> Mapping[str, int]:
+        """How many were heard, by who told. Safe on any thread."""
+        return {"kernel": self._watch.replica.heard, "ovsdb": self._ovsdb.updates}
+
+    def ports_in(self, bridge: str) -> Mapping[str, int]:
+        """Of an OVS bridge: see ``Ovsdb``."""
+        return self._ovsdb.ports_in(bridge)
+
     def signs(self) -> Mapping[str, Probe]:
         """How what it stands on is."""
         return {"ovsdb": self._ovsdb.sign, "helper": helper.sign}
@@ -112,6 +126,17 @@ class RealHost:
         made: Collection[Key] = (),
     ) -> Actual:
         """See Host."""
+        with self.counted.phases.timed("read"):
+            return self._read(keys, members_of, indexes, going, made)
+
+    def _read(
+        self,
+        keys: Collection[Key],
+        members_of: Collection[Key],
+        indexes: Collection[int],
+        going: Collection[Key],
+        made: Collection[Key],
+    ) -> Actual:
         rows, unknown = self._read_rows(keys, going)
         names = {key.name for key in keys if key.space == LINK}
         bridges = {key.name for key in members_of if key.space == LINK}
@@ -136,6 +161,10 @@ class RealHost:
 
     def read_all(self, keys: Collection[Key]) -> Actual:
         """See Host."""
+        with self.counted.phases.timed("read_all"):
+            return self._read_all(keys)
+
+    def _read_all(self, keys: Collection[Key]) -> Actual:
         unknown: dict[str, Problem] = {}
         try:
             rows = self._ovsdb.read_claimed()
@@ -183,15 +212,22 @@ class RealHost:
             return self._apply(plan)
 
     def _apply(self, plan: Plan) -> dict[Key, Problem]:
-        failures = self.guards.write(steps.guard_steps(plan))
-        failures |= self._create(steps.device_steps(plan, failures))
-        if connect := steps.connect_steps(plan, failures):
-            failures |= self._connect(connect)
-        if run := steps.run_steps(plan, failures):
-            failures |= self.commands.apply(run)
+        do, guard = self._phase, self.guards.write
+        failures = do("guard", guard, steps.guard_steps(plan))
+        failures |= do("create", self._create, steps.device_steps(plan, failures))
+        failures |= do("connect", self._connect, steps.connect_steps(plan, failures))
+        failures |= do("run", self.commands.apply, steps.run_steps(plan, failures))
         deleted = steps.delete_steps(plan, failures)
-        failures |= links.delete(deleted)
-        return failures | self.guards.write(steps.unguard_steps(plan, failures, deleted))
+        failures |= do("delete", links.delete, deleted)
+        return failures | do("unguard", guard, steps.unguard_steps(plan, failures, deleted))
+
+    def _phase(
+        self, name: str, do: Callable[[Sequence[Step]], dict[Key, Problem]], chosen: Sequence[Step]
+    ) -> dict[Key, Problem]:
+        if not chosen:
+            return {}
+        with self.counted.phases.timed(name):
+            return do(chosen)
 
     def _connect(self, connect: Sequence[Step]) -> dict[Key, Problem]:
         try:

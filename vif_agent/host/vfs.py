@@ -40,7 +40,7 @@ def change(steps: Sequence[Step], pci: Pci) -> dict[Key, Problem]:
     orders = [_order(s, numbers[s.key.name][1]) for s in steps if s.key.name in numbers]
     if not orders:
         return {}
-    with helper():
+    with helper(call="set_vfs"):
         failures = calls.set_vfs([to_plain(order) for order in orders])
     return {Key(VF, address): problem(address, *failure) for address, failure in failures.items()}
 

@@ -2,6 +2,8 @@
 
 from vif_agent.metrics.family import Family
 from vif_agent.metrics.of_agent import OF_AGENT
+from vif_agent.metrics.of_host import OF_HOST
 from vif_agent.metrics.of_ports import OF_PORTS
+from vif_agent.metrics.of_work import OF_WORK
 
-EXPORTED: tuple[Family, ...] = (*OF_AGENT, *OF_PORTS)
+EXPORTED: tuple[Family, ...] = (*OF_AGENT, *OF_PORTS, *OF_WORK, *OF_HOST)

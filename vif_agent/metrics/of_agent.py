@@ -1,9 +1,9 @@
-"""Metrics of the two processes."""
+"""Metrics of the two processes, and how they are."""
 
 import platform
 import time
 
-from vif_agent import __version__
+from vif_agent import __version__, health
 from vif_agent.contract import CONTRACT
 from vif_agent.metrics.family import Family, counter, gauge
 from vif_agent.metrics.sources import Sources
@@ -15,6 +15,11 @@ _STARTED = time.time()  # imported when the agent starts
 def _build(sources: Sources) -> dict[Labels, float]:
     concurrency = sources.conf.vif_agent.concurrency
     return {(__version__, platform.python_version(), concurrency, CONTRACT): 1}
+
+
+def _parts(sources: Sources) -> dict[Labels, float]:
+    parts = sources.health.look()
+    return {(name,): float(part.ok) for name, part in parts.items() if part.ok is not None}
 
 
 def _used(sources: Sources, what: str) -> dict[Labels, float]:
@@ -36,6 +41,20 @@ OF_AGENT: tuple[Family, ...] = (
         "start_time_seconds",
         "When the agent was started, as a Unix time.",
         lambda sources: _STARTED,
+    ),
+    gauge(
+        "ready",
+        "1 while casts are read and stored, and carried out as far as the host lets us, as /readyz "
+        "says.",
+        lambda sources: float(health.takes_requests(sources.health.look())),
+    ),
+    gauge(
+        "part_healthy",
+        "1 for each part of the agent that is well, 0 for one that is not, as vif-agentctl health "
+        "tells: bus, casts, helper, loop, ovsdb, reconcile, store, threads, watchdog. One that "
+        "nobody misses, as Open vSwitch where no port needs it, is not told.",
+        _parts,
+        "part",
     ),
     counter(
         "process_cpu_seconds_total",

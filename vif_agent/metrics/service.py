@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from vif_agent.config.option_types import host_and_port
-from vif_agent.errors import HelperGone
+from vif_agent.errors import HelperGone, NotYet
 from vif_agent.helper import calls
 from vif_agent.helper.process import helper
 from vif_agent.helper.usage import usage
@@ -65,8 +65,13 @@ class Monitoring:
     def _sample(self) -> None:
         sampled = self._sources.sampled
         sampled.usage = {"agent": usage()}
-        with contextlib.suppress(HelperGone, OSError), helper():  # its end has its own watch
+        with contextlib.suppress(HelperGone), helper(call="look"):  # its end has its own watch
             sampled.usage = {**sampled.usage, "helper": calls.own_usage()}
+        bridge = self._sources.conf.ovs.integration_bridge
+        sampled.bridge_ports = {bridge: self._sources.host.ports_in(bridge)}
+        if self._sources.host.guards.needed:
+            with contextlib.suppress(NotYet, HelperGone):
+                sampled.drops = self._sources.host.guards.drops()
 
     def end(self) -> None:
         """The listener's; the file stays, and grows old."""

@@ -4,19 +4,28 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from vif_agent.bus.notifications import Notifications
+from vif_agent.bus.report import Report
+from vif_agent.daemon.loop import Loop
+from vif_agent.health import Health
+from vif_agent.host.real import RealHost
 from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports.store import Store
-from vif_agent.tally import OTHER
+from vif_agent.reconcile.cleanup import Cleanup
+from vif_agent.reconcile.engine import Engine
 
 
 @dataclasses.dataclass(slots=True)
 class Sampled:
-    """What only the helper can tell, as the loop has asked for last: a scrape asks nobody.
+    """What is not to be asked for by a scrape, as the loop has asked for last.
 
-    ``usage``: of both processes, see ``helper.usage``.
+    ``usage``: of both processes, see ``helper.usage``; ``drops``: frames by reason, see ``Guards``;
+    ``bridge_ports``: how many are whose, by bridge.
     """
 
     usage: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    drops: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    bridge_ports: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,8 +35,11 @@ class Sources:
     conf: Any
     store: Store
     plugins: PluginRegistry
+    host: RealHost
+    engine: Engine
+    cleanup: Cleanup
+    loop: Loop
+    report: Report
+    notifications: Notifications
+    health: Health
     sampled: Sampled = dataclasses.field(default_factory=Sampled)
-
-    def kind(self, vif_type: str) -> str:
-        """Of a port, for a label: there are only as many as are installed."""
-        return vif_type if self.plugins.has(vif_type) else OTHER

@@ -10,6 +10,7 @@ from vif_agent.plugin_host.in_process import InProcessPlugin
 from vif_agent.plugin_host.sub_process import SubProcessPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Resource
+from vif_agent.tally import OTHER
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -52,10 +53,13 @@ class PluginRegistry:
             self._warn(name, plugin)
         return plugin
 
-    def has(self, vif_type: str) -> bool:
-        """Is it one that a plugin has, by this name or a former one? Warns of nothing."""
+    def kind(self, vif_type: str) -> str:
+        """Itself, if a plugin has it, by this name or a former one; else "other": whoever casts may
+        make up any."""
         name = self.override.get(vif_type, vif_type)
-        return name in self.installed or any(name in p.aliases for p in self.installed.values())
+        plugins = self.installed
+        known = name in plugins or any(name in each.aliases for each in plugins.values())
+        return vif_type if known else OTHER
 
     def why_not(self, vif_type: str) -> str:
         """Why ports of this type cannot be plugged; empty if they can."""

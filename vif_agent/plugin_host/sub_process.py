@@ -70,6 +70,11 @@ class SubProcessPlugin:
         """As ``Candidate.package``."""
         return self._candidate.package
 
+    @property
+    def counted(self) -> Supervisor:
+        """Who has counted its answers and its faults, for metrics."""
+        return self._supervisor
+
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """The answer, or a VifAgentError: Unanswered if there is none yet."""
         with self._condition:

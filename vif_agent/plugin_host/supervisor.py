@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from vif_agent.errors import NoPlugin, PluginFailed, PluginResting, VifAgentError
 from vif_agent.plugin_host.protocol import Answer, Loaded, Order
 from vif_agent.plugin_host.worker_process import WorkerGone, WorkerProcess
+from vif_agent.tally import Durations
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -30,6 +31,14 @@ class Supervisor:
         self._rests_until = 0.0
         self._why = ""
         self._closed = False
+        #: for metrics: how long answers took, and how often its process was ended for a fault
+        self.answers = Durations()
+        self.falls = 0
+
+    @property
+    def rests(self) -> bool:
+        """It went wrong, and is not asked for a while."""
+        return time.monotonic() < self._rests_until
 
     def load(self) -> tuple[str, str, Mapping[str, str]]:
         """(why it cannot be asked, its contract, its aliases)."""
@@ -50,13 +59,14 @@ class Supervisor:
         """Its answer, or the problem it has; blocks for at most the order's limit."""
         if self._error:
             return self._problem(NoPlugin(f"cannot be used: {self._error}"))
-        if time.monotonic() < self._rests_until:
+        if self.rests:
             return self._problem(PluginResting(f"rests for a while: it {self._why}"))
         try:
             if self._process is None:
                 self._begin_again()
             assert self._process
-            answer = self._signed(self._process.ask(vif))
+            with self.answers.timed():
+                answer = self._signed(self._process.ask(vif))
         except Exception as error:  # it is closed meanwhile, or what it has sent is nonsense
             self._lie_down(vif, str(error))
             return self._problem(PluginFailed(str(error)))
@@ -89,6 +99,7 @@ class Supervisor:
 
     def _lie_down(self, vif: Vif, why: str) -> None:
         self._end()
+        self.falls += 1
         pause = min(_SHORTEST_REST * 2**self._in_a_row, _LONGEST_REST)
         self._in_a_row = min(self._in_a_row + 1, 20)
         self._rests_until = time.monotonic() + pause

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.accepted import Accepted
+from vif_agent.ports.counted import Counted
 from vif_agent.ports.memory import Memory
 from vif_agent.ports.port import (
     UNPLUGGED,
@@ -52,6 +53,8 @@ class Store(Stored):
         with sqlite_errors():
             self._writer = Writer(self._file, boot, self._reader.age(), clock)
         self._durable = self._memory.seq
+        #: what was done, for metrics
+        self.counted = Counted()
         self.notice = self._older_copy()
 
     def _older_copy(self) -> str | None:
@@ -63,6 +66,11 @@ class Store(Stored):
             f"the store is an older copy: it ends at request {self._memory.seq}, and {noted} were "
             "stored; cast the full set of ports, or restart nova-compute"
         )
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files. Asks the disk nothing that would wait for it."""
+        return self._file.size
 
     def close(self) -> None:
         """Once, at the end; what is unsaved is lost, and seen again by looking."""
@@ -100,13 +108,15 @@ class Store(Stored):
         before (redelivered after a crash between commit and acknowledgement) is passed over.
         """
         with self._transaction() as after:
-            accepted = self._accepted(filter(self._writer.first_time, items))
+            first = [item for item in items if self._writer.first_time(item)]
+            accepted = self._accepted(first)
             self._writer.requests(accepted)
             after.update(accepted.ports)
         with self._memory.lock:
             self._file.note(self._memory.seq)
         for text in accepted.outrun:
             LOG.warning("%s", text)
+        self.counted.stored(items, first, accepted.stale)
         return accepted.stale
 
     def sync(self, seq: int | None = None) -> None:
@@ -117,12 +127,13 @@ class Store(Stored):
         if seq is not None and seq <= self._durable:
             return
         committed = self._memory.seq
-        try:
-            with sqlite_errors():
-                self._file.sync()
-        except StoreUnavailable:
-            with self._memory.lock, sqlite_errors():
-                self._file.renew()
+        with self.counted.write("sync"):
+            try:
+                with sqlite_errors():
+                    self._file.sync()
+            except StoreUnavailable:
+                with self._memory.lock, sqlite_errors():
+                    self._file.renew()
         self._durable = max(self._durable, committed)
 
     def preview(self, items: Sequence[PortRequest | FullSet]) -> list[Port]:
@@ -198,7 +209,12 @@ class Store(Stored):
     def _transaction(self) -> Iterator[dict[str, Port]]:
         """What is put into the dict, others see when it is committed."""
         after: dict[str, Port] = {}
-        with self._memory.lock, sqlite_errors(), self._file.transaction():
+        with (
+            self.counted.write("commit"),
+            self._memory.lock,
+            sqlite_errors(),
+            self._file.transaction(),
+        ):
             unsaved = dict(self._memory.unsaved)
             self._writer.results(unsaved.values())
             yield after

@@ -47,6 +47,11 @@ class StoreFile:
         self._syncing = threading.Lock()
         self._log = self._opened_log()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(_look(self._names)[1])
+
     def close(self) -> None:
         """Once, at the end."""
         with self._syncing:

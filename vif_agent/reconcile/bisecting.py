@@ -6,6 +6,7 @@ A reconcile that breaks is a bug of ours met by some port: halves find it, and t
 import contextlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
@@ -73,6 +74,7 @@ class BisectingReconciler:
             waiting={**first.waiting, **second.waiting},
             retry=first.retry | second.retry,
             mended=first.mended | second.mended,
+            drift=Counter(first.drift) + Counter(second.drift),
         )
 
     def _give_up(self, ports: Collection[str], error: Exception) -> Outcome:

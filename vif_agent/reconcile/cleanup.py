@@ -12,6 +12,7 @@ from vif_agent.reconcile.confirmations import Confirmations
 from vif_agent.reconcile.engine import Engine
 from vif_agent.reconcile.orphans import Orphan
 from vif_agent.resources import Key
+from vif_agent.tally import Tally
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ class Cleanup:
         self._engine = engine
         self._options = options
         self._confirmations = Confirmations(options.sightings, options.interval)
+        #: things that were removed, for metrics
+        self.removed = Tally()
         self._first_seen: dict[object, datetime.datetime] = {}
 
     @property
@@ -72,6 +75,8 @@ class Cleanup:
             return plan, {}
         failures = self._engine.apply(plan)
         for orphan in due:
+            gone = sum(found.resource.key not in failures for found in orphan.things)
+            self.removed.add(orphan.kind, by=gone)
             _tell(orphan, failures)
         return plan, failures
 

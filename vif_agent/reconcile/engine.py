@@ -8,6 +8,7 @@ everything ready; so verifying, repairing and restarting are the same code.
 import dataclasses
 import logging
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
@@ -29,7 +30,13 @@ from vif_agent.reconcile.observe import (
     unready_of,
 )
 from vif_agent.reconcile.orphans import Orphan
-from vif_agent.reconcile.outcome import Outcome, mended_of, result_of, surely_made
+from vif_agent.reconcile.outcome import (
+    Outcome,
+    mended_of,
+    result_of,
+    surely_made,
+    undone_of,
+)
 from vif_agent.reconcile.record import NOTHING, PortRecord
 from vif_agent.reconcile.records import PortRecords
 from vif_agent.reconcile.survey import Survey, Surveyed
@@ -112,12 +119,14 @@ class Engine:
         seen = self._survey.look(self.records, known, everywhere=everywhere)
         wanted = (self.records[port_id].wanted for port_id in seen.ids)
         self._hindrances.note(wanted, seen.actual)
-        mended = mended_of(self.records, seen.plan)
+        undone = undone_of(self.records, seen.plan)
         if everywhere:
             self.orphans = None if seen.actual.unknown else self._orphans(seen.actual)
         failures = self.apply(seen.plan)
         demand.keep_pending_deletes(self.records, seen.to_delete, seen.plan, seen.actual, failures)
-        return dataclasses.replace(self._outcome(seen, failures), mended=mended)
+        drift = Counter(step.key.space for step in undone)
+        outcome = self._outcome(seen, failures)
+        return dataclasses.replace(outcome, mended=mended_of(undone), drift=drift)
 
     def apply(self, plan: Plan) -> dict[Key, Problem]:
         """Carry the plan out, and roll back what it made for ports that cannot be finished."""

@@ -39,6 +39,11 @@ class Orphan:
         return (self.port_id, self.why, *((f.resource.key, f.index) for f in self.things))
 
     @property
+    def kind(self) -> str:
+        """In a word: "tagged" or "dead"."""
+        return "tagged" if self.why == TAGGED else "dead"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of its things; each once."""
         return tuple(dict.fromkeys(found.resource.name for found in self.things))

@@ -2,11 +2,11 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from vif_agent.errors import Problem
 from vif_agent.ownership import SHARED
-from vif_agent.plan.steps import Actual, Plan
+from vif_agent.plan.steps import Actual, Plan, Step
 from vif_agent.ports.port import READY, Port
 from vif_agent.reconcile.record import PortRecord
 from vif_agent.reconcile.records import PortRecords
@@ -20,7 +20,8 @@ class Outcome:
 
     ``again``: at once, something was done for them; ``waiting``: when Open vSwitch or the kernel
     speaks of the given things (none: when the plugin has answered); ``retry``: after a pause.
-    ``mended``: ports, and things that several share, that others had changed.
+    ``mended``: ports, and things that several share, that others had changed; ``drift``: how many
+    things these were, by their kind.
     """
 
     finished: tuple[Port, ...] = ()
@@ -28,15 +29,20 @@ class Outcome:
     waiting: Mapping[str, frozenset[Key]] = dataclasses.field(default_factory=dict)
     retry: frozenset[str] = frozenset()
     mended: frozenset[str | Key] = frozenset()
+    drift: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-def mended_of(records: PortRecords, plan: Plan) -> frozenset[str | Key]:
-    """What was as its ports want it, and is not: ports, and things that several share."""
+def undone_of(records: PortRecords, plan: Plan) -> list[Step]:
+    """What puts right things that were as their ports want them, and are not."""
     wanted = {port_id for step in plan for port_id in step.ports}
     chosen = (record for port_id in wanted if (record := records.get(port_id)))
     ready = {record.port.port_id for record in chosen if record.port.ready_at is not None}
-    steps = [s for s in plan if s.ports and ready.issuperset(s.ports)]
-    return frozenset(s.key if s.owner == SHARED else s.owner for s in steps)
+    return [s for s in plan if s.ports and ready.issuperset(s.ports)]
+
+
+def mended_of(undone: Iterable[Step]) -> frozenset[str | Key]:
+    """Whose that is: ports, and things that several share."""
+    return frozenset(s.key if s.owner == SHARED else s.owner for s in undone)
 
 
 def surely_made(record: PortRecord, actual: Actual) -> frozenset[Key]:

@@ -67,6 +67,13 @@ class RepairBackoff:
             t for t, history in histories if history.repairs >= _BACKOFF_AT and history.last > since
         }
 
+    @property
+    def fights(self) -> int:
+        """How many things somebody else keeps changing, as is logged. Safe on any thread."""
+        since = time.monotonic() - _FORGOTTEN_AFTER_SECONDS
+        histories = [*self._histories.values()]
+        return sum(each.repairs >= _LOUD_AT and each.last > since for each in histories)
+
     def reset(self, port_id: str) -> None:
         """A new request: no pause for what is the port's alone."""
         self._histories.pop(port_id, None)

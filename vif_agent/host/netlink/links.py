@@ -34,7 +34,7 @@ def create(steps: Sequence[Step]) -> dict[Key, Problem]:
     """Make and change links; what failed, by key."""
     if not steps:
         return {}
-    with helper(len(steps)):
+    with helper(len(steps), "create"):
         failures = calls.create([to_plain(_order(step)) for step in steps])
     return {Key(LINK, name): problem(name, *failure) for name, failure in failures.items()}
 
@@ -44,7 +44,7 @@ def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
     orders = [DeleteLink(name=s.key.name, index=s.found.index) for s in steps if s.found]
     if not orders:
         return {}
-    with helper(len(orders)):
+    with helper(len(orders), "delete"):
         failures = calls.delete([to_plain(order) for order in orders])
     return {Key(LINK, name): problem(name, *failure) for name, failure in failures.items()}
 
@@ -52,7 +52,9 @@ def delete(steps: Sequence[Step]) -> dict[Key, Problem]:
 def problem(name: str, code: int, text: str) -> Problem:
     """As errors.py has it, from an errno and the kernel's words; transient or not."""
     kind = NotYet if code in _TRANSIENT else HostRefused
-    return kind(f"{name}: {text} [{errno.errorcode.get(code, code)}]").problem
+    called = str(errno.errorcode.get(code, code))
+    helper.refusals.add(called)
+    return kind(f"{name}: {text} [{called}]").problem
 
 
 def _order(step: Step) -> LinkOrder:

@@ -41,13 +41,13 @@ _NO_STATS = number(iflink.EXT_MASK, iflink.SKIP_STATS)
 
 
 class LinkReplica:
-    """``lost``: how often events were lost, and all was read anew. ``missing``: of how many links
-    a reading of all has found what no event had shown."""
+    """``heard``: events by now. ``lost``: how often some were lost, and all was read anew.
+    ``missing``: of how many links a reading of all has found what no event had shown."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
         self.table = LinkTable()
-        self.lost = self.missing = 0
+        self.lost = self.missing = self.heard = 0
         self._is_new = False
 
     def start(self) -> None:
@@ -87,6 +87,7 @@ class LinkReplica:
     def _take(self, touched: set[int], keys: set[Key]) -> None:
         table = self.table
         for kind, body in self._events.take():
+            self.heard += 1
             index = int.from_bytes(body[4:8], "little")
             if index not in touched:
                 touched.add(index)

@@ -52,6 +52,7 @@ class Client:
     def __init__(self, connection: str) -> None:
         self.replica = Replica()
         self.monitoring = False
+        self.updates = 0  # that the server has told of since the start
         self._session = Session(_remotes(connection))
         self._attempt: int = self._session.get_seqno()  # of a connection
         self._begun = False
@@ -164,6 +165,7 @@ class Client:
             self._server.update(changes)
             self._judge_server()
         else:
+            self.updates += 1
             self.replica.update(changes)
             self._last = number[0] if number else _NO_TRANSACTION
 

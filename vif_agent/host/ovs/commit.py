@@ -1,5 +1,6 @@
 """Steps are written in one transaction; what the database refuses, in halves of it."""
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
@@ -13,13 +14,15 @@ from vif_agent.host.ovs.vswitchd import Progress
 from vif_agent.host.ovs.writer import Writer
 from vif_agent.plan.steps import REMOVE, Step
 from vif_agent.resources import OVS_BRIDGE, OVS_PORT, Key
+from vif_agent.tally import Durations
 
 #: of one transaction, when others write what it depends on
 _TRIES = 5
 
 
 class Commits:
-    """``lock``: for the client. ``wait_for`` an answer goes on with it, or raises."""
+    """``lock``: for the client. ``wait_for`` an answer goes on with it, or raises. ``lasted``:
+    transactions, by result."""
 
     def __init__(
         self,
@@ -27,11 +30,13 @@ class Commits:
         lock: Lock,
         progress: Progress,
         wait_for: Callable[[Answer], None],
+        lasted: Durations,
     ) -> None:
         self._client = client
         self._lock = lock
         self._progress = progress
         self._wait_for = wait_for
+        self._lasted = lasted
 
     def apply(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """What failed, by key."""
@@ -71,8 +76,7 @@ class Commits:
             if request is None:
                 return True
             answer = self._client.request("transact", request)
-        self._wait_for(answer)
-        number = outcome(request, _result(answer))
+        number = self._answered(request, answer)
         if number is None:
             return False
         with self._lock:
@@ -81,6 +85,17 @@ class Commits:
             self._progress.wrote([s.key.name for s in ports if s.verb != REMOVE], number)
             self._drop_echoes(writer)
         return True
+
+    def _answered(self, request: Sequence[Any], answer: Answer) -> int | None:
+        """None: others have written meanwhile."""
+        began, result = time.monotonic(), "failed"
+        try:
+            self._wait_for(answer)
+            number = outcome(request, _result(answer))
+            result = "overtaken" if number is None else "ok"
+            return number
+        finally:
+            self._lasted.observe(time.monotonic() - began, result)
 
     def _drop_echoes(self, writer: Writer) -> None:
         """Our own change comes back before the answer does, and is nothing new to who has asked for

@@ -10,13 +10,15 @@ the thread.
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import ovs.poller
 
 from vif_agent.errors import OvsdbUnavailable, Problem
 from vif_agent.health import Sign
+from vif_agent.host.counted import Counted
 from vif_agent.host.in_parts import in_parts
 from vif_agent.host.ovs import glimpsed, vswitchd
 from vif_agent.host.ovs.calls import DOES_NOT_ANSWER, PATIENCE_SECONDS, Calls
@@ -45,7 +47,10 @@ class Ovsdb:
     is away.
     """
 
-    def __init__(self, connection: str, timeout: float, on_change: OnChange) -> None:
+    def __init__(
+        self, connection: str, timeout: float, on_change: OnChange, counted: Counted | None = None
+    ) -> None:
+        counted = counted or Counted()
         self._timeout = timeout
         self._started = 0.0
         self._stopping = False
@@ -53,8 +58,10 @@ class Ovsdb:
         self._lock = threading.Lock()  # for the client, the rows and how far ovs-vswitchd is
         self._client = Client(connection)
         self._rows = Rows(self._client.replica)
-        self._vswitchd = vswitchd.Progress()
-        self._commits = Commits(self._client, self._lock, self._vswitchd, self._wait_for)
+        self._vswitchd = vswitchd.Progress(counted.ofports)
+        self._commits = Commits(
+            self._client, self._lock, self._vswitchd, self._wait_for, counted.transactions
+        )
         self._notices = Notices(connection, self._client, self._vswitchd, self._lock, on_change)
         self._calls = Calls(timeout, on_change)
         self._thread = threading.Thread(target=self._run, name="ovsdb", daemon=True)
@@ -71,6 +78,21 @@ class Ovsdb:
         self._thread.join()
         self._client.close()
         self._calls.close()
+
+    @property
+    def updates(self) -> int:
+        """That the server has told of. Safe on any thread."""
+        return self._client.updates
+
+    def ports_in(self, bridge: str) -> Mapping[str, int]:
+        """How many ports are in it, by whose they are: "ours", "dead" (of a port whose device is
+        gone, and not ours) or "other"; empty where that is not known."""
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            return {}
+        try:
+            return Counter(self._rows.whose(bridge) if self._client.connected else ())
+        finally:
+            self._lock.release()
 
     def read(self, keys: Collection[Key], going: Collection[Key] = ()) -> dict[Key, Found]:
         """Those that exist; OvsdbUnavailable while there is no connection."""

@@ -48,6 +48,17 @@ class Rows:
                 yield Key(OvsPort.space, interface.name)
         yield from (Key(OvsPort.space, name) for name in self._replica.ports_with_qos())
 
+    def whose(self, bridge: str) -> Iterator[str]:
+        """Of each port in it, but its own: "ours", "dead" or "other"."""
+        row = self._replica.bridge(bridge)
+        ports = self._replica.referred("Port", row.ports) if row else ()
+        for port in ports:
+            interface = self._replica.interface(port.name)
+            if interface and MARK in interface.external_ids:
+                yield "ours"
+            elif port.name != bridge:
+                yield "dead" if interface and _is_broken(interface) else "other"
+
     def _remains(self, name: str) -> Found | None:
         """A QoS row without its port: roots are not collected, so it is all that is left. Or a bond
         of this name, whose interfaces have others."""

@@ -1,6 +1,7 @@
 """What ovs-vswitchd has done, and whether it is there: what it has written outlives it."""
 
 import dataclasses
+import time
 from collections.abc import Collection, Mapping
 
 from vif_agent.errors import OvsdbUnavailable
@@ -8,16 +9,22 @@ from vif_agent.host.ovs.client import Answer, Client
 from vif_agent.host.ovs.schema import OpenVSwitch
 from vif_agent.ownership import Found
 from vif_agent.resources import OVS_PORT, Key
+from vif_agent.tally import Durations
 
 #: it holds this lock of the database while it is connected (vswitchd/bridge.c)
 _LOCK = "ovs_vswitchd"
 
 
 class Progress:
-    """How far ovs-vswitchd has come with the ports that we have written: configuration numbers."""
+    """How far ovs-vswitchd has come with the ports that we have written: configuration numbers.
 
-    def __init__(self) -> None:
+    ``lasted``: how long it took.
+    """
+
+    def __init__(self, lasted: Durations | None = None) -> None:
+        self._lasted = lasted or Durations()
         self._awaited: dict[str, int] = {}
+        self._written: dict[str, float] = {}  # when (time.monotonic)
         self._fresh: set[Key] = set()  # written, and not looked at since it has taken them in
 
     def awaited(self, name: str) -> int | None:
@@ -27,20 +34,26 @@ class Progress:
     def wrote(self, names: Collection[str], cfg: int) -> None:
         """The configuration's number says when ovs-vswitchd has seen these ports."""
         self._awaited |= dict.fromkeys(names, cfg)
+        self._written |= dict.fromkeys(names, time.monotonic())
         self._fresh |= {Key(OVS_PORT, name) for name in names}
 
     def removed(self, names: Collection[str]) -> None:
         """Nobody waits for it to let go of these."""
         for name in names:
             self._awaited.pop(name, None)
+            self._written.pop(name, None)
             self._fresh.discard(Key(OVS_PORT, name))
 
     def reached(self, root: OpenVSwitch) -> frozenset[Key]:
         """For these it has come as far as it should; or it never will, for the database has given
         no such number yet: it is another, or an older copy of what it was."""
         over = {n: c for n, c in self._awaited.items() if not root.cur_cfg < c <= root.next_cfg}
-        for name in over:
+        now = time.monotonic()
+        for name, number in over.items():
             del self._awaited[name]
+            since = self._written.pop(name, now)
+            if number <= root.cur_cfg:
+                self._lasted.observe(now - since)
         self._fresh -= {Key(OVS_PORT, name) for name, c in over.items() if c > root.cur_cfg}
         return frozenset(Key(OVS_PORT, name) for name in over)
 
