@@ -18,8 +18,10 @@ import pytest
 from tests.metrics.test_listener import free_port
 from tests.support.casting import MODES, QUEUE, Site, Vif, wait_for
 from tests.support.examples import INSTANCE
-from tests.support.operating import frozen
+from tests.support.operating import frozen, stopped
 from tests.support.prometheus import promtool
+from vif_agent.health import WELL, Health, sign
+from vif_agent.metrics.service import health_pages
 from vif_agent.testing.host import ScratchHost
 
 Payload = Callable[[str], Vif]
@@ -31,14 +33,17 @@ class Watched(Site):
     door: int
     textfile: Path
 
-    def scrape(self) -> dict[str, float]:
-        """By name and labels, as they are written."""
+    def page(self, path: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.door, timeout=60)
         with contextlib.closing(connection):
-            connection.request("GET", "/metrics")
+            connection.request("GET", path)
             answer = connection.getresponse()
-            assert answer.status == 200
-            self.text = answer.read().decode()
+            return answer.status, answer.read().decode()
+
+    def scrape(self) -> dict[str, float]:
+        """By name and labels, as they are written."""
+        status, self.text = self.page("/metrics")
+        assert status == 200
         return read(self.text)
 
 
@@ -142,6 +147,26 @@ def test_textfile_is_whole_and_can_be_read_by_others(site: Watched) -> None:
     assert stat.S_IMODE(site.textfile.stat().st_mode) == 0o644
     assert read(site.textfile.read_text()).keys() & site.scrape().keys()
     assert os.listdir(site.textfile.parent) == [site.textfile.name]
+
+
+def test_textfile_of_an_agent_that_has_stopped_says_nothing_of_the_past(site: Watched) -> None:
+    with stopped(site.daemon):
+        assert read(site.textfile.read_text()) == {"vif_agent_ready": 0}
+    wait_for(lambda: read(site.textfile.read_text())["vif_agent_ready"] == 1, "the next agent", 60)
+
+
+def test_health_is_told_where_metrics_are(site: Watched) -> None:
+    wait_for(lambda: site.page("/readyz") == (200, "healthy\n"), "all well", 60)
+    assert site.page("/healthz") == (200, "healthy\n")
+
+
+def test_who_takes_no_requests_may_live() -> None:
+    pages = health_pages(Health({"loop": lambda: WELL, "bus": lambda: sign("no broker")}))
+    assert [(pages[path]().status, pages[path]().body) for path in pages] == [
+        (200, b"degraded: bus: no broker\n"),
+        (503, b"degraded: bus: no broker\n"),
+    ]
+    assert health_pages(Health({"loop": lambda: sign("hangs")}))["/healthz"]().status == 503
 
 
 def test_promtool_finds_nothing_to_complain_of(site: Watched) -> None:

@@ -26,6 +26,11 @@ def _used(sources: Sources, what: str) -> dict[Labels, float]:
     return {(process,): used[what] for process, used in sources.sampled.usage.items()}
 
 
+_READY = (
+    "1 while casts are read and stored, and carried out as far as the host lets us, as /readyz "
+    "says."
+)
+OF_NO_AGENT: tuple[Family, ...] = (gauge("ready", _READY, lambda _: 0),)
 OF_AGENT: tuple[Family, ...] = (
     gauge(
         "build_info",
@@ -42,12 +47,7 @@ OF_AGENT: tuple[Family, ...] = (
         "When the agent was started, as a Unix time.",
         lambda sources: _STARTED,
     ),
-    gauge(
-        "ready",
-        "1 while casts are read and stored, and carried out as far as the host lets us, as /readyz "
-        "says.",
-        lambda sources: float(health.takes_requests(sources.health.look())),
-    ),
+    gauge("ready", _READY, lambda sources: float(health.takes_requests(sources.health.look()))),
     gauge(
         "part_healthy",
         "1 for each part of the agent that is well, 0 for one that is not, as vif-agentctl health "

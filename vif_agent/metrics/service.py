@@ -2,10 +2,13 @@
 
 import contextlib
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from vif_agent import health
 from vif_agent.config.option_types import host_and_port
 from vif_agent.errors import HelperGone, NotYet
+from vif_agent.health import Health, Part
 from vif_agent.helper import calls
 from vif_agent.helper.process import helper
 from vif_agent.helper.usage import usage
@@ -31,12 +34,14 @@ class Monitoring:
         self._file = Textfile(options.textfile) if options.textfile else None
         self._trouble = ""
         if self.wanted:  # else the library, and the memory that it takes, is not needed
-            from vif_agent.metrics.exported import EXPORTED
+            from vif_agent.metrics.exported import ENDED, EXPORTED
             from vif_agent.metrics.exposition import CONTENT_TYPE, Exposition
 
             exposition = Exposition(EXPORTED, sources)
             self._text = exposition.text
+            self._last_words = Exposition(ENDED, sources).text
             self.pages["/metrics"] = lambda: Answer(self._text(), content_type=CONTENT_TYPE)
+        self.pages |= health_pages(sources.health)
 
     @property
     def wanted(self) -> bool:
@@ -74,9 +79,25 @@ class Monitoring:
                 sampled.drops = self._sources.host.guards.drops()
 
     def end(self) -> None:
-        """The listener's; the file stays, and grows old."""
+        """The file stays, says that nobody is ready, and grows old."""
         if self._listener:
             self._listener.end()
+        if self._file:
+            self._file.write(self._last_words())
+
+
+def health_pages(of_agent: Health) -> dict[str, Page]:
+    """By path. They say it as ``vif-agentctl health`` does; 503 tells who does not read."""
+
+    def say(well: Callable[[Mapping[str, Part]], bool]) -> Answer:
+        parts = of_agent.look()
+        line = ": ".join(filter(None, health.verdict(parts)))
+        return Answer(f"{line}\n".encode(), 200 if well(parts) else 503)
+
+    return {
+        "/healthz": lambda: say(health.lives),
+        "/readyz": lambda: say(health.takes_requests),
+    }
 
 
 def _listener(options: Any, pages: dict[str, Page]) -> Listener | None:
