@@ -77,6 +77,7 @@ class Seeds:
                 ("get_status", {}),
                 ("get_health", {}),
                 ("list_plugins", {}),
+                ("list_firewall_drivers", {}),
                 ("plan", {"cast": "plug_vif", "instance": INSTANCE, "vif": vif}),
                 ("plan", {"cast": "unplug_vif", "vif": vif}),
                 ("plan", {"cast": "cleanup"}),

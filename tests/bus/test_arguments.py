@@ -58,6 +58,9 @@ class Nobody:
     def plugins(self) -> list[dict[str, Any]]:
         return []
 
+    def firewall_drivers(self) -> list[dict[str, Any]]:
+        return []
+
 
 @pytest.fixture
 def asked() -> Nobody:

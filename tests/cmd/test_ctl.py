@@ -231,12 +231,15 @@ def test_status_and_plugins(site: Site, plugged: Vif) -> None:
     assert (status["host"], status["version"]) == (HOST, __version__)
     assert (status["ports"]["ready"], status["orphans"]) == (1, 0)
     assert "ready: 1" in run(site, "status").out
-    plugins = {p["vif_type"]: p for p in run(site, "plugin", "list", "-f", "json").json()}
+    lines = run(site, "plugin", "list", "-f", "json").json()
+    plugins = {line["vif_type"]: line for line in lines}
     assert {"ovs", "bridge", "tap"} <= plugins.keys()
     assert plugins["ovs"] == {
         "vif_type": "ovs", "plugin": "ovs", "package": f"vif-agent {__version__}",
-        "contract": "1.0", "deprecated": None, "error": None,
+        "contract": "1.0", "deprecated": None, "error": None, "kind": "plugin",
     }  # fmt: skip
+    drivers = {line["plugin"]: line["kind"] for line in lines if line["kind"] != "plugin"}
+    assert drivers == {"noop": "firewall driver, used", "nftables": "firewall driver"}
 
 
 def test_only_the_transport_url_is_needed(site: Site, plugged: Vif, tmp_path: Path) -> None:

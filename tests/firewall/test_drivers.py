@@ -16,13 +16,15 @@ from tests.support.examples import INSTANCE
 from tests.support.rig import NETWORK_TYPES, REGISTRY
 from vif_agent import config
 from vif_agent.config.checks import check
-from vif_agent.errors import InvalidConfiguration, PluginFailed
-from vif_agent.firewall import loader
+from vif_agent.errors import InvalidConfiguration, InvalidRequest, PluginFailed
 from vif_agent.firewall.base import FirewallDriver
 from vif_agent.firewall.guarded import Guarded
-from vif_agent.firewall.nftables import NftablesDriver, joined, link_local
+from vif_agent.firewall.nftables import NftablesDriver
 from vif_agent.firewall.noop import NoopDriver
+from vif_agent.firewall.pairs import joined, link_local
 from vif_agent.host.nft.rules import SPOKEN_OF
+from vif_agent.plugin_host import drivers
+from vif_agent.plugin_host.in_process import InProcessDriver
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.tap import TapPlugin
 from vif_agent.resources import Bridge, Guard
@@ -163,20 +165,79 @@ class Broken(FirewallDriver):
         return self._answer  # type: ignore[no-any-return]
 
 
+def _guard(**fields: Any) -> Guard:
+    return Guard(**{"name": "tapcb0042fb-c1", "macs": (MAC,), "pairs": FIXED, **fields})
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (ZeroDivisionError("oops"), "the firewall driver raised ZeroDivisionError('oops')"),
-        (7, "the firewall driver answered 7"),
-        (Guard(name="tap-of-another", macs=(), pairs=()), "the firewall driver answered Guard("),
+        (ZeroDivisionError("oops"), "raised ZeroDivisionError('oops')"),
+        (7, "answered 7, which is no Guard"),
+        ((_guard(),), "answered (Guard("),
+        (_guard(name="tap-of-another"), "answered a Guard of device 'tap-of-another', and the p"),
+        (_guard(macs=()), "answered a Guard whose macs is (), not 1 to 10000 MACs"),
+        (_guard(macs=[MAC]), "answered a Guard whose macs is ['fa:"),
+        (_guard(macs=(MAC, VRRP)), "answered a Guard whose macs is ('fa:"),
+        (_guard(macs=(MAC, MAC)), "answered a Guard whose macs is ('fa:"),
+        (_guard(macs=(MAC.upper(),)), "answered a Guard whose macs is ('FA:"),
+        (_guard(macs=("no MAC",)), "answered a Guard whose macs is ('no MAC',)"),
+        (_guard(macs=(7,)), "answered a Guard whose macs is (7,)"),
+        (_guard(macs=(VRRP,)), "answered a Guard whose pairs is (("),
+        (_guard(pairs=None), "answered a Guard whose pairs is None"),
+        (_guard(pairs=((MAC,),)), "answered a Guard whose pairs is (("),
+        (_guard(pairs=((MAC, "192.0.2.17"),)), "answered a Guard whose pairs is (("),
+        (_guard(pairs=((MAC, "192.0.2.1/24"),)), "answered a Guard whose pairs is (("),
+        (_guard(pairs=((MAC, "fe80::1%eth0/128"),)), "answered a Guard whose pairs is (("),
+        (_guard(pairs=(*FIXED[1:], FIXED[0])), "answered a Guard whose pairs is (("),
+        (_guard(pairs=(FIXED[0], FIXED[0])), "answered a Guard whose pairs is (("),
+        (
+            _guard(pairs=((MAC, "192.0.2.0/24"), (MAC, "192.0.2.0/25"))),
+            "answered a Guard whose pairs is ((",
+        ),
+        (
+            _guard(pairs=((MAC, "192.0.2.0/24"), (MAC, "192.0.2.17/32"))),
+            "answered a Guard whose pairs is ((",
+        ),
+        (
+            _guard(pairs=tuple((MAC, f"10.{n >> 8}.{n & 255}.0/24") for n in range(10_001))),
+            "answered a Guard whose pairs is ((",
+        ),
+        (_guard(router=0), "answered a Guard whose router is 0, not True or False"),
+        (_guard(dhcp_server="no"), "answered a Guard whose dhcp_server is 'no'"),
+        (_guard(enforced=False), "answered a Guard whose enforced is False, not True"),
+        (_guard(shared=True), "answered a Guard whose shared is True, not False"),
+        (_guard(only_if=(("mtu", 1),)), "answered a Guard whose only_if is (('mtu', 1),)"),
     ],
 )
 def test_port_whose_driver_fails_is_not_plugged(
     vif: Callable[..., Vif], answer: Any, says: str
 ) -> None:
+    broken = InProcessDriver("acme", Broken(answer))
     with pytest.raises(PluginFailed) as failed:
-        Guarded(REGISTRY, Broken(answer)).resources(vif())
-    assert str(failed.value).startswith(says)
+        Guarded(REGISTRY, broken).resources(vif())
+    assert str(failed.value).startswith(f"firewall driver acme {says}")
+    assert Guarded(REGISTRY, broken).resources(vif("ovs"))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        _guard(),
+        _guard(pairs=()),
+        _guard(macs=(VRRP, MAC), dhcp_server=True, router=True),
+        _guard(pairs=((MAC, "0.0.0.0/0"), (MAC, "::/0"))),
+        _guard(pairs=((MAC, "192.0.2.16/32"), (MAC, "192.0.2.17/32"))),
+    ],
+)
+def test_answer_of_a_driver_is_taken_as_it_is(vif: Callable[..., Vif], answer: Any) -> None:
+    assert InProcessDriver("acme", Broken(answer)).guard(vif()) == answer
+
+
+def test_driver_may_refuse_a_port(vif: Callable[..., Vif]) -> None:
+    with pytest.raises(InvalidRequest, match=r"^vif\.meta: "):
+        InProcessDriver("acme", Broken(InvalidRequest("vif.meta", 7, "addresses"))).guard(vif())
 
 
 @pytest.fixture
@@ -212,7 +273,9 @@ def test_driver_is_loaded_by_its_name_or_by_novas(
     driver: FirewallDriver,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    loaded = loader.load(configured(text))
+    used = drivers.load(configured(text)).used
+    assert isinstance(used, InProcessDriver)
+    loaded = used.driver
     assert type(loaded) is type(driver)
     assert getattr(loaded, "strict", None) == getattr(driver, "strict", None)
     hints = [r.message for r in caplog.records]
@@ -229,7 +292,7 @@ def test_driver_that_is_not_installed_is_refused(
 ) -> None:
     expected = r"\[firewall\] driver: expected one of nftables, noop, got 'iptables'"
     with pytest.raises(InvalidConfiguration, match=expected):
-        loader.load(configured("driver = iptables"))
+        drivers.load(configured("driver = iptables"))
 
 
 @pytest.mark.parametrize(

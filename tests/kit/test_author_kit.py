@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,12 @@ from tests.support.casting import CONTEXT, Site, Vif, wait_for
 from tests.support.environment import Environment
 from tests.support.real_host import row
 from vif_agent import __version__
+from vif_agent.helper import guards
 from vif_agent.testing.daemon import HOST, Daemon
 from vif_agent.testing.host import ScratchHost
 
-EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "acme-vif"
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+EXAMPLE, DRIVER = EXAMPLES / "acme-vif", EXAMPLES / "acme-guard"
 ACME = {
     "vif_type": "acme",
     "plugin": "acme",
@@ -24,6 +27,7 @@ ACME = {
     "contract": "1.0",
     "deprecated": None,
     "error": None,
+    "kind": "plugin",
 }
 
 
@@ -31,6 +35,7 @@ ACME = {
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     made = Environment(tmp_path_factory.mktemp("author"))
     made.install(EXAMPLE)
+    made.install(DRIVER)
     return made
 
 
@@ -47,17 +52,27 @@ def vif() -> Vif:
     return found
 
 
-def _plugins(environment: Environment, site: Site) -> dict[str, Vif]:
+def _listed(environment: Environment, site: Site) -> list[dict[str, Any]]:
     argv = ("vif-agentctl", "--config-file", str(site.daemon.config_file), "plugin", "list")
-    answer = json.loads(environment.run(*argv, "-f", "json"))
-    return {line["vif_type"]: line for line in answer}
+    answer: list[dict[str, Any]] = json.loads(environment.run(*argv, "-f", "json"))
+    return answer
 
 
-def test_example_passes_its_own_tests_in_its_environment(environment: Environment) -> None:
+def _plugins(environment: Environment, site: Site) -> dict[str, Vif]:
+    return {line["vif_type"]: line for line in _listed(environment, site)}
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, DRIVER], ids=lambda path: path.name)
+def test_example_passes_its_own_tests_in_its_environment(
+    environment: Environment, example: Path
+) -> None:
     """The conformance suite among them, on a scratch host of its own."""
+    if example == DRIVER and (missing := guards.lacks()):
+        pytest.skip(f"the kernel cannot guard ports: {missing}")
     answer = environment.run(
-        "python", "-m", "pytest", "-q", "-pno:cacheprovider", cwd=environment.directory / "acme-vif"
-    )
+        "python", "-m", "pytest", "-q", "-pno:cacheprovider",
+        cwd=environment.directory / example.name,
+    )  # fmt: skip
     assert " passed" in answer
     assert "skipped" not in answer
 
@@ -142,3 +157,30 @@ def test_override_is_honoured_to_the_port(
         assert site.plug({**vif, "type": "ovs"})["state"] == "ready"
         assert "acm3c2a1f06-8f" in site.host.links()
         assert _plugins(environment, site)["ovs"] == {**ACME, "vif_type": "ovs"}
+
+
+@pytest.mark.parametrize(("name", "deprecated"), [("acme", None), ("acmewall", "2.0")])
+def test_installed_driver_is_listed_and_guards(
+    environment: Environment, scratch_with_bus: ScratchHost, name: str, deprecated: str | None
+) -> None:
+    if missing := guards.lacks():
+        pytest.skip(f"the kernel cannot guard ports: {missing}")
+    vif: Vif = json.loads((DRIVER / "tests" / "payloads" / "bridge.json").read_text())
+    options: dict[str, dict[str, object]] = {
+        "firewall": {"driver": name},
+        "acme_guard": {"networks": "203.0.113.0/28"},
+    }
+    with Site(scratch_with_bus, "threading", options, argv=environment.agent) as site:
+        drivers = {p["plugin"]: p for p in _listed(environment, site) if p["kind"] != "plugin"}
+        assert drivers["acme"] == {
+            **ACME, "vif_type": None, "package": "acme-guard 1.0", "deprecated": deprecated,
+            "kind": "firewall driver, used",
+        }  # fmt: skip
+        assert drivers["nftables"]["kind"] == "firewall driver"
+        assert ("is a former name of firewall driver acme" in site.daemon.log()) == bool(deprecated)
+        assert site.plug(vif)["state"] == "ready"
+        pairs = site.port(vif)["guard"]["pairs"]
+        assert f"{vif['address']} 203.0.113.0/28" in pairs
+        assert site.writes(lambda: site.plug(vif)) == []
+        assert site.unplug(vif)["state"] == "unplugged"
+        assert site.api.get_firewall(CONTEXT, HOST)["guards"] == []

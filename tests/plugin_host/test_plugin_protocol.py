@@ -14,19 +14,20 @@ from typing import Any
 
 import pytest
 
-from vif_agent.errors import Problem
+from vif_agent.errors import PluginFailed, Problem
 from vif_agent.pci_names import REPRESENTOR, of_pci
 from vif_agent.plugin_host import serialization
 from vif_agent.plugin_host.protocol import Answer, Channel, Loaded, Order
 from vif_agent.plugins import answers
-from vif_agent.resources import Command, Device, OvsPort, Tap, Vf, Vxlan
+from vif_agent.resources import Command, Device, Guard, OvsPort, Tap, Vf, Vxlan
 from vif_agent.vif import Vif, freeze, parse
 
+MAC = "fa:16:3e:00:00:01"
 RESOURCES = (
     Tap(name="tapx", mtu=1450, multi_queue=None, up=None),
     Vxlan(name="vx1", shared=True, vni=7, peers=("192.0.2.1", "192.0.2.2")),
     OvsPort(name="qvo", bridge="br-int", external_ids=(("iface-id", "x"),), options=()),
-    Vf(name="0000:03:10.1", mac="fa:16:3e:00:00:01", only_if=(("mac", None), ("vlan", 3))),
+    Vf(name="0000:03:10.1", mac=MAC, only_if=(("mac", None), ("vlan", 3))),
     Device(name=of_pci("0000:03:10.1", REPRESENTOR), up=True),
     Command(plug=("acme", "add x"), unplug=("acme", "del"), done=None),
 )
@@ -35,6 +36,7 @@ WORDS = (
     (Loaded | Answer, Loaded("1.0", {"old": "2.0"})),
     (Loaded | Answer, Answer(problem=Problem("no_plugin", "why \udcff"))),
     (Answer, Answer(RESOURCES, trace="line\nline")),
+    (Answer, Answer((Guard(name="tapx", macs=(MAC,), pairs=((MAC, "::/0"),)),))),
 )
 NO_ANSWERS: dict[str, object] = {
     "a number": 1,
@@ -45,6 +47,7 @@ NO_ANSWERS: dict[str, object] = {
     "a class that is only found": {"resources": [{"kind": "OtherLink", "name": "x"}]},
     "a class of the module that is none": {"resources": [{"kind": "Key", "name": "x"}]},
     "a dotted name": {"resources": [{"kind": "shlex.os.system", "name": "x"}]},
+    "a guard": {"resources": [{"kind": "Guard", "name": "x", "macs": [], "pairs": []}]},
     "a wrong type": {"resources": [{"kind": "Tap", "name": 1}]},
     "a truth for a number": {"resources": [{"kind": "Tap", "name": "x", "mtu": True}]},
     "a name that a command gives itself": {"resources": [{"kind": "Command", "name": "x"}]},
@@ -84,7 +87,7 @@ def test_every_kind_arrives() -> None:
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
 def test_what_is_no_answer_is_refused(name: str) -> None:
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((TypeError, ValueError, PluginFailed)):
         answers.checked(serialization.read(Answer, NO_ANSWERS[name]).resources)
 
 

@@ -12,7 +12,6 @@ from oslo_config import cfg
 from tests.support.examples import INSTANCE, PAYLOADS
 from tests.support.fake_host import FakeHost
 from vif_agent import config
-from vif_agent.firewall import loader as firewall
 from vif_agent.firewall.guarded import Guarded
 from vif_agent.pci_names import NETDEV, REPRESENTOR
 from vif_agent.plugin_host import loader as plugins
@@ -41,7 +40,8 @@ class DryRuns:
         conf = cfg.ConfigOpts()
         config.register(conf)
         conf([f"--config-file={file}"])
-        wanted = Guarded(plugins.load(conf), firewall.load(conf))
+        registry = plugins.load(conf)
+        wanted = Guarded(registry, registry.drivers.used)
         self._store = Store(directory / "store.sqlite")
         self._engine = Engine(self._store, _host(), wanted, ready_timeout=0)
         self._engine.load()

@@ -72,6 +72,9 @@ class AdminOperations(Protocol):
     def plugins(self) -> list[dict[str, Any]]:
         """One dict for each vif_type: its plugin, and why another's does not plug it."""
 
+    def firewall_drivers(self) -> list[dict[str, Any]]:
+        """One dict for each that is installed: is it the one that is used, and can it be?"""
+
 
 class Calls:
     """Every public method is a call of the bus's version 1.0."""
@@ -190,6 +193,11 @@ class Calls:
     def list_plugins(self, ctxt: Any) -> list[dict[str, Any]]:
         """Which plugin plugs which vif_type."""
         return self._operations.plugins()
+
+    @_call
+    def list_firewall_drivers(self, ctxt: Any) -> list[dict[str, Any]]:
+        """Which firewall drivers there are, and which one is used."""
+        return self._operations.firewall_drivers()
 
 
 class Door(RPCDispatcher):  # type: ignore[misc]

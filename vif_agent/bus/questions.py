@@ -101,3 +101,8 @@ class Questions:
     def list_plugins(self, context: Any, host: str) -> list[dict[str, Any]]:
         """Which plugin plugs which vif_type on that host."""
         return self._call(context, host, "list_plugins")  # type: ignore[no-any-return]
+
+    def list_firewall_drivers(self, context: Any, host: str) -> list[dict[str, Any]]:
+        """``{"driver", "package", "contract", "used", "deprecated", "error"}`` of each that is
+        installed there."""
+        return self._call(context, host, "list_firewall_drivers")  # type: ignore[no-any-return]

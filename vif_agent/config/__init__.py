@@ -145,8 +145,9 @@ PLUGINS: list[cfg.Opt] = [
         "timeout",
         default=5,
         min=0.1,
-        help="Seconds that a plugin of another package may take for one answer; then its process "
-        "is killed, and rests before it is asked again. Only its own ports wait for it.",
+        help="Seconds that a plugin or a firewall driver of another package may take for one "
+        "answer; then its process is killed, and rests before it is asked again. Only the ports "
+        "that it is asked for wait for it.",
     ),
 ]
 

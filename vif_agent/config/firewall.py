@@ -11,8 +11,9 @@ FIREWALL: list[cfg.Opt] = [
         help="Who guards the ports that the agent wires into a linux bridge (vif_type 'bridge', "
         "and 'tap' with [bridge] wire_taps), so that no guest pretends to be another: the name of "
         "an entry point in the group vif_agent.firewall_drivers. 'noop': nobody. 'nftables': the "
-        "kernel, by sets and rules in a table of the agent's own. Other ports are guarded by those "
-        "who switch or route them: docs/firewall.md.",
+        "kernel, by sets and rules in a table of the agent's own. Other packages may bring others: "
+        "'vif-agentctl plugin list' has the names. Other ports are guarded by those who switch or "
+        "route them: docs/firewall.md.",
     ),
     cfg.StrOpt(
         "unknown_pairs",

@@ -27,7 +27,6 @@ from vif_agent.daemon.ports_file import PortsFile
 from vif_agent.daemon.pulse import LONGEST_PAUSE, Pulse, reconcile
 from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import HelperGone, StoreUnavailable
-from vif_agent.firewall import loader as firewall
 from vif_agent.firewall.guarded import Guarded
 from vif_agent.host.commands import Limits
 from vif_agent.host.guarding import Guarding
@@ -62,7 +61,7 @@ def host_and_engine(
 ) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
     use_certificates(conf.ovs)
-    timeout, driver = conf.ovs.ovsdb_timeout, firewall.load(conf)
+    timeout, driver = conf.ovs.ovsdb_timeout, plugins.drivers.used
     permitted = [int(number, 16) for number in conf.firewall.permitted_ethertypes]
     guarding = Guarding(NftTable(permitted), driver.guards, heard.guards)
     host = RealHost(

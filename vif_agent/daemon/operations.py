@@ -184,6 +184,10 @@ class Operations:
         ports = self._store.live().values()
         return self._plugins.listed(port.vif_type for port in ports if port.verb == PLUG)
 
+    def firewall_drivers(self) -> list[dict[str, Any]]:
+        """Of those that are installed."""
+        return self._plugins.drivers.listed()
+
     def _await_plugins(self, ports: Iterable[Port]) -> None:
         """Before the lock is taken: those in other processes must not hold up the loop."""
         vifs = []

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
-from vif_agent.errors import PluginFailed, VifAgentError, brief
-from vif_agent.firewall.base import FirewallDriver
 from vif_agent.resources import Bridge, Guard, Link, Resource
 from vif_agent.vif import Vif
 
@@ -17,31 +15,31 @@ class Plugins(Protocol):
         """What the port is to have, or a VifAgentError."""
 
 
-class Guarded:
-    """``driver`` is of the agent's own package."""
+class Driver(Protocol):
+    """Who says the guard."""
 
-    def __init__(self, plugins: Plugins, driver: FirewallDriver) -> None:
+    @property
+    def guards(self) -> bool:
+        """May it say any?"""
+
+    def guard(self, vif: Vif) -> Guard | None:
+        """The port's guard, checked, or a VifAgentError: Unanswered if it is not known yet."""
+
+
+class Guarded:
+    """A port without its guard is not to be: where the driver fails, the port does."""
+
+    def __init__(self, plugins: Plugins, driver: Driver) -> None:
         self._plugins = plugins
         self._driver = driver
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
-        """A port without its guard is not to be: where the driver fails, the port does."""
+        """What the port is to have, or a VifAgentError."""
         resources = self._plugins.resources(vif)
         if not (self._driver.guards and is_wired(vif, resources)):
             return resources
-        guard = self._asked(vif)
+        guard = self._driver.guard(vif)
         return (*map(_learning_from_seen, resources), *((guard,) if guard else ()))
-
-    def _asked(self, vif: Vif) -> Guard | None:
-        try:
-            answer = self._driver.guard(vif)
-        except VifAgentError:
-            raise
-        except Exception as error:
-            raise PluginFailed(f"the firewall driver raised {brief(error)}") from error
-        if answer is None or (type(answer) is Guard and answer.name == vif.tap_name):
-            return answer
-        raise PluginFailed(f"the firewall driver answered {brief(answer)}")
 
 
 def _learning_from_seen(resource: Resource) -> Resource:

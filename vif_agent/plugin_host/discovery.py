@@ -5,6 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from vif_agent.plugin_host.kinds import KINDS, Kind
+
 LOG = logging.getLogger(__name__)
 
 OWN = "vif-agent"
@@ -44,7 +46,8 @@ def find(group: str) -> Mapping[str, Candidate]:
     for entry in entry_points(group=group):
         candidate = _candidate(entry)
         by_name.setdefault(candidate.name, []).append(candidate)
-    return {name: _chosen(name, candidates) for name, candidates in sorted(by_name.items())}
+    kind = KINDS[group]
+    return {name: _chosen(kind, name, them) for name, them in sorted(by_name.items())}
 
 
 def _candidate(entry: EntryPoint) -> Candidate:
@@ -53,15 +56,15 @@ def _candidate(entry: EntryPoint) -> Candidate:
     return Candidate(entry.name, entry, name, version)
 
 
-def _chosen(name: str, candidates: Sequence[Candidate]) -> Candidate:
+def _chosen(kind: Kind, name: str, candidates: Sequence[Candidate]) -> Candidate:
     packages = " and ".join(sorted(candidate.package for candidate in candidates))
     own = [candidate for candidate in candidates if candidate.own]
     if len(candidates) == 1:
         return candidates[0]
     if own:
         LOG.warning(
-            "Plugin %s is offered by %s; the agent's own is used. Give the other a name of its "
-            "own, and say that in [plugins] override", name, packages,
+            "%s %s is offered by %s; the agent's own is used. Give the other a name of its own, "
+            "and say that in %s", kind.title, name, packages, kind.option,
         )  # fmt: skip
         return own[0]
     clash = f"offered by {packages}: uninstall all but one"

@@ -1,17 +1,18 @@
-"""A plugin of the agent's own package, asked in the agent's own process."""
+"""What is of the agent's own package, asked in the agent's own process."""
 
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, cast
 
-from vif_agent.contract import CONTRACT
+from vif_agent.contract import CONTRACT, Extension
 from vif_agent.errors import NoPlugin, NotConfigured, PluginFailed, VifAgentError, brief
+from vif_agent.firewall.base import FirewallDriver
 from vif_agent.plugin_host import instantiate
 from vif_agent.plugin_host.discovery import Candidate
-from vif_agent.plugins.answers import checked
+from vif_agent.plugin_host.kinds import FIREWALL_DRIVER, PLUGIN, Kind
 from vif_agent.plugins.base import Plugin
-from vif_agent.resources import Resource
+from vif_agent.resources import Guard, Resource
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -40,17 +41,46 @@ class InProcessPlugin:
         """The plugin's answer, or a VifAgentError."""
         if self.plugin is None:
             raise NoPlugin(f"plugin {self.name} cannot be used: {self.error}")
-        try:
-            return checked(self.plugin.resources(vif))
-        except PluginFailed as error:
-            if error.__cause__:  # a type driver's
-                LOG.exception("Plugin %s failed on port %s", self.name, vif.port_id)
-            raise PluginFailed(f"plugin {self.name} {error}") from error
-        except VifAgentError:
-            raise
-        except Exception as error:
-            LOG.exception("Plugin %s failed on port %s", self.name, vif.port_id)
-            raise PluginFailed(f"plugin {self.name} raised {brief(error)}") from error
+        return _asked(PLUGIN, self.name, self.plugin, vif)
+
+
+@dataclasses.dataclass(frozen=True)
+class InProcessDriver:
+    """A firewall driver; one that does not load keeps the agent from starting."""
+
+    name: str
+    driver: FirewallDriver
+    package: str = ""
+    error: ClassVar[str] = ""
+
+    @property
+    def contract(self) -> str:
+        """As ``InProcessPlugin``."""
+        return self.driver.contract or CONTRACT
+
+    @property
+    def guards(self) -> bool:
+        """May it answer any guard?"""
+        return self.driver.guards
+
+    def guard(self, vif: Vif) -> Guard | None:
+        """The driver's answer, or a VifAgentError."""
+        answer = _asked(FIREWALL_DRIVER, self.name, self.driver, vif)
+        return cast("Guard", answer[0]) if answer else None
+
+
+def _asked(kind: Kind, name: str, extension: Extension, vif: Vif) -> Sequence[Resource]:
+    try:
+        return kind.answer(extension, vif)
+    except PluginFailed as error:
+        if error.__cause__:  # a type driver's
+            LOG.exception("%s %s failed on port %s", kind.title, name, vif.port_id)
+        raise PluginFailed(f"{kind.word} {name} {error}") from error
+    except VifAgentError:
+        raise
+    except Exception as error:
+        LOG.exception("%s %s failed on port %s", kind.title, name, vif.port_id)
+        raise PluginFailed(f"{kind.word} {name} raised {brief(error)}") from error
 
 
 def load(candidate: Candidate, conf: Any) -> InProcessPlugin:
@@ -59,9 +89,8 @@ def load(candidate: Candidate, conf: Any) -> InProcessPlugin:
     NotConfigured goes on: a host must not silently lack a network type.
     """
     try:
-        return InProcessPlugin(
-            candidate.name, instantiate.plugin(candidate.entry_point, conf, True), candidate.package
-        )
+        made = instantiate.extension(PLUGIN, candidate.entry_point, conf, True)
+        return InProcessPlugin(candidate.name, cast("Plugin", made), candidate.package)
     except NotConfigured:
         raise
     except Exception as error:

@@ -1,17 +1,16 @@
-"""From an entry point to a plugin, or why it cannot be used."""
+"""From an entry point to what it names, or why that cannot be used."""
 
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from vif_agent.contract import NoGood, make
+from vif_agent.contract import Extension, NoGood, make
 from vif_agent.errors import brief
-from vif_agent.plugins.base import Plugin
+from vif_agent.plugin_host.kinds import Kind
 
 
-def plugin(entry: EntryPoint, conf: Any, own: bool) -> Plugin:
+def extension(kind: Kind, entry: EntryPoint, conf: Any, own: bool) -> Extension:
     """Imports its module. Raises what that raises, or NoGood."""
-    # mypy's issue 4717
-    return make(entry.load(), entry.value, conf, own, Plugin)  # type: ignore[type-abstract]
+    return make(entry.load(), entry.value, conf, own, kind.base)
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,5 @@
-"""What goes between the agent and a plugin's process: JSON with its length before it.
+"""What goes between the agent and a worker, the process of a plugin or a firewall driver: JSON with
+its length before it.
 
 Who reads says what it expects. The values are made by the declarations of the classes below and in
 ``vif_agent.resources``: whatever the other side sends, nothing else comes of it and no code is run.
@@ -26,7 +27,8 @@ CODES = (*REFUSALS, "plugin_failed")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Order:
-    """Which plugin to load. ``limit``: seconds for one answer; ``patience``: for loading."""
+    """What to load: a plugin or a firewall driver, by its ``group``. ``limit``: seconds for one
+    answer; ``patience``: for loading."""
 
     group: str
     name: str
@@ -39,7 +41,7 @@ class Order:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a plugin says of itself when it has loaded."""
+    """What a plugin or driver says of itself when it has loaded."""
 
     contract: str
     aliases: Mapping[str, str]

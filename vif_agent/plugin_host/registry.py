@@ -1,13 +1,18 @@
-"""The installed plugins by the vif_types that they plug, and one way to ask them all."""
+"""The installed plugins by the vif_types that they plug, and one way to ask them all; the firewall
+driver that is asked beside them."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from vif_agent.errors import NoPlugin, Unanswered, brief
-from vif_agent.plugin_host.in_process import InProcessPlugin
-from vif_agent.plugin_host.sub_process import SubProcessPlugin
+from vif_agent.errors import NoPlugin, Unanswered, VifAgentError, brief
+from vif_agent.firewall.guarded import is_wired
+from vif_agent.firewall.noop import NoopDriver
+from vif_agent.plugin_host.drivers import Drivers
+from vif_agent.plugin_host.in_process import InProcessDriver, InProcessPlugin
+from vif_agent.plugin_host.sub_process import SubProcess, SubProcessDriver, SubProcessPlugin
 from vif_agent.plugins.base import Plugin
 from vif_agent.resources import Resource
 from vif_agent.tally import OTHER
@@ -19,16 +24,21 @@ Installed: TypeAlias = InProcessPlugin | SubProcessPlugin
 
 
 class PluginRegistry:
-    """``plugins`` by their names; ``override``: vif_type to the name of its plugin."""
+    """``plugins`` by their names; ``override``: vif_type to the name of its plugin. ``drivers``:
+    the firewall's, else none guards."""
 
     def __init__(
-        self, plugins: Mapping[str, Plugin | Installed], override: Mapping[str, str] | None = None
+        self,
+        plugins: Mapping[str, Plugin | Installed],
+        override: Mapping[str, str] | None = None,
+        drivers: Drivers | None = None,
     ) -> None:
         self.installed: Mapping[str, Installed] = {
             name: InProcessPlugin(name, plugin) if isinstance(plugin, Plugin) else plugin
             for name, plugin in plugins.items()
         }
         self.override = dict(override or {})
+        self.drivers = drivers or Drivers(InProcessDriver("noop", NoopDriver()))
         self._warned: set[str] = set()
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
@@ -76,36 +86,43 @@ class PluginRegistry:
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
         """``tell`` is called with the ports whose answer has come, on a thread of the plugin's."""
-        for plugin in self._sub_processes():
-            plugin.on_answer(tell)
+        for each in self._sub_processes():
+            each.on_answer(tell)
 
     def await_answers(self, vifs: Iterable[Vif], timeout: float) -> None:
         """For those who cannot be woken later; what is unanswered then stays so."""
         deadline = time.monotonic() + timeout
         for vif in vifs:
-            plugin = self.of_type(vif.vif_type)
-            if isinstance(plugin, SubProcessPlugin):
-                plugin.await_answer(vif, deadline)
+            plugin, driver = self.of_type(vif.vif_type), self.drivers.used
+            if isinstance(plugin, SubProcessPlugin) and not plugin.await_answer(vif, deadline):
+                continue  # it is not guarded either
+            if isinstance(driver, SubProcessDriver) and self._is_wired(vif):
+                driver.await_answer(vif, deadline)
 
     def await_loaded(self, timeout: float) -> None:
         """Until all have loaded or cannot; at most ``timeout`` seconds in all."""
         deadline = time.monotonic() + timeout
-        for plugin in self._sub_processes():
-            plugin.await_loaded(deadline)
+        for each in self._sub_processes():
+            each.await_loaded(deadline)
 
     def close(self) -> None:
-        """Ends the processes of the plugins of other packages."""
-        for plugin in self._sub_processes():
-            plugin.close()
+        """Ends the processes of what is of other packages."""
+        for each in self._sub_processes():
+            each.close()
 
-    def _sub_processes(self) -> list[SubProcessPlugin]:
-        return [
-            plugin for plugin in self.installed.values() if isinstance(plugin, SubProcessPlugin)
-        ]
+    def _sub_processes(self) -> list[SubProcess]:
+        asked = (*self.installed.values(), self.drivers.used)
+        return [each for each in asked if isinstance(each, SubProcess)]
+
+    def _is_wired(self, vif: Vif) -> bool:
+        with contextlib.suppress(VifAgentError):
+            return is_wired(vif, self.resources(vif))
+        return False
 
     def _await_names(self, vif: Vif) -> None:
         """Unanswered while the type may be the former name of a plugin that has yet to load."""
-        for plugin in self._sub_processes():
+        plugins = (p for p in self.installed.values() if isinstance(p, SubProcessPlugin))
+        for plugin in plugins:
             if plugin.tells_when_loaded(vif.port_id):
                 raise Unanswered(f"vif.type: plugin {plugin.name} has not loaded yet")
 

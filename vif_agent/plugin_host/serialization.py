@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from vif_agent.errors import brief
 from vif_agent.plugins import answers
-from vif_agent.resources import Resource
+from vif_agent.resources import Guard, Resource
 from vif_agent.vif import freeze
 
 _KIND = "kind"  # of a resource, beside its fields
@@ -77,7 +77,7 @@ def _mapping(hint: Any, data: object) -> Mapping[str, Any]:
 def _resource(data: object) -> Any:
     fields = dict(data) if type(data) is dict else {}
     kind = fields.pop(_KIND, None)
-    for known in answers.kinds():
+    for known in (*answers.kinds(), Guard):  # whose answer may have which, `kinds` says
         if known.__name__ == kind:
             return _made(known, fields)
     raise ValueError(f"{brief(kind)} is none of vif_agent.resources")

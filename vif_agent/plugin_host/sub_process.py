@@ -1,26 +1,23 @@
-"""A plugin of another package, asked in a process of its own.
+"""What is of another package, a plugin or a firewall driver, asked in a process of its own.
 
-A thread per plugin asks that process, one VIF after the other. The agent's loop never waits for it:
+A thread for each asks its process, one VIF after the other. The agent's loop never waits for it:
 whoever asks too early gets the error Unanswered, and is woken when the answer is there.
 """
 
-import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar, cast
 
-from vif_agent.contract import leaves_in
-from vif_agent.errors import Conflict, Relayed, Unanswered
-from vif_agent.ownership import TRUNK_BRIDGE
-from vif_agent.pci_names import NETDEV, REPRESENTOR, of_pci
+from vif_agent.contract import NoGood, leaves_in
+from vif_agent.errors import Relayed, Unanswered, VifAgentError
+from vif_agent.plugin_host import belongings
 from vif_agent.plugin_host.discovery import Candidate
-from vif_agent.plugin_host.protocol import Answer, Order
+from vif_agent.plugin_host.kinds import FIREWALL_DRIVER, PLUGIN, Kind
+from vif_agent.plugin_host.protocol import Answer, Loaded, Order
 from vif_agent.plugin_host.supervisor import Supervisor
-from vif_agent.plugins.base import GROUP
-from vif_agent.resources import COMMAND, Device, Resource
+from vif_agent.resources import Guard, Resource
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
@@ -30,18 +27,20 @@ _REMEMBERED = 10_000  # answers; more ports than a host has
 _LOADING = "it has not loaded yet"
 
 
-class SubProcessPlugin:
-    """``error``: why it cannot be asked at all; empty when it can."""
+class SubProcess:
+    """``error``: why it cannot be asked at all; empty when it can. ``refused``: it is no good, and
+    will not be; else it may only have been slow to load."""
+
+    kind: ClassVar[Kind]
 
     def __init__(self, candidate: Candidate, conf: Any) -> None:
         self.error = _LOADING
+        self.refused = False
+        self.loaded = Loaded("", {})
         self._candidate = candidate
-        self.contract = ""
-        self.aliases: Mapping[str, str] = {}
-        self._borrow: Sequence[str] = conf.plugins.borrow
         self._supervisor = Supervisor(
             Order(
-                GROUP,
+                self.kind.group,
                 candidate.name,
                 candidate.distribution,
                 tuple(conf.config_file or ()),
@@ -56,13 +55,14 @@ class SubProcessPlugin:
         self._condition = threading.Condition()
         self._tell: Callable[[Collection[str]], None] = lambda _: None
         self._closed = False
-        threading.Thread(target=self._serve, name=f"plugin-{candidate.name}", daemon=True).start()
+        name = f"{self.kind.thread}-{candidate.name}"
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
 
     # -- for those who ask -------------------------------------------------------------------
 
     @property
     def name(self) -> str:
-        """Of the plugin, as its entry point has it."""
+        """As its entry point has it."""
         return self._candidate.name
 
     @property
@@ -75,17 +75,26 @@ class SubProcessPlugin:
         """Who has counted its answers and its faults, for metrics."""
         return self._supervisor
 
-    def resources(self, vif: Vif) -> Sequence[Resource]:
-        """The answer, or a VifAgentError: Unanswered if there is none yet."""
+    @property
+    def contract(self) -> str:
+        """The version it is written for; empty if it has not loaded."""
+        return self.loaded.contract
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Its former names, each with the release in which that goes."""
+        return self.loaded.aliases
+
+    def answer(self, vif: Vif) -> Sequence[Resource]:
+        """Or a VifAgentError: Unanswered if there is none yet."""
         with self._condition:
             answer = self._ask(vif)
             if answer is None:
-                raise Unanswered(f"plugin {self.name} has not answered yet")
+                raise Unanswered(f"{self.kind.word} {self.name} has not answered yet")
             if answer.problem:
                 del self._known[_question(vif)]  # whoever asks again, asks anew
                 raise Relayed(answer.problem)
-            self._check_own(vif, answer.resources)
-            return [_by_sender(resource, vif) for resource in answer.resources]
+            return answer.resources
 
     def on_answer(self, tell: Callable[[Collection[str]], None]) -> None:
         """To be called with the ports that got the error Unanswered."""
@@ -103,10 +112,12 @@ class SubProcessPlugin:
         with self._condition:
             self._condition.wait_for(lambda: self.error != _LOADING, deadline - time.monotonic())
 
-    def await_answer(self, vif: Vif, deadline: float) -> None:
-        """Until there is an answer for this VIF, or the deadline is there."""
+    def await_answer(self, vif: Vif, deadline: float) -> bool:
+        """Until there is an answer for this VIF, or the deadline is there. Is it a good one?"""
         with self._condition:
-            self._condition.wait_for(lambda: self._ask(vif), deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            answer = self._condition.wait_for(lambda: self._ask(vif), left)
+            return answer is not None and not answer.problem
 
     def close(self) -> None:
         """Its process ends; whoever waits goes on."""
@@ -114,24 +125,6 @@ class SubProcessPlugin:
             self._closed = True
             self._condition.notify_all()
         self._supervisor.close()
-
-    def _check_own(self, vif: Vif, answer: Sequence[Resource]) -> None:
-        """Else one mistaken name would take the host's own NIC off the network, or be in the way of
-        another plugin's ports. What programs a Command may run, ``[commands] allowed`` says."""
-        for resource in answer:
-            name = resource.name
-            if resource.space == COMMAND or _is_own(name, vif):
-                continue
-            if resource.external and not any(fnmatchcase(name, p) for p in self._borrow):
-                raise Conflict(
-                    f"plugin {self.name} may not borrow {name}: it is not the port's own, "
-                    "and [plugins] borrow does not name it"
-                )
-            if not resource.external and not resource.shared:
-                raise Conflict(
-                    f"plugin {self.name} may not have {name} for one port: it is not named after "
-                    f"the port ({vif.short_id}), nor shared"
-                )
 
     def _ask(self, vif: Vif) -> Answer | None:
         """The same VIF has the same answer: it is asked about once."""
@@ -144,22 +137,27 @@ class SubProcessPlugin:
     # -- the thread --------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        self._loaded(*self._supervisor.load())
+        try:
+            self._note_loaded("", self._supervisor.load())
+        except (VifAgentError, OSError) as error:
+            self.refused = isinstance(error, NoGood)
+            self._note_loaded(str(error), self.loaded)
         while (vif := self._next()) is not None:
             self._note(vif, self._supervisor.ask(vif))
 
-    def _loaded(self, error: str, contract: str, aliases: Mapping[str, str]) -> None:
+    def _note_loaded(self, error: str, loaded: Loaded) -> None:
         if self._closed:
             return
+        what = (self.kind.title, self.name, self.package)
         if error:
-            LOG.error("Plugin %s (%s) cannot be used: %s", self.name, self.package, error)
-        if not error and (release := leaves_in(contract)):
+            LOG.error("%s %s (%s) cannot be used: %s", *what, error)
+        if not error and (release := leaves_in(loaded.contract)):
             LOG.warning(
-                "Plugin %s (%s) is written for contract %s, which vif-agent will not speak any "
-                "longer from release %s on", self.name, self.package, contract, release,
+                "%s %s (%s) is written for contract %s, which vif-agent will not speak any "
+                "longer from release %s on", *what, loaded.contract, release,
             )  # fmt: skip
         with self._condition:
-            self.error, self.contract, self.aliases = error, contract, aliases
+            self.error, self.loaded = error, loaded
             self._condition.notify_all()
         self._tell(self._curious)
 
@@ -170,7 +168,8 @@ class SubProcessPlugin:
 
     def _note(self, vif: Vif, answer: Answer) -> None:
         if answer.trace:
-            LOG.error("Plugin %s failed on port %s: %s", self.name, vif.port_id, answer.trace)
+            what = (self.kind.title, self.name, vif.port_id, answer.trace)
+            LOG.error("%s %s failed on port %s: %s", *what)
         with self._condition:
             question = _question(vif)
             del self._asked[question]
@@ -181,21 +180,33 @@ class SubProcessPlugin:
         self._tell({vif.port_id})
 
 
+class SubProcessPlugin(SubProcess):
+    """A plugin of another package."""
+
+    kind = PLUGIN
+
+    def __init__(self, candidate: Candidate, conf: Any) -> None:
+        self._borrow: Sequence[str] = conf.plugins.borrow
+        super().__init__(candidate, conf)
+
+    def resources(self, vif: Vif) -> Sequence[Resource]:
+        """As ``answer``; Conflict for what is not the port's."""
+        return belongings.checked(self.name, vif, self.answer(vif), self._borrow)
+
+
+class SubProcessDriver(SubProcess):
+    """A firewall driver of another package."""
+
+    kind = FIREWALL_DRIVER
+    guards = True
+
+    def guard(self, vif: Vif) -> Guard | None:
+        """As ``answer``."""
+        answer = self.answer(vif)
+        return cast("Guard", answer[0]) if answer else None
+
+
 def _question(vif: Vif) -> str:
     """A Vif has mappings in it, and so no hash. A port may have several, one for each earlier
     request."""
     return repr(vif)
-
-
-def _by_sender(resource: Resource, vif: Vif) -> Resource:
-    if isinstance(resource, Device) and resource.name == vif.devname:
-        return dataclasses.replace(resource, by_sender=True)
-    return resource
-
-
-def _is_own(name: str, vif: Vif) -> bool:
-    """By its name, or by the PCI address that is given. A trunk's bridge is its parent's."""
-    slot = vif.pci_slot
-    names = [slot, *(of_pci(slot, what) for what in (NETDEV, REPRESENTOR))] if slot else []
-    named = vif.port_id[:8] in name or name.startswith(TRUNK_BRIDGE)
-    return named or name in (vif.devname, *names)

@@ -1,11 +1,12 @@
-"""Asks a plugin's process turn by turn, and lets the plugin rest after one that went wrong."""
+"""Asks a worker turn by turn, and lets the plugin or driver rest after one that went wrong."""
 
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
 
+from vif_agent.contract import NoGood
 from vif_agent.errors import NoPlugin, PluginFailed, PluginResting, VifAgentError
+from vif_agent.plugin_host.kinds import KINDS
 from vif_agent.plugin_host.protocol import Answer, Loaded, Order
 from vif_agent.plugin_host.worker_process import WorkerGone, WorkerProcess
 from vif_agent.tally import Durations
@@ -25,6 +26,7 @@ class Supervisor:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self._kind = KINDS[order.group]
         self._process: WorkerProcess | None = None
         self._error = ""
         self._in_a_row = 0
@@ -40,20 +42,22 @@ class Supervisor:
         """It went wrong, and is not asked for a while."""
         return time.monotonic() < self._rests_until
 
-    def load(self) -> tuple[str, str, Mapping[str, str]]:
-        """(why it cannot be asked, its contract, its aliases)."""
+    def load(self) -> Loaded:
+        """NoGood if it says why it cannot be used, WorkerGone if it did not come to that."""
         try:
-            answer = self._begin()
-        except (WorkerGone, OSError) as error:
+            return self._loaded()
+        except (VifAgentError, OSError) as error:
             self._error = str(error)
-            return self._error, "", {}
+            raise
+
+    def _loaded(self) -> Loaded:
+        answer = self._begin()
         if isinstance(answer, Loaded):
-            return "", answer.contract, answer.aliases
-        self._error = answer.problem.message if answer.problem else "it says nothing"
+            return answer
         if answer.trace:
-            LOG.debug("Plugin %s: %s", self._order.name, answer.trace)
+            LOG.debug("%s %s: %s", self._kind.title, self._order.name, answer.trace)
         self._end()
-        return self._error, "", {}
+        raise NoGood(answer.problem.message if answer.problem else "it says nothing")
 
     def ask(self, vif: Vif) -> Answer:
         """Its answer, or the problem it has; blocks for at most the order's limit."""
@@ -105,7 +109,8 @@ class Supervisor:
         self._rests_until = time.monotonic() + pause
         self._why = f"{why} on port {vif.port_id}"
         if not self._closed:
-            LOG.error("Plugin %s %s; it rests for %g s", self._order.name, self._why, pause)
+            words = (self._kind.title, self._order.name, self._why, pause)
+            LOG.error("%s %s %s; it rests for %g s", *words)
 
     def _signed(self, answer: Answer) -> Answer:
         if answer.problem and answer.problem.code == PluginFailed.code:
@@ -114,7 +119,7 @@ class Supervisor:
         return answer
 
     def _named(self, error: VifAgentError) -> VifAgentError:
-        return type(error)(f"plugin {self._order.name} {error}")
+        return type(error)(f"{self._kind.word} {self._order.name} {error}")
 
     def _problem(self, error: VifAgentError) -> Answer:
         return Answer(problem=self._named(error).problem)

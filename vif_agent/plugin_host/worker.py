@@ -1,4 +1,4 @@
-"""The process of one plugin: ``python -m vif_agent.plugin_host.worker FD NAME``.
+"""The process of one plugin or firewall driver: ``python -m vif_agent.plugin_host.worker FD NAME``.
 
 It was started anew, not forked, so it has nothing of the agent's: no socket, no lock, no way to the
 privileged helper. It drops what capabilities a root user's processes get, before a line of the
@@ -20,11 +20,12 @@ from oslo_config import cfg
 from oslo_privsep import capabilities
 
 from vif_agent import config
+from vif_agent.contract import Extension
 from vif_agent.errors import PluginFailed, Problem, VifAgentError, brief, plain
 from vif_agent.plugin_host import instantiate
+from vif_agent.plugin_host.kinds import KINDS, Kind
 from vif_agent.plugin_host.protocol import LONGEST_TRACE, REFUSALS, Answer, Channel, Loaded, Order
-from vif_agent.plugins import answers
-from vif_agent.plugins.base import MEMORY, Plugin
+from vif_agent.plugins.base import MEMORY
 from vif_agent.vif import Vif
 
 _NO_NEW_PRIVS = 38  # prctl(2)
@@ -36,13 +37,14 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     _confine()
     order: Order = channel.receive(Order)
+    kind = KINDS[order.group]
     with _at_most(order.patience):
-        plugin = _load(channel, order)
+        extension = _load(channel, order, kind)
     with contextlib.suppress(EOFError, ConnectionError):
-        while plugin:
+        while extension:
             vif: Vif = channel.receive(Vif)
             with _at_most(order.limit):
-                answer = _ask(plugin, vif)
+                answer = _ask(kind, extension, vif)
             channel.send(answer)
 
 
@@ -62,16 +64,17 @@ def _at_most(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _load(channel: Channel, order: Order) -> Plugin | None:
+def _load(channel: Channel, order: Order, kind: Kind) -> Extension | None:
     try:
-        plugin = instantiate.plugin(_entry_point(order), _configuration(order), own=False)
-        aliases = {plain(name): plain(release) for name, release in plugin.aliases.items()}
-        loaded = Loaded(plain(plugin.contract), aliases)
+        entry, conf = _entry_point(order), _configuration(order)
+        extension = instantiate.extension(kind, entry, conf, own=False)
+        aliases = {plain(name): plain(release) for name, release in extension.aliases.items()}
+        loaded = Loaded(plain(extension.contract), aliases)
     except BaseException as error:
         channel.send(_problem("no_plugin", instantiate.reason(error), traceback.format_exc()))
         return None
     channel.send(loaded)
-    return plugin
+    return extension
 
 
 def _entry_point(order: Order) -> EntryPoint:
@@ -89,9 +92,9 @@ def _configuration(order: Order) -> cfg.ConfigOpts:
     return conf
 
 
-def _ask(plugin: Plugin, vif: Vif) -> Answer:
+def _ask(kind: Kind, extension: Extension, vif: Vif) -> Answer:
     try:
-        return Answer(answers.checked(plugin.resources(vif)))
+        return Answer(kind.answer(extension, vif))
     except PluginFailed as error:
         return _problem("plugin_failed", str(error))
     except VifAgentError as error:
@@ -112,4 +115,4 @@ def _problem(code: str, text: str, trace: str = "") -> Answer:
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # a thread or an exit handler of the plugin's might never end
+    os._exit(0)  # a thread or an exit handler of the package's might never end

@@ -1,4 +1,4 @@
-"""The agent's side of a plugin's process: start it, ask it, end it."""
+"""The agent's side of a worker: start it, ask it, end it."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from vif_agent.errors import Problem, VifAgentError, brief, plain
+from vif_agent.plugin_host.kinds import KINDS
 from vif_agent.plugin_host.protocol import CODES, LONGEST_TRACE, Answer, Channel, Loaded, Order
-from vif_agent.plugins import answers
 from vif_agent.vif import Vif
 
 _STDERR = 2
@@ -56,7 +56,8 @@ class WorkerProcess:
         """WorkerGone if it hangs or ends meanwhile; PluginFailed for what could break a
         reconcile."""
         answer: Answer = self._converse(vif, Answer, self._order.limit, "answer")
-        answers.checked(answer.resources)  # there too, but it is a stranger's process
+        # there too, but it is a stranger's process
+        KINDS[self._order.group].checked(answer.resources, vif)
         return answer
 
     def end(self) -> int:
@@ -98,7 +99,7 @@ def _of_a_stranger(answer: Loaded | Answer) -> Loaded | Answer:
         return Loaded(plain(answer.contract), aliases)
     problem = answer.problem
     if problem and (problem.code not in CODES or problem.transient):
-        raise ValueError(f"a plugin has no {problem.code}")
+        raise ValueError(f"it has no {problem.code}")
     lines = answer.trace[-LONGEST_TRACE:].splitlines()
     return Answer(
         answer.resources,

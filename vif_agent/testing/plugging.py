@@ -14,7 +14,7 @@ from typing import Any
 from vif_agent.helper.allowed import Allowed, allowing
 from vif_agent.helper.process import context
 from vif_agent.host.commands import Limits
-from vif_agent.host.guarding import Guarding
+from vif_agent.host.guarding import Guarding, Table
 from vif_agent.host.nft_table import NftTable
 from vif_agent.host.real import RealHost
 from vif_agent.plan.steps import REMOVE, Step
@@ -104,9 +104,11 @@ def real_host(
     sysfs: Path = Path("/sys"),
     limits: Limits | None = None,
     cards: Sequence[str] = ("*",),
+    table: Table | None = None,
 ) -> Iterator[RealHost]:
-    """The scratch host as the engine sees it; afterwards it is as it was."""
-    guarding = Guarding(NftTable(()))
+    """The scratch host as the engine sees it; afterwards it is as it was. ``table``: of guards, the
+    kernel's if it is not given."""
+    guarding = Guarding(table or NftTable(()))
     host = RealHost(scratch.ovs.connection, 10, sysfs, limits, cards, guarding=guarding)
     with allowing(Allowed(tun_device=tun)), running(host, scratch):
         yield host

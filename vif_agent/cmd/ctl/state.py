@@ -1,6 +1,7 @@
 """``status``, ``plugin list``, ``orphans``, ``cleanup``."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from cliff.lister import Lister
@@ -16,7 +17,9 @@ _PLUGINS = {
     "contract": "contract",
     "deprecated": "deprecated",
     "error": "error",
+    "kind": "kind",
 }
+_DRIVER, _USED = "firewall driver", "firewall driver, used"
 _ORPHANS = {
     "port": "port_id",
     "devices": "devices",
@@ -47,11 +50,20 @@ def _flat(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class PluginList(Asking, Lister):
-    """List the vif_types that can be plugged, and the plugins that do not load."""
+    """List the vif_types that can be plugged, the plugins that do not load, and the firewall
+    drivers."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
-        """A row for each vif_type."""
-        return cells.table(parsed_args, _PLUGINS, self.source.ask("list_plugins"))
+        """A row for each vif_type, and then for each driver."""
+        plugins = [{**line, "kind": "plugin"} for line in self.source.ask("list_plugins")]
+        drivers = map(_driver, self.source.ask("list_firewall_drivers"))
+        return cells.table(parsed_args, _PLUGINS, [*plugins, *drivers])
+
+
+def _driver(line: Mapping[str, Any]) -> dict[str, Any]:
+    """As a row of ``plugin list``."""
+    kind = _USED if line["used"] else _DRIVER
+    return {**line, "vif_type": None, "plugin": line["driver"], "kind": kind}
 
 
 class Orphans(Asking, Lister):
