@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from vif_agent.errors import brief
 from vif_agent.helper.orders import ORDERS, Order
+from vif_agent.host.nft.elements import is_network
 from vif_agent.names import DEVICE_NAME
 from vif_agent.resources import LINK_STATES
 
@@ -132,15 +133,12 @@ def _are_pairs(pairs: tuple[object, ...]) -> bool:
 
 
 def _is_pair(pair: object) -> bool:
-    """The network in its one form, which is how it is read back."""
-    if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(t, str) for t in pair)):
+    """The network in its one form."""
+    if not (type(pair) is tuple and len(pair) == 2):
         return False
     mac, network = pair
-    try:
-        canonical = "%" not in network and str(ipaddress.ip_network(network)) == network
-        return canonical and bool(_MAC.match(mac))
-    except ValueError:
-        return False
+    texts = type(mac) is str and type(network) is str
+    return texts and bool(_MAC.match(mac)) and is_network(network)
 
 
 _NAME = (is_device_name, "the name of a device")

@@ -22,6 +22,7 @@ from vif_agent.host.nft.sets import (
 from vif_agent.host.nft.words import Set
 
 _NAME_LENGTH, _MAC_LENGTH = 16, 6
+_LONGEST_BITS = len("128")
 _ADDRESS = _NAME_LENGTH + len(padded(bytes(_MAC_LENGTH)))
 
 
@@ -95,6 +96,8 @@ def network(text: str) -> Network:
     address, _, bits = text.partition("/")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
+        if not bits.isdecimal() or len(bits) > _LONGEST_BITS:
+            raise ValueError
         first = socket.inet_pton(family, address)
         hosts = (1 << len(first) * 8 - int(bits)) - 1
     except (OSError, ValueError):
@@ -103,6 +106,15 @@ def network(text: str) -> Network:
     if number & hosts:
         raise ValueError(f"expected a network without bits of hosts, got {text!r}")
     return Network(first, (number | hosts).to_bytes(len(first)), int(bits))
+
+
+def is_network(text: str) -> bool:
+    """In its one form, which is how it is read back?"""
+    try:
+        first, _, bits = network(text)
+    except ValueError:
+        return False
+    return text == f"{_address(first)}/{bits}"
 
 
 def _of_pair(name: bytes, mac: str, text: str) -> Element:
