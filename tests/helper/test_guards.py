@@ -277,6 +277,45 @@ def test_helper_does_not_look_again_and_the_kernel_says_when_it_should(say: Spea
     assert there(say) == ["tap-b"]
 
 
+def test_what_others_undo_is_put_back_from_memory(kept: guards.Guards) -> None:
+    """All of it, and what is not of ours is left out."""
+    mine = {"tap-a": guards._elements(GUARD)}
+    assert kept.write([], 1, table.Change(mine)).errno == 0
+    nft("add", "element", "bridge", "vif_agent", "macs", f"{{ strange . {MAC} }}")
+    before = kept.read()
+    assert kept.restore([]) == (before, [])
+    for undo in (
+        "flush ruleset",
+        "delete element bridge vif_agent guarded { tap-a }",
+        f"add element bridge vif_agent any4 {{ tap-a . {MAC} }}",
+        "flush chain bridge vif_agent guard",
+    ):
+        nft(*undo.split(" "))
+        state, undone = kept.restore([])
+        assert undone == ["tap-a"]
+        assert state.ports["tap-a"] == mine["tap-a"]
+        assert kept.read() == state
+        assert table.is_right(state, [])
+    assert kept.restore([]) == (state, [])
+
+
+def test_nothing_is_put_back_that_was_removed(kept: guards.Guards) -> None:
+    mine = {"tap-a": guards._elements(GUARD)}
+    assert kept.restore([])[1] == []
+    assert kept.write([], 1, table.Change(mine)).errno == 0
+    assert kept.write([], 2, table.Change(remove=["tap-a"])).errno == 0
+    nft("flush", "ruleset")
+    state, undone = kept.restore([])
+    assert (state.ports, undone) == ({}, [])
+
+
+@pytest.fixture
+def kept() -> Iterator[guards.Guards]:
+    """As on a kernel on which no table can be held."""
+    with NftSocket() as netlink:
+        yield guards.Guards(netlink)
+
+
 # -- heard of ------------------------------------------------------------------------------------
 
 HEARS = """

@@ -33,6 +33,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self.there: dict[str, SetGuard] = {}
+        self.known: dict[str, SetGuard] = {}
         self.enforced = False
         self.generation = 7
         self.reads = self.writes = 0
@@ -50,6 +51,13 @@ class Kernel:
         guards = {name: to_plain(order) for name, order in self.there.items()}
         return {"enforced": self.enforced, "generation": self.generation, "guards": guards}
 
+    def restore(self) -> Mapping[str, Any]:
+        undone = [name for name in self.known if self.there.get(name) != self.known[name]]
+        if undone:
+            self.there, self.enforced = {**self.there, **self.known}, True
+            self.generation += 1
+        return {**self.read(), "undone": undone}
+
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
     ) -> tuple[int, str]:
@@ -65,6 +73,7 @@ class Kernel:
             self.there.pop(name, None)
         self.generation += 1
         self.enforced = True
+        self.known = dict(self.there)
         return 0, ""
 
     def drops(self) -> Mapping[str, int]:
@@ -97,6 +106,7 @@ def guards(kernel: Kernel, told: list[frozenset[Key] | None]) -> Guards:
 
 A, B = guard("tap-a", "10.0.0.1/32"), guard("tap-b", "10.0.0.2/32", "fe80::1/128")
 KEYS = frozenset({A.key, B.key})
+KEYS_NAMES = {key.name for key in KEYS}
 
 
 def test_what_was_written_is_read_back_without_asking(guards: Guards, kernel: Kernel) -> None:
@@ -154,11 +164,31 @@ def test_guard_that_was_lost_is_told_to_who_wants_it(
     guards: Guards, kernel: Kernel, told: list[frozenset[Key] | None]
 ) -> None:
     guards.write(steps(A, B))
-    assert not guards.look_again(), "only another table was changed"
+    assert not guards.look_again(restore=False), "only another table was changed"
     kernel.flush()
-    assert guards.look_again()
+    assert guards.look_again(restore=False)
     assert told == [KEYS]
     assert guards.read() == {}
+
+
+def test_what_is_put_back_counts_as_undone_until_it_is_looked_at(
+    guards: Guards, kernel: Kernel, told: list[frozenset[Key] | None]
+) -> None:
+    """So a port is told to have been repaired, though it is guarded again already."""
+    guards.write(steps(A, B))
+    assert not guards.look_again(restore=True), "only another table was changed"
+    del kernel.there["tap-a"]
+    assert guards.look_again(restore=True)
+    assert {*kernel.there} == {"tap-a", "tap-b"}
+    assert told == [frozenset({A.key})]
+    enforced = {
+        k: getattr(f.resource, "enforced", None) for k, f in guards.read(KEYS_NAMES).items()
+    }
+    assert enforced == {A.key: False, B.key: True}
+    writes = kernel.writes
+    assert guards.write(steps(A)) == {}
+    assert kernel.writes == writes, "there is nothing to write"
+    assert guards.read({"tap-a"})[A.key].resource == A
 
 
 def test_loss_that_is_seen_by_a_write_is_told_as_well(
@@ -168,7 +198,7 @@ def test_loss_that_is_seen_by_a_write_is_told_as_well(
     kernel.flush()
     assert guards.write(steps(B)) == {}
     assert told == [frozenset({A.key})]
-    assert not guards.look_again()
+    assert not guards.look_again(restore=False)
 
 
 def test_changed_element_and_foreign_owner_are_seen(
@@ -176,7 +206,7 @@ def test_changed_element_and_foreign_owner_are_seen(
 ) -> None:
     guards.write(steps(A, B))
     kernel.there["tap-a"] = SetGuard(name="tap-a", owner="", macs=(MAC,), pairs=())
-    guards.look_again()
+    guards.look_again(restore=False)
     assert told == [frozenset({A.key})]
     assert guards.read()[A.key].owner is None
 
@@ -186,7 +216,7 @@ def test_guard_without_the_rules_is_not_enforced(
 ) -> None:
     guards.write(steps(A))
     kernel.enforced = False
-    guards.look_again()
+    guards.look_again(restore=False)
     assert told == [frozenset({A.key})]
     resource = guards.read()[A.key].resource
     assert isinstance(resource, Guard)
@@ -220,7 +250,7 @@ def test_what_cannot_be_read_is_no_reason_to_think_that_nothing_is_there(
 ) -> None:
     guards.write(steps(A))
     kernel.error = PermissionError(errno.EPERM, "Operation not permitted")
-    assert guards.look_again()
+    assert guards.look_again(restore=False)
     assert told == [None], "everything is looked at"
     with pytest.raises(NotYet, match="cannot be read: Operation not permitted"):
         guards.read()

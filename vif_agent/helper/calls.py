@@ -68,6 +68,13 @@ def read_guards(rules: Sequence[int]) -> dict[str, Any]:
 
 
 @context.entrypoint
+def restore_guards(rules: Sequence[int]) -> dict[str, Any]:
+    """The same, after what was last known here of ports' guards, and others have undone since, was
+    put back in one batch: ``undone`` are their devices."""
+    return guards.restore(permitted_ethertypes(rules))
+
+
+@context.entrypoint
 def write_guards(
     rules: Sequence[int], generation: int, put: Sequence[Plain], remove: Sequence[str]
 ) -> tuple[int, str]:

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import functools
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from vif_agent.helper.allowed import allowed
@@ -32,18 +32,19 @@ _NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errn
 
 
 class Guards:
-    """``lasting``: its socket is open for as long as this process lives, and may hold the table."""
+    """``hold``: its socket is open for as long as this process lives, and is to hold the table
+    where the kernel has that."""
 
-    def __init__(self, netlink: NftSocket, lasting: bool = False) -> None:
+    def __init__(self, netlink: NftSocket, hold: bool = False) -> None:
         self._netlink = netlink
-        self._lasting = lasting
+        self._hold = hold
         self._state: State | None = None
 
     @functools.cached_property
     def _flags(self) -> int:
         """Of the table. Not asked before it matters: it may load the kernel's modules."""
         can = (0, errno.EPERM)  # that: as soon as its holder has gone
-        can_hold = self._lasting and reading.try_out(self._netlink, HELD).errno in can
+        can_hold = self._hold and reading.try_out(self._netlink, HELD).errno in can
         return HELD if can_hold else 0
 
     def lacks(self) -> str:
@@ -61,6 +62,15 @@ class Guards:
                 state, _ = reading.read(self._netlink)
         self._state = state
         return state
+
+    def restore(self, permitted: Collection[int]) -> tuple[State, list[str]]:
+        """As it is, after what was last known of ports is there again; of which it was not.
+        Nothing where nothing is known, or others are still at it."""
+        before, now = self._state, self.read()
+        change, undone = table.lost(before or now, now, permitted)
+        if undone:
+            self.write(permitted, now.generation, change)
+        return self._state or now, undone
 
     def write(self, permitted: Collection[int], generation: int, change: Change) -> Refused:
         """In one batch, but where many ranges go: then each of some is done whole, or not.
@@ -84,7 +94,9 @@ class Guards:
         if not work:
             return DONE, False
         refused = self._netlink.do(work, generation) if generation else _UNKNOWN
-        self._state = None if refused.errno else table.written(state, permitted, change)
+        self._state = (
+            None if refused.errno else table.written(state, permitted, change, generation + 1)
+        )
         return refused, True
 
     def owner_of(self, device: str) -> str:
@@ -99,14 +111,14 @@ _UNKNOWN = Refused(PASSED, "the generation is not known")
 class _Holder:
     """The helper's own, from its birth on; elsewhere (tests, `vif-agentctl` as root) none."""
 
-    lasting = False
+    lasting = hold = False
     guards: Guards | None = None
     lock = threading.Lock()
 
 
-def begin() -> None:
-    """In the helper, at its birth."""
-    _Holder.lasting, _Holder.guards = True, None
+def begin(hold: bool = True) -> None:
+    """In the helper, at its birth. ``hold``: see ``Guards``."""
+    _Holder.lasting, _Holder.hold, _Holder.guards = True, hold, None
 
 
 @contextlib.contextmanager
@@ -114,7 +126,7 @@ def opened() -> Iterator[Guards]:
     """For one call: oslo.privsep has a thread for each that comes meanwhile."""
     if _Holder.lasting:
         with _Holder.lock:
-            _Holder.guards = _Holder.guards or Guards(NftSocket(), lasting=True)
+            _Holder.guards = _Holder.guards or Guards(NftSocket(), _Holder.hold)
             yield _Holder.guards
         return
     with NftSocket() as netlink:
@@ -123,16 +135,27 @@ def opened() -> Iterator[Guards]:
 
 def read(permitted: Collection[int] = ()) -> dict[str, Any]:
     """For the channel. Where the kernel has no nf_tables there is nothing."""
+    return _shown(lambda guards: (guards.read(), []), permitted)
+
+
+def restore(permitted: Collection[int] = ()) -> dict[str, Any]:
+    """The same, after what others have undone was put back: ``undone`` are its devices."""
+    return _shown(lambda guards: guards.restore(permitted), permitted)
+
+
+def _shown(
+    look: Callable[[Guards], tuple[State, list[str]]], permitted: Collection[int]
+) -> dict[str, Any]:
     try:
         with opened() as guards:
-            state = guards.read()
+            state, undone = look(guards)
     except OSError as error:
         if error.errno not in _NONE_THERE:
             raise
-        state = State()
+        state, undone = State(), []
     ports = {device: _plain(device, has) for device, has in state.ports.items()}
-    enforced = table.is_right(state, permitted)
-    return {"enforced": enforced, "generation": state.generation, "guards": ports}
+    enforced, generation = table.is_right(state, permitted), state.generation
+    return {"enforced": enforced, "generation": generation, "guards": ports, "undone": undone}
 
 
 def write(

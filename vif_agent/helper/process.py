@@ -28,18 +28,19 @@ helper = Helper(context)
 _SET_DUMPABLE = 4  # prctl(2)
 
 
-def start(allowed: Allowed, limit: float = LIMIT_SECONDS) -> None:
+def start(allowed: Allowed, limit: float = LIMIT_SECONDS, hold: bool = True) -> None:
     """Fork the privileged process; this one keeps no capability from then on.
 
     The fork hook drops them before oslo.privsep starts its reader thread here: capabilities
     belong to threads, and a thread keeps those it was born with. ``limit``: seconds for one call.
+    ``hold`` the table of guards, where the kernel has that; False: as where it has not.
     """
     allow(allowed)
     _keep_memory_private()
     number = mmap.mmap(-1, 4)  # shared: privsep does not tell what it has forked
     os.register_at_fork(
         after_in_parent=lambda: capabilities.drop_all_caps_except([], [], []),
-        after_in_child=lambda: _begin(number),
+        after_in_child=lambda: _begin(number, hold),
     )
     context.start(priv_context.Method.FORK)
     helper.watch(int.from_bytes(number[:4], "little"), limit)
@@ -52,10 +53,10 @@ def _keep_memory_private() -> None:
     ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _begin(number: mmap.mmap) -> None:
+def _begin(number: mmap.mmap, hold: bool) -> None:
     """In the helper, which ends when the agent has: it reads the end of the channel."""
     number[:4] = os.getpid().to_bytes(4, "little")
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, signal.SIG_IGN)
     KNOWN.begin()
-    guards.begin()
+    guards.begin(hold)

@@ -1,7 +1,8 @@
-"""Hears of others' changes to the table of guards, by a thread: it is put right at once."""
+"""Hears of others' changes to the table of guards, by a thread, which puts it right at once."""
 
 import logging
 import threading
+import time
 
 from vif_agent.host.counted import Counted
 from vif_agent.host.guarding import GuardEvents
@@ -9,6 +10,7 @@ from vif_agent.host.guards import Guards
 
 LOG = logging.getLogger(__name__)
 
+_RESTS = 10  # times as long as it took
 _MOST_NAMES = 5  # in one line of the log
 
 
@@ -21,6 +23,7 @@ class GuardWatch:
         self._counted = counted or Counted()
         self._guards = guards
         self._events = events
+        self._rests_until = 0.0
         self._thread = threading.Thread(target=self._run, name="guard-watch", daemon=True)
 
     def start(self) -> None:
@@ -41,8 +44,19 @@ class GuardWatch:
         assert self._events
         while self._events.wait():
             who = self._who(self._events)
-            if who and self._guards.look_again():
+            if who and self._looked_again():
                 LOG.warning("Guards of ports were undone by %s", who)
+
+    def _looked_again(self) -> bool:
+        """Whoever fights us costs us a tenth of the time: in between reconciles put it back, which
+        wait longer each time, a second at most."""
+        begin = time.monotonic()
+        restore = begin > self._rests_until
+        changed = self._guards.look_again(restore)
+        if changed and restore:
+            end = time.monotonic()
+            self._rests_until = end + _RESTS * (end - begin)
+        return changed
 
     def _who(self, events: GuardEvents) -> str:
         """ "" for nobody."""

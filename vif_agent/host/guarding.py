@@ -18,6 +18,9 @@ class Table(Protocol):
         """``enforced``: are the rules as they must be; ``generation``; and ``guards``: by device a
         SetGuard as plain data. OSError."""
 
+    def restore(self) -> Mapping[str, Any]:
+        """The same, after what others have undone is there again; ``undone``: of which devices."""
+
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
     ) -> tuple[int, str]:
@@ -59,6 +62,10 @@ class NoTable:
     def read(self) -> Mapping[str, Any]:
         """See Table."""
         return {"enforced": False, "generation": 0, "guards": {}}
+
+    def restore(self) -> Mapping[str, Any]:
+        """See Table."""
+        return {**self.read(), "undone": []}
 
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]

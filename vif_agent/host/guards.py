@@ -44,6 +44,7 @@ class Guards:
         self._lock = threading.Lock()
         self._state: _State | None = None
         self._changed: set[str] = set()
+        self._put_back: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -69,7 +70,8 @@ class Guards:
         with self._alone():
             state = self._refresh() if names is None else self._now()
         chosen = state.guards if names is None else state.guards.keys() & names
-        return {Key(GUARD, name): _found(state.guards[name], state.enforced) for name in chosen}
+        enforced = {name: state.enforced and name not in self._put_back for name in chosen}
+        return {Key(GUARD, name): _found(state.guards[name], enforced[name]) for name in chosen}
 
     def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """What failed, by key. A batch that the kernel refuses is tried in halves: one guard must
@@ -96,11 +98,13 @@ class Guards:
         with _readable("what they have dropped"):
             return self._table.port_drops()
 
-    def look_again(self) -> bool:
-        """Somebody else has changed the table: was a guard among that? Who wants it is told."""
+    def look_again(self, restore: bool) -> bool:
+        """Somebody else has changed the table: was a guard among that? Who wants it is told.
+        ``restore``: it is put back at once, and until it is written again it counts as one that
+        has to be repaired, for that is told and counted."""
         try:
             with self._alone():
-                self._refresh()
+                self._refresh(restore)
                 return bool(self._changed)
         except NotYet:
             self._on_change(None)
@@ -120,38 +124,50 @@ class Guards:
         known = self._state if self.watched else None
         return known or self._refresh()
 
-    def _refresh(self) -> _State:
+    def _refresh(self, restore: bool = False) -> _State:
         before, self._state = self._state, None
-        self._state = state = self._read()
+        self._state = state = self._read(restore)
         if before:
             self._changed |= _differing(before, state)
         return state
 
-    def _read(self) -> _State:
+    def _read(self, restore: bool) -> _State:
         try:
             with _readable("the guards of ports"):
-                read = self._table.read()
+                read = self._table.restore() if restore else self._table.read()
         except NotYet:
             if self._needed:
                 raise
             return _State()
+        undone = read["undone"] if restore else ()
+        self._put_back |= {*undone}
+        self._changed |= {*undone}
         guards = {name: SetGuard(**fields) for name, (_, fields) in read["guards"].items()}
         return _State(read["enforced"], read["generation"], guards)
 
     def _write(self, steps: Sequence[Step]) -> tuple[int, str]:
         orders = [_order(step) for step in steps if step.verb != REMOVE]
         going = [step.key.name for step in steps if step.verb == REMOVE]
-        put = [to_plain(order) for order in orders]
         for _ in range(_TRIES):
-            state = self._now()
-            code, text = self._table.write(state.generation, put, going)
+            code, text = self._try(self._now(), orders, going)
             if not code:
-                self._state = self._after(state, orders, going)
-            else:
-                self._refresh()
+                self._put_back -= {step.key.name for step in steps}
+                return 0, ""
+            self._refresh()
             if code != errno.ERESTART:
                 return code, text
         raise NotYet("the guards of ports: others change nftables all the time")
+
+    def _try(
+        self, state: _State, orders: Sequence[SetGuard], going: Collection[str]
+    ) -> tuple[int, str]:
+        if _is_so(state, orders, going):
+            return 0, ""
+        put = [to_plain(order) for order in orders]
+        code, text = self._table.write(state.generation, put, [*going])
+        if not code:
+            self._state = self._after(state, orders, going)
+        return code, text
 
     def _after(self, state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> _State:
         """As the kernel has it now: each batch is a generation."""
@@ -191,6 +207,12 @@ def _order(step: Step) -> SetGuard:
         dhcp_server=guard.dhcp_server,
         router=guard.router,
     )
+
+
+def _is_so(state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> bool:
+    """There is nothing to do: it was put back, say."""
+    there = state.enforced and all(state.guards.get(order.name) == order for order in orders)
+    return (there or not orders) and state.guards.keys().isdisjoint(going)
 
 
 def _differing(before: _State, now: _State) -> set[str]:

@@ -27,6 +27,12 @@ class NftTable:
             read: Mapping[str, Any] = calls.read_guards(self._permitted)
         return read
 
+    def restore(self) -> Mapping[str, Any]:
+        """See Table."""
+        with helper():
+            read: Mapping[str, Any] = calls.restore_guards(self._permitted)
+        return read
+
     def write(
         self, generation: int, put: Sequence[Plain], remove: Sequence[str]
     ) -> tuple[int, str]:

@@ -52,12 +52,21 @@ def is_right(state: State, permitted: Collection[int]) -> bool:
     return state.fixed == Fixed(frozenset(permitted))
 
 
-def written(state: State, permitted: Collection[int], change: Change) -> State:
-    """After the batch. The same ports, changed: there may be thousands, of which one is new."""
+def written(state: State, permitted: Collection[int], change: Change, generation: int) -> State:
+    """After the batch of this ``generation``. The same ports, changed: of thousands one is new."""
     for device in change.remove:
         state.ports.pop(device, None)
     state.ports.update(change.put)
-    return State(fixed=Fixed(frozenset(permitted)), ports=state.ports)
+    return State(generation, Fixed(frozenset(permitted)), state.ports)
+
+
+def lost(before: State, now: State, permitted: Collection[int]) -> tuple[Change, list[str]]:
+    """What brings back the guards of ports that others have changed since ``before``, and whose
+    they are: all, where the rules themselves were."""
+    ports = {d: has for d, has in before.ports.items() if any(e.comment for e in has)}
+    differ = {device: has for device, has in ports.items() if now.ports.get(device) != has}
+    undone = differ if is_right(now, permitted) else ports
+    return Change(differ), list(undone)
 
 
 def shares(state: State, change: Change) -> Iterator[Change]:
