@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from oslo_config import cfg
 
 from generate.files import FILES, ROOT
 from tests.support.pinned import other_release
@@ -34,13 +36,25 @@ def test_is_fresh(name: str) -> None:
     assert (ROOT / name).read_text() == FILES[name](), "stale; write it anew: scripts/generate"
 
 
-def test_every_option_has_a_place_and_words() -> None:
+def every_option() -> Iterator[tuple[str, cfg.Opt]]:
     groups = [("DEFAULT", config.DEFAULT), *((g.name, o) for g, o in config.GROUPS)]
-    text = (ROOT / CONFIGURATION).read_text()
     for group, options in [*groups, (nova.GROUP, nova.OPTIONS)]:
-        for option in options:
-            assert text.count(f"\n### [{group}] {option.name}\n") == 1
-            assert (option.help or "").endswith("."), f"[{group}] {option.name}"
+        yield from ((f"[{group}] {option.name}", option) for option in options)
+
+
+def test_every_option_has_a_place_and_words() -> None:
+    text = (ROOT / CONFIGURATION).read_text()
+    for name, option in every_option():
+        assert text.count(f"\n### {name}\n") == 1
+        assert (option.help or "").endswith("."), name
+
+
+def test_no_other_document_has_a_row_of_an_option_without_a_link() -> None:
+    rows = tuple(f"| `{name}`" for name, _ in every_option())
+    documents = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+    assert ROOT / CONFIGURATION in documents
+    lines = [(path.name, line) for path in documents for line in path.read_text().splitlines()]
+    assert [found for found in lines if found[1].startswith(rows)] == []
 
 
 @pytest.mark.parametrize("linter", LINTERS, ids=lambda linter: linter[0])

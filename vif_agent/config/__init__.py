@@ -49,7 +49,8 @@ AGENT: list[cfg.Opt] = [
         help="The account, by name or uid, that may open the taps that the agent makes, besides "
         "whoever has CAP_NET_ADMIN (libvirtd as root, which hands them to qemu). Default: the "
         "agent's own. Where qemu itself, or a libvirtd without that capability, opens them: "
-        "libvirt-qemu.",
+        "libvirt-qemu (or qemu). A tap without an owner could be opened by every local user, who "
+        "would be the guest to the network; one that is there keeps the owner that it has.",
     ),
     cfg.FloatOpt(
         "helper_timeout",
@@ -80,8 +81,12 @@ AGENT: list[cfg.Opt] = [
         metavar="/PATH",
         help="A JSON file of ports to plug, for where no sender casts them: a list of VIFs, or of "
         '{"instance": ..., "vif": ...}, as sync_vifs takes them. Read at start and within a second '
-        "of each change; a port that is no longer in it is unplugged, one that was cast is left "
-        "alone. Not set: no file. docs/nova.md has an example of its use.",
+        "of each change: what it lists is plugged, what it lists no longer is unplugged, ports "
+        "that were cast are left alone. Write it anew and move it over the old one. A file that is "
+        "missing or no list changes nothing; a bad item, or one that says something else of a port "
+        "than an item before it, is refused by itself; an item without a port's id lets nothing be "
+        "unplugged; an empty list is believed after [cleanup] interval. The log says all of it. "
+        "What it is for: docs/nova.md.",
     ),
     cfg.FloatOpt(
         "check_interval",

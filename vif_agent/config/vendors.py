@@ -10,9 +10,11 @@ SRIOV: list[cfg.Opt] = [
         default=[],
         metavar="CARD",
         help="The cards whose virtual functions casts may name (binding:profile pci_slot), by "
-        "network device or by PCI address, e.g. eth2,enp3s0f*,0000:81:00.*; *: all. Those that "
-        "nova's [pci] device_spec has on this host. A port of a card that is not named here fails "
-        "with not_configured.",
+        "network device (as in Neutron's [sriov_nic] physical_device_mappings) or by PCI address "
+        "(as in nova's [pci] device_spec), e.g. eth2,enp3s0f*,0000:81:00.*. Also for ports of "
+        "vif_type 'ovs' with a representor. A port of a card that is not named here fails with "
+        "not_configured, which names the card: any sender on the bus could name any VF, also one "
+        "of another guest. *: all; it is left to the senders.",
     ),
     cfg.BoolOpt(
         "nic_agent",
@@ -45,8 +47,10 @@ COMMANDS: list[cfg.Opt] = [
         type=types.Dict(types.String(regex=r"^/.+")),
         default={},
         sample_default="mm-ctl:/usr/bin/mm-ctl,ebrctl:/usr/bin/ebrctl",
-        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each. No other "
-        "is: a port that needs one fails with command_not_allowed.",
+        help="The vendors' programs that may be run for ports, NAME:FULL_PATH of each: what the "
+        "plugin calls, and what is run. No other is: a port that needs one fails with "
+        "command_not_allowed. Where 6WIND's is not on the host but a container's proxy for it: "
+        "fp-vdev:/usr/bin/fp-vdev-remote, as 6WIND's own plugin does.",
     ),
     cfg.Opt(
         "prefix",
