@@ -11,20 +11,30 @@ FIREWALL: list[cfg.Opt] = [
         help="Who guards the ports that the agent wires into a linux bridge (vif_type 'bridge', "
         "and 'tap' with [bridge] wire_taps), so that no guest pretends to be another: the name of "
         "an entry point in the group vif_agent.firewall_drivers. 'noop': nobody. 'nftables': the "
-        "kernel, by sets and rules in a table of the agent's own. Other packages may bring others: "
-        "'vif-agentctl plugin list' has the names. Other ports are guarded by those who switch or "
-        "route them: docs/firewall.md.",
+        "kernel, by sets and rules in a table of the agent's own. nova's old names are understood, "
+        "with a hint in the log: nova.virt.firewall.NoopFirewallDriver is noop, "
+        "nova.virt.libvirt.firewall.IptablesFirewallDriver and libvirt are nftables. Other "
+        "packages may bring others: 'vif-agentctl plugin list' has the names. Other ports are "
+        "guarded by those who switch or route them: docs/firewall.md.",
     ),
     cfg.StrOpt(
         "unknown_pairs",
         default="mac_only",
         choices=[
-            ("mac_only", "the guest's MAC, and no DHCP server nor router; any IP address"),
-            ("strict", "its fixed addresses, and no others"),
+            (
+                "mac_only",
+                "its MAC, also in ARP and RARP, and that it is neither DHCP server nor router; "
+                "its IP addresses are not looked at",
+            ),
+            (
+                "strict",
+                "its fixed addresses, and no others: a guest that has an address pair (VRRP, "
+                "keepalived) loses it, and one whose port security is off is guarded all the same",
+            ),
         ],
         help="What is held of a port whose sender does not say which addresses it may use besides "
-        "its fixed ones (the VIF's meta.allowed_address_pairs). nova does not: 'strict' takes away "
-        "the addresses that a site gives by Neutron's allowed address pairs, as of VRRP.",
+        "its fixed ones (the VIF's meta.allowed_address_pairs; an empty list is a word, too). nova "
+        "does not say it. 'strict' is for sites without Neutron's allowed address pairs.",
     ),
     cfg.ListOpt(
         "permitted_ethertypes",
