@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from vif_agent.testing.host import ScratchHost
 
 UNHELD = (sys.executable, "-m", "tests.support.unheld_agent")
 TABLE = "bridge vif_agent"
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "firewall.md"
 UNDONE = re.compile(r"Guards of ports were undone by nft \(pid \d+\)")
 
 
@@ -49,8 +51,8 @@ def vifs(site: Site, payload: Callable[[str], Vif]) -> Iterator[list[Vif]]:
     site.unplug_all()
 
 
-def nft(*words: str) -> None:
-    processes.run(("nft", *words), os.environ)
+def nft(*words: str) -> str:
+    return processes.run(("nft", *words), os.environ)
 
 
 def table() -> State:
@@ -89,6 +91,40 @@ def test_what_others_undo_is_back_and_it_is_told_who_it_was(
 
 def _repaired(log: str, vif: Vif) -> bool:
     return any("repaired" in line and vif["id"] in line for line in log.splitlines())
+
+
+def test_ruleset_is_saved_and_loaded_again_as_the_document_says(
+    site: Site, vifs: list[Vif], tmp_path: Path
+) -> None:
+    """With our table in it nothing of it is loaded."""
+    before, saved, all_of_it = table(), tmp_path / "nftables.conf", tmp_path / "all"
+    save, clean = recipes()
+    nft("add", "table", "inet", "own")
+    try:
+        all_of_it.write_text(nft("list", "ruleset"))
+        sh(save.replace("/etc/nftables.conf", str(saved)))
+        nft("delete", "table", "inet", "own")
+        with pytest.raises(RuntimeError):
+            nft("-f", str(all_of_it))
+        assert "own" not in nft("list", "tables")
+        for file in (saved, all_of_it):
+            nft("-f", str(file))
+            assert "own" in nft("list", "tables")
+            wait_for(lambda: stands(before), "the guards")
+            sh(clean.replace("FILE", str(all_of_it)))
+    finally:
+        nft("delete", "table", "inet", "own")
+
+
+def recipes() -> tuple[str, str]:
+    """How to save what is others', and how to take ours out of what was saved."""
+    (save,) = re.findall(r"^    (\(echo flush ruleset.*\n.*)$", DOCUMENT.read_text(), re.MULTILINE)
+    (clean,) = re.findall(r"`(sed -i [^`]*)`", DOCUMENT.read_text())
+    return save, clean
+
+
+def sh(words: str) -> None:
+    processes.run(("sh", "-c", words), os.environ)
 
 
 def test_guards_stand_again_when_agent_and_helper_die_amid_a_fight(
