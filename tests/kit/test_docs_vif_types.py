@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.casting import Site
 from tests.support.dry_runs import DryRuns, vif_of
 from tests.support.examples import PAYLOADS
+from tests.support.operating import ctl
+from vif_agent.testing.host import ScratchHost
 
 DOC = Path(__file__).parent.parent.parent / "docs" / "vif-types.md"
 _COMMAND = re.compile(r"(?m)^# vif-agentctl plan (plug|unplug) examples/payloads/(\S+)\.json\n")
@@ -48,6 +51,26 @@ def test_dry_run_is_the_true_one(section: Section, block: str, tmp_path: Path) -
         of = {"plug": runs.of_plug, "unplug": runs.of_unplug}[verb]
         assert of(payload) == printed.rstrip("\n")
     runs.close()
+
+
+@pytest.fixture(scope="module")
+def site(scratch_with_bus: ScratchHost) -> Iterator[Site]:
+    with Site(scratch_with_bus, "threading") as running:
+        yield running
+
+
+PLAIN = [run for run in RUNS if not _OPTION.search(run[1])]
+
+
+@pytest.mark.parametrize(("section", "block"), PLAIN, ids=lambda x: getattr(x, "title", ""))
+def test_agent_on_a_real_host_says_the_same(section: Section, block: str, site: Site) -> None:
+    for verb, payload, printed in said(block):
+        if verb == "unplug":
+            site.plug(vif_of(payload))
+        file = str(PAYLOADS / f"{payload}.json")
+        answer = ctl(site.daemon.config_file, "plan", verb, file)
+        assert (answer.code, answer.out) == (0, printed), answer
+    site.unplug_all()
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
