@@ -39,7 +39,7 @@ class Found:
     part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing. ``serves``: of
     a trunk's bridge, the ports that OVS ports in it are for. ``called``: the name that somebody has
     given it; ``tag_lost``: its owner tag is not on it any more, and it is known all the
-    same (see ``plan.known_links``).
+    same (see ``plan.known_links``). ``ofport``: by Open vSwitch, for people.
     """
 
     resource: Resource
@@ -57,6 +57,7 @@ class Found:
     serves: frozenset[str] = frozenset()
     called: str = ""
     tag_lost: bool = False
+    ofport: int | None = dataclasses.field(default=None, compare=False)
 
 
 class Verdict(enum.Enum):

@@ -282,7 +282,7 @@ def test_guard_of_no_request_is_an_orphan_and_stays_while_its_device_does(rig: R
     (orphan,) = rig.engine.find_orphans()
     assert orphan.in_use == f"the device {NAME} is there and is not ours"
     rig.host.remove(TAP)
-    assert rig.engine.apply(orphans.removal(rig.engine.find_orphans())) == {}
+    assert rig.engine.apply(orphans.removal(rig.engine.find_orphans()), {}) == {}
     assert KEY not in rig.host.things
 
 

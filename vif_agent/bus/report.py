@@ -71,6 +71,9 @@ class Report:
             view = views.refusal(refusal)
             LOG.warning("refused %s: %s", _words(view), refusal.error.problem.message)
             self._send(f"vif.{refusal.verb}.error", view)
+            if refusal.port_id:
+                problem = refusal.error.problem
+                self._store.note_refusal(refusal.port_id, f"{problem.code}: {problem.message}")
             if refusal.port_id and refusal.generation is not None:
                 self._remember((refusal.port_id, refusal.generation), view)
                 self._waiters.settled(refusal.port_id)

@@ -14,6 +14,7 @@ from vif_agent.daemon import systemd
 from vif_agent.daemon.operations import unplugs_of
 from vif_agent.daemon.results import Results
 from vif_agent.errors import StoreUnavailable
+from vif_agent.ports.event import RETRY
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.bisecting import BisectingReconciler
 from vif_agent.reconcile.cleanup import Cleanup
@@ -144,9 +145,12 @@ class Loop:
             self._queue.add_when(port_id, keys)
             if port_id not in outcome.retry:
                 self._queue.add_after(port_id, self._options.ovsdb_timeout, Reason.RETRY)
+        failed = {port.port_id for port in outcome.finished if port.problem}
         for port_id in outcome.retry:
-            self._queue.add_rate_limited(port_id)
+            pause = self._queue.add_rate_limited(port_id)
             self.worked.retries.add(self._code(port_id))
+            if port_id in failed:
+                self._store.history.add(port_id, RETRY, f"in {pause:.1f} s")
         self._repair_backoff.repaired(outcome.mended)
         for port in outcome.finished:
             if port.problem is None:

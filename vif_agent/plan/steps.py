@@ -18,7 +18,8 @@ from vif_agent.resources import (
 )
 
 MAKE, CHANGE, REMAKE, REMOVE, RUN = "make", "change", "remake", "remove", "run"
-
+#: what is wrong where this is to be done
+_WRONG = {MAKE: "was gone", REMOVE: "was still there", RUN: "was not done"}
 
 _CONNECTED = (*OVS_SPACES, COMMAND)
 #: what the bus contract 1.0 calls each phase, and what it is called here
@@ -78,9 +79,19 @@ class Step:
         """Of what it is about."""
         return self.resource.key
 
+    @property
+    def wrong(self) -> str:
+        """What is not as it is wanted, in words."""
+        if self.verb in _WRONG:
+            return f"{self.resource} {_WRONG[self.verb]}"
+        return f"{self.resource}: {self._details}"
+
+    @property
+    def _details(self) -> str:
+        return ", ".join(str(d) for d in self.differences if d.field != "done")
+
     def __str__(self) -> str:
-        details = ", ".join(str(d) for d in self.differences if d.field != "done")
-        text = f"{self.verb} {self.resource}"
+        details, text = self._details, f"{self.verb} {self.resource}"
         return f"{text}: {details}" if details else text
 
 
@@ -106,6 +117,14 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.create or self.connect or self.delete)
+
+    def by_port(self, port_ids: Iterable[str]) -> dict[str, list[Step]]:
+        """What is done for each of these, for all those that share it, or with what was its own."""
+        steps: dict[str, list[Step]] = {}
+        for step in self:
+            for port_id in {*step.ports, step.owner}:
+                steps.setdefault(port_id, []).append(step)
+        return {port_id: steps[port_id] for port_id in port_ids if port_id in steps}
 
     def render(self) -> str:
         """Readable text, a line per step; says so when there is nothing to do."""

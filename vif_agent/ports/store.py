@@ -18,6 +18,8 @@ from pathlib import Path
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.accepted import Accepted
 from vif_agent.ports.counted import Counted
+from vif_agent.ports.event import REFUSED, WISHED
+from vif_agent.ports.history import History
 from vif_agent.ports.memory import Memory
 from vif_agent.ports.port import (
     UNPLUGGED,
@@ -39,7 +41,7 @@ class Store(Stored):
     """Safe to use from several threads.
 
     ``boot``: which boot of the host this is. ``clock``: one that cannot be set. ``notice``: what is
-    wrong with the store as it was found.
+    wrong with the store as it was found. ``history``: what happened to ports, saved with all else.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Store(Stored):
         super().__init__(self._memory, self._reader)
         with sqlite_errors():
             self._writer = Writer(self._file, boot, self._reader.age(), clock)
+        self.history = History(self._file, self._memory.lock, self._writer.age)
         self._durable = self._memory.seq
         #: what was done, for metrics
         self.counted = Counted()
@@ -80,6 +83,9 @@ class Store(Stored):
     def leave(self) -> None:
         """At the end of the process: all in one file, so that a copy of that is a whole one."""
         self.guard()
+        if self.history.waits:
+            with contextlib.suppress(StoreUnavailable):
+                self.save()
         with self._memory.lock, contextlib.suppress(StoreUnavailable), sqlite_errors():
             self._file.checkpoint()
 
@@ -117,7 +123,15 @@ class Store(Stored):
         for text in accepted.outrun:
             LOG.warning("%s", text)
         self.counted.stored(items, first, accepted.stale)
+        for port_id, port in accepted.ports.items():
+            if port_id not in accepted.renewed:
+                self.history.add(port_id, WISHED, _words(port), port.received_at)
         return accepted.stale
+
+    def note_refusal(self, port_id: str, why: str) -> None:
+        """Of a cast. Of a port that has nothing here nothing is kept: anybody may name any."""
+        if port_id in self._memory.live:
+            self.history.add(port_id, REFUSED, why)
 
     def sync(self, seq: int | None = None) -> None:
         """Until all that is committed is on disk, or what is up to this request; nobody else waits.
@@ -185,6 +199,8 @@ class Store(Stored):
         """Drop what is only kept against late messages, once it is old."""
         with self._transaction():
             self._writer.forget_old()
+        with contextlib.suppress(StoreUnavailable), self._transaction():
+            self.history.forget_old()  # apart, for it may be spoilt
 
     def forget_port(self, port_id: str) -> str:
         """By an operator: the next cast counts, whatever its generation. Answers what was done."""
@@ -209,17 +225,23 @@ class Store(Stored):
     def _transaction(self) -> Iterator[dict[str, Port]]:
         """What is put into the dict, others see when it is committed."""
         after: dict[str, Port] = {}
-        with (
-            self.counted.write("commit"),
-            self._memory.lock,
-            sqlite_errors(),
-            self._file.transaction(),
-        ):
-            unsaved = dict(self._memory.unsaved)
-            self._writer.results(unsaved.values())
-            yield after
-            self._file.commit()
-            self._memory.take_over({**unsaved, **after})
+        try:
+            with (
+                self.counted.write("commit"),
+                self._memory.lock,
+                sqlite_errors(),
+                self._file.transaction(),
+            ):
+                unsaved = dict(self._memory.unsaved)
+                self._writer.results(unsaved.values())
+                yield after
+                self.history.write()
+                self._file.commit()
+                self._memory.take_over({**unsaved, **after})
+        except StoreUnavailable:
+            self.history.rest()
+            raise
+        self.history.committed()
 
     def _accepted(self, items: Iterable[PortRequest | FullSet]) -> Accepted:
         accepted = Accepted(self._memory.port, self._memory.seq)
@@ -231,3 +253,12 @@ class Store(Stored):
             else:
                 accepted.take(item)
         return accepted
+
+
+def _words(port: Port) -> str:
+    """What was asked, and by whom as far as it says so."""
+    words = [port.verb]
+    words += [f"generation {port.generation}"] if port.generation else []
+    words += [port.request_id] if port.request_id else []
+    words += [f"by the {port.source}"] if port.source else []
+    return ", ".join(words)

@@ -31,7 +31,7 @@ class Writer:
         """Of a message; and note that it was here."""
         if not item.message_id:
             return True
-        return self._file.db.execute(_SEEN, (item.message_id, self._age())).rowcount == 1
+        return self._file.db.execute(_SEEN, (item.message_id, self.age())).rowcount == 1
 
     def requests(self, accepted: Accepted) -> None:
         """New rows, or a new generation where a request says the same again."""
@@ -44,7 +44,7 @@ class Writer:
 
     def results(self, ports: Iterable[Port]) -> None:
         """Of requests that are still the ports' latest."""
-        rows = [store_rows.of_result(port, self._boot, self._age()) for port in ports]
+        rows = [store_rows.of_result(port, self._boot, self.age()) for port in ports]
         if rows:
             self._file.db.executemany(store_rows.RESULT, rows)
 
@@ -71,7 +71,7 @@ class Writer:
 
         What an earlier release has stored carries no age: it is as old as it is found here.
         """
-        age, database = self._age(), self._file.db
+        age, database = self.age(), self._file.db
         database.execute("UPDATE age SET seconds = ?", (age,))
         database.execute("UPDATE seen SET at = ? WHERE at > ?", (age, age))
         database.execute("DELETE FROM seen WHERE at < ?", (age - _REMEMBER_SECONDS,))
@@ -84,6 +84,6 @@ class Writer:
             " AND seq < (SELECT MAX(seq) FROM ports)", (UNPLUGGED, age - _REMEMBER_SECONDS),
         )  # fmt: skip
 
-    def _age(self) -> float:
+    def age(self) -> float:
         """Seconds that this store was in use: ages go by it, for a host's clock may jump."""
         return self._clock() - self._born

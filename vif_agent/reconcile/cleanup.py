@@ -73,7 +73,7 @@ class Cleanup:
         plan = orphans.removal(due)
         if dry_run:
             return plan, {}
-        failures = self._engine.apply(plan)
+        failures = self._engine.apply(plan, {})
         for orphan in due:
             gone = sum(found.resource.key not in failures for found in orphan.things)
             self.removed.add(orphan.kind, by=gone)

@@ -9,26 +9,19 @@ import dataclasses
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem, StoreUnavailable
 from vif_agent.host.interface import Guards, Host
 from vif_agent.plan.diff import diff, keys_to_read
 from vif_agent.plan.known_links import KnownLink
-from vif_agent.plan.steps import RUN, Actual, Plan, is_undoing
+from vif_agent.plan.steps import RUN, Actual, Plan, Step, is_undoing
 from vif_agent.ports.port import RETRYING, UNPLUGGED, Port
 from vif_agent.ports.store import Store
-from vif_agent.reconcile import demand, known_commands, orphans, roll_back
+from vif_agent.reconcile import chronicle, demand, known_commands, orphans, roll_back
 from vif_agent.reconcile.desired import PluginSource
 from vif_agent.reconcile.hindrances import Hindrances
-from vif_agent.reconcile.observe import (
-    Evidence,
-    observe,
-    problem_of,
-    steps_by_port,
-    unattended_of,
-    unready_of,
-)
+from vif_agent.reconcile.observe import Evidence, observe, problem_of, unattended_of, unready_of
 from vif_agent.reconcile.orphans import Orphan
 from vif_agent.reconcile.outcome import (
     Outcome,
@@ -122,17 +115,24 @@ class Engine:
         undone = undone_of(self.records, seen.plan)
         if everywhere:
             self.orphans = None if seen.actual.unknown else self._orphans(seen.actual)
-        failures = self.apply(seen.plan)
+        steps = seen.plan.by_port(seen.ids)
+        failures = self.apply(seen.plan, steps)
         demand.keep_pending_deletes(self.records, seen.to_delete, seen.plan, seen.actual, failures)
         drift = Counter(step.key.space for step in undone)
-        outcome = self._outcome(seen, failures)
+        outcome = self._outcome(seen, steps, failures)
         return dataclasses.replace(outcome, mended=mended_of(undone), drift=drift)
 
-    def apply(self, plan: Plan) -> dict[Key, Problem]:
-        """Carry the plan out, and roll back what it made for ports that cannot be finished."""
+    def apply(self, plan: Plan, steps: Mapping[str, Sequence[Step]]) -> dict[Key, Problem]:
+        """Carry the plan out, and roll back what it made for ports that cannot be finished.
+
+        ``steps``: those of ports in whose history they belong.
+        """
         self.reconciles += bool(plan)
         self._withdraw(plan)
+        began = time.monotonic()
         failures = self._host.apply(plan) if plan else {}
+        seconds = time.monotonic() - began
+        chronicle.worked(self._store.history, self.records, steps, failures, seconds)
         if rollback := roll_back.to_roll_back(self.records, plan, failures):
             failures = {**self._roll_back(rollback), **failures}
         return failures
@@ -155,6 +155,7 @@ class Engine:
         held = {key for key, found in there.found.items() if found.held}
         back = diff({}, {k: who for k, who in rollback.items() if k not in held}, there)
         failures = self._host.apply(back) if back else {}
+        chronicle.rolled_back(self._store.history, back, failures)
         roll_back.rolled_back(self.records, rollback.keys() - failures.keys())
         return failures
 
@@ -227,9 +228,10 @@ class Engine:
         bridges = self._bridges | demand.bridges(self.records)
         return orphans.find(actual, known, bridges, self.records.claims.claimed)
 
-    def _outcome(self, seen: Surveyed, failures: Mapping[Key, Problem]) -> Outcome:
-        steps, timeout = steps_by_port(seen.plan), self._ready_timeout
-        evidence = Evidence(seen.plan, steps, seen.actual, failures, timeout)
+    def _outcome(
+        self, seen: Surveyed, steps: Mapping[str, list[Step]], failures: Mapping[Key, Problem]
+    ) -> Outcome:
+        evidence = Evidence(seen.plan, steps, seen.actual, failures, self._ready_timeout, seen.at)
         finished: list[Port] = []
         queued: dict[Requeue, dict[str, frozenset[Key]]] = {when: {} for when in Requeue}
         freed_by_well: set[Key] = set()
@@ -270,6 +272,7 @@ class Engine:
         port = None
         if not same or (problem is None and record.progress.began is not None):
             self.records.tell(port := result_of(record, state, problem, made))
+            chronicle.finished(self._store.history, record, actual)
         if problem is None:
             record.progress.began, record.progress.undone = None, ""
         if state == UNPLUGGED:

@@ -38,13 +38,14 @@ class Seen(NamedTuple):
 
 class Evidence(NamedTuple):
     """What there is to judge a port by. ``steps``: those of the plan, by port; ``timeout``: seconds
-    in which others have to do their part."""
+    in which others have to do their part; ``seen_at``: when the host was so (time.monotonic)."""
 
     plan: Plan
     steps: Mapping[str, list[Step]]
     actual: Actual
     failures: Mapping[Key, Problem]
     timeout: float
+    seen_at: float
 
 
 def observe(records: PortRecords, record: PortRecord, evidence: Evidence) -> Seen:
@@ -54,7 +55,7 @@ def observe(records: PortRecords, record: PortRecord, evidence: Evidence) -> See
     problem = problem_of(records, record, evidence.plan, evidence.actual, evidence.failures)
     unready = awaited_of(record, evidence.actual)
     if steps := evidence.steps.get(record.port.port_id):
-        _note_work(record, steps)
+        _note_work(record, steps, evidence.seen_at)
     if problem is None and steps:
         return _changed(record, steps)
     if problem is None and unready:
@@ -69,9 +70,10 @@ def of_problem(problem: Problem | None) -> Observation:
     return Observation.FAILED if problem.transient else Observation.REFUSED
 
 
-def _note_work(record: PortRecord, steps: Iterable[Step]) -> None:
-    record.progress.began = record.progress.began or time.monotonic()
-    record.progress.undone = record.progress.undone or "; ".join(map(str, steps))
+def _note_work(record: PortRecord, steps: Iterable[Step], seen_at: float) -> None:
+    record.progress.began = record.progress.began or seen_at
+    if record.port.ready_at is not None:
+        record.progress.undone = record.progress.undone or "; ".join(step.wrong for step in steps)
     record.held |= frozenset(r.key for r in record.wanted)
 
 
@@ -118,15 +120,6 @@ def problem_of(
     failed = [failures[key] for key in sorted(mine) if key in failures]
     unseen = [actual.unknown[key.space] for key in sorted(mine) if key.space in actual.unknown]
     return next(iter((*failed, *unseen)), None)
-
-
-def steps_by_port(plan: Plan) -> dict[str, list[Step]]:
-    """What is done for each port, for all those that share it, or with what was its own."""
-    steps: dict[str, list[Step]] = {}
-    for step in plan:
-        for port_id in {*step.ports, step.owner}:
-            steps.setdefault(port_id, []).append(step)
-    return steps
 
 
 def unready_of(record: PortRecord, actual: Actual) -> dict[Key, str]:

@@ -37,7 +37,7 @@ class Progress:
     received: float = dataclasses.field(default_factory=time.monotonic)  # its request
     reconciles_in_a_row: int = 0  # that had something to do for it
     began: float | None = None  # when the first of them did
-    undone: str = ""  # what it had to do
+    undone: str = ""  # what it found wrong with a port that was ready
     waiting_since: float | None = None  # when others had to do something for it
 
 

@@ -1,6 +1,7 @@
 """What the host has of some ports, and the plan that follows."""
 
 import dataclasses
+import time
 from collections.abc import Collection, Iterable, Mapping, Set
 from typing import NamedTuple
 
@@ -20,12 +21,14 @@ from vif_agent.resources import Command, Key
 
 
 class Surveyed(NamedTuple):
-    """``ids``: the ports, with those that are unplugged and of which something is there."""
+    """``ids``: the ports, with those that are unplugged and of which something is there. ``at``: of
+    the look (time.monotonic)."""
 
     ids: list[str]
     plan: Plan
     actual: Actual
     to_delete: ToDelete
+    at: float
 
 
 class Survey:
@@ -67,7 +70,7 @@ class Survey:
         actual = self._with_commands(records, ids, wanted, actual, trial)
         plan = diff(wanted, to_delete, actual)
         plan = dataclasses.replace(plan, problems={**plan.problems, **problems})
-        return Surveyed(ids, plan, actual, to_delete)
+        return Surveyed(ids, plan, actual, to_delete, time.monotonic())
 
     def _all(self, keys: Collection[Key], wanted: Mapping[Key, Want]) -> Actual:
         actual = self._host.read_all({*keys, *self.known.keys})

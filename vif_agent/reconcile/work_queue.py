@@ -63,11 +63,19 @@ class WorkQueue:
         with self._condition:
             self._later.put(port_id, time.monotonic() + seconds, reason)
 
-    def add_rate_limited(self, port_id: str) -> None:
-        """It has failed: after a pause that grows each time, until ``forget``."""
+    def add_rate_limited(self, port_id: str) -> float:
+        """It has failed: after a pause that grows each time, until ``forget``. Answers which."""
         failures = self._failures.get(port_id, 0)
         self._failures[port_id] = failures + 1
-        self.add_after(port_id, self._pause(failures), Reason.RETRY)
+        pause = self._pause(failures)
+        self.add_after(port_id, pause, Reason.RETRY)
+        return pause
+
+    def next_try(self, port_id: str) -> tuple[float, int] | None:
+        """In how many seconds it is reconciled without any change, and how often it has failed."""
+        with self._condition:
+            due = self._later.due_of(port_id)
+        return None if due is None else (due - time.monotonic(), self._failures.get(port_id, 0))
 
     def add_when(self, port_id: str, keys: Collection[Key]) -> None:
         """As soon as one of these has changed; it may have since the last ``take``."""
@@ -173,6 +181,9 @@ class _Later:
 
     def pop(self, port_id: str) -> None:
         self._due.pop(port_id, None)
+
+    def due_of(self, port_id: str) -> float | None:
+        return self._due[port_id][0] if port_id in self._due else None
 
     def next_due(self) -> float:
         while self._heap and self._is_stale(*self._heap[0]):

@@ -92,6 +92,7 @@ class Rows:
             error=error,
             others=frozenset() if qos is None or is_ours(qos) else frozenset({"qos_type"}),
             part_of=bond,
+            ofport=row.ofport,
         )
 
     def _port_of(self, interface: Interface) -> Port | None:
