@@ -33,6 +33,10 @@ class Nobody:
         self.asked.append(port_id)
         return {}
 
+    def explain(self, port_id: str) -> dict[str, Any]:
+        self.asked.append(port_id)
+        return {}
+
     def orphans(self) -> list[dict[str, Any]]:
         return []
 

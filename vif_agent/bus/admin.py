@@ -42,6 +42,9 @@ class AdminOperations(Protocol):
     def check(self, port_id: str) -> dict[str, Any]:
         """How the host differs from what the port wants: ``{"ok", "state", "text", "steps"}``."""
 
+    def explain(self, port_id: str) -> dict[str, Any]:
+        """What happened to the port, how it is now, whose turn it is."""
+
     def orphans(self) -> list[dict[str, Any]]:
         """One dict for each port that nobody asked for and that has something on the host."""
 
@@ -144,6 +147,11 @@ class Calls:
     def check_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         """How the host differs from what the port wants; nothing is done."""
         return self._operations.check(port_id)
+
+    @_call
+    def explain_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
+        """What happened to the port, how it is now, whose turn it is; see docs/why.md."""
+        return self._operations.explain(port_id)
 
     @_call
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:

@@ -58,6 +58,10 @@ class Questions:
         """``{"ok": ..., "state": ..., "text": ..., "steps": ...}``: how the host differs."""
         return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
 
+    def explain_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
+        """What happened to the port, how it is now, whose turn it is: docs/why.md."""
+        return self._call(context, host, "explain_vif", port_id=port_id)  # type: ignore[no-any-return]
+
     def list_orphans(self, context: Any, host: str) -> list[dict[str, Any]]:
         """``{"port_id", "devices", "sightings", "in_use"}`` and more of each."""
         return self._call(context, host, "list_orphans")  # type: ignore[no-any-return]

@@ -110,8 +110,9 @@ class Agent:
             self._host, self._store, engine.records, cleanup, physnets(conf.network)
         )
         operations = Operations(
-            conf.host, self._store, engine, lock, self._plugins, cleanup, topology, self._health
-        )
+            conf.host, self._store, engine, lock, self._plugins, cleanup, topology, self._health,
+            self._queue.next_try,
+        )  # fmt: skip
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
         self._bus = self._membership(notifications, report, calls)
         self._monitoring = service.Monitoring(conf.metrics, Sources(

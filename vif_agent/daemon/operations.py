@@ -13,6 +13,7 @@ from typing import Any
 from vif_agent import __version__
 from vif_agent.bus import casts, views
 from vif_agent.bus.casts import Refusal, Sync
+from vif_agent.daemon.explained import Explained, NextTry
 from vif_agent.daemon.topology import Topology
 from vif_agent.errors import NotYet, Problem, VifAgentError
 from vif_agent.health import Health, view
@@ -43,6 +44,7 @@ class Operations:
         cleanup: Cleanup,
         topology: Topology,
         health: Health | None = None,
+        next_try: NextTry = lambda port_id: None,
     ) -> None:
         self._host = host
         self._store = store
@@ -52,6 +54,7 @@ class Operations:
         self._cleanup = cleanup
         self._topology = topology
         self._health = health
+        self._explained = Explained(store, engine, lock, self._checked, next_try)
         self._started_at = datetime.datetime.now(datetime.UTC)
 
     def plan(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,13 +87,20 @@ class Operations:
                     "warnings": []}  # fmt: skip
         self._await_plugins([port])
         with self._lock:
-            plan, unready = self._engine.check(port)
-            guard = self.guard(port_id)
-            warnings = self._engine.warnings(port_id)
+            return self._checked(port)
+
+    def explain(self, port_id: str) -> dict[str, Any]:
+        """What happened to the port, how the host is now, and whose turn it is."""
+        return self._explained.explain(port_id)
+
+    def _checked(self, port: Port) -> dict[str, Any]:
+        plan, unready = self._engine.check(port)
+        guard = self.guard(port.port_id)
+        warnings = self._engine.warnings(port.port_id)
         waits = [f"{key.name}: {why}" for key, why in unready.items()]
         ok = not (plan or plan.problems or waits or port.problem)
         return {
-            "port_id": port_id,
+            "port_id": port.port_id,
             "ok": ok,
             "state": port.state,
             "error": views.error(port.problem),

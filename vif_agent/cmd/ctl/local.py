@@ -76,6 +76,7 @@ class Local:
             "plan": self._plan,
             "list_orphans": self._orphans,
             "get_topology": self._topology,
+            "explain_vif": self._explain,
             "cleanup": self._clean,
             "get_status": self._status,
             "get_health": self._health,
@@ -103,16 +104,22 @@ class Local:
             self._cleanup.refresh()
         return dict(self._calls.get_topology({}, **arguments))
 
+    def _explain(self, port_id: str) -> dict[str, Any]:
+        """A plugin of another package has begun to load just now, and is waited for."""
+        self._calls.check_vif({}, port_id=port_id)
+        answer = dict(self._calls.explain_vif({}, port_id=port_id))
+        return {**answer, "agent": self._agent()}
+
     def _status(self) -> dict[str, Any]:
         with contextlib.suppress(NotYet):  # then their number is not known
             self._cleanup.refresh()
         answer = {**self._calls.get_status({}), **dict.fromkeys(_OF_THE_AGENT)}
-        return {**answer, "agent": "runs" if self._agent_runs() else "does not run"}
+        return {**answer, "agent": self._agent()}
 
     def _health(self) -> dict[str, Any]:
         """As far as it can be seen without the agent."""
         probes = {
-            "agent": lambda: sign("" if self._agent_runs() else "it does not run"),
+            "agent": lambda: sign("" if self._agent() == "runs" else "it does not run"),
             "store": lambda: sign(self._store.notice or ""),
             "ovsdb": self._host.signs()["ovsdb"],
         }
@@ -173,8 +180,8 @@ class Local:
         except BlockingIOError:
             raise Failed(_RUNS) from None
 
-    def _agent_runs(self) -> bool:
-        return systemd.locked(self._state)
+    def _agent(self) -> str:
+        return "runs" if systemd.locked(self._state) else "does not run"
 
 
 class _Nobody:

@@ -19,7 +19,7 @@ from vif_agent.vif import canonical
 if TYPE_CHECKING:
     from vif_agent.cmd.ctl.source import Source
 
-_WHOLE, _LEAST = 36, 8  # characters of a UUID; of one that is cut short
+_LEAST = 8  # characters of a UUID that is cut short
 _COLUMNS = {
     "port": "port_id",
     "vif_type": "vif_type",
@@ -58,7 +58,7 @@ class OfPort(Asking):
             "port",
             nargs=self.nargs,
             metavar="PORT",
-            help=f"the port's UUID, or its first {_LEAST} or more characters",
+            help=f"the port's UUID, its first {_LEAST} or more characters, or a device of its own",
         )
         return parser
 
@@ -121,13 +121,13 @@ class Forget(OfPort):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Status 1 for a port that is not known."""
-        port_id = _whole(parsed_args.port) or find(self.source, parsed_args.port)["port_id"]
+        port_id = whole(parsed_args.port) or find(self.source, parsed_args.port)["port_id"]
         answer = self.source.ask("forget_vif", port_id=port_id)
         self.say(f"port {port_id}: {answer}")
         return int(answer == "unknown port")
 
 
-def _whole(given: str) -> str | None:
+def whole(given: str) -> str | None:
     """A UUID needs no look-up: one that is unreadable is in no list."""
     with contextlib.suppress(InvalidRequest):
         return canonical("PORT", given)
@@ -135,27 +135,26 @@ def _whole(given: str) -> str | None:
 
 
 def find(source: "Source", given: str) -> dict[str, Any]:
-    """The port of this UUID, or the only one whose UUID begins so."""
-    start = given.lower()
-    if len(start) < _LEAST:
-        raise Failed(f"{given}: at least the first {_LEAST} characters of a port's UUID are needed")
-    start = _whole(given) or start
-    if len(start) == _WHOLE:
-        port = source.ask("get_vif", port_id=start)
+    """The port of this UUID, the only one whose UUID begins so, or that has such a device."""
+    if port_id := whole(given):
+        port = source.ask("get_vif", port_id=port_id)
         ports = [port] if port else []
     else:
-        ports = _beginning(start, source.ask("list_vifs", unplugged=True))
+        ports = _called(given, source.ask("list_vifs", unplugged=True))
+    if not ports and len(given) < _LEAST:
+        raise Failed(f"{given}: at least the first {_LEAST} characters of a port's UUID are needed")
     if not ports:
         raise Failed(f"{given}: unknown port on {source.host}")
     if len(ports) > 1:
         several = ", ".join(port["port_id"] for port in ports)
-        raise Failed(f"{given}: ambiguous, is the beginning of {several}")
+        raise Failed(f"{given}: ambiguous, is the beginning or a device of {several}")
     return dict(ports[0])
 
 
-def _beginning(start: str, known: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _called(given: str, known: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """One that was unplugged lately does not make another ambiguous."""
-    ports = [port for port in known if port["port_id"].startswith(start)]
+    start = given.lower() if len(given) >= _LEAST else "-"
+    ports = [p for p in known if p["port_id"].startswith(start) or given in p["devices"]]
     return [port for port in ports if port["state"] != UNPLUGGED] or ports
 
 
