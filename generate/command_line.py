@@ -48,7 +48,7 @@ def commands() -> list[Command]:
 
 
 def daemon() -> list[cfg.Opt]:
-    """Of vif-agent, but those that tell where its files are: their defaults depend on the host."""
+    """Of vif-agent, but those that name its files: of their defaults --help says None."""
     recorder = _Recorder()
     log.register_options(recorder)
     return sorted(recorder.cli, key=lambda option: str(option.name))
