@@ -38,6 +38,7 @@ class Faults:
     def __init__(self) -> None:
         self.hits = 0
         self.pieces = 0
+        self.between_pieces: Callable[[], object] = lambda: None
         self._faults: list[Fault] = []
         self._fuse: int | None = None
 
@@ -60,6 +61,7 @@ class Faults:
 
     def piece(self) -> None:
         """Between two pieces."""
+        self.between_pieces()
         if self._fuse == 0:
             self._fuse = None
             self.hits += 1

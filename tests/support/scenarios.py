@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tests.support.examples import INSTANCE
 from tests.support.rig import COMMANDED, EXTERNAL, OWN_BRIDGE, PLUGGABLE, Rig
 from vif_agent.ports.port import PLUG, UNPLUG, FullSet, PortRequest
-from vif_agent.resources import LINK, OVS_PORT, VF, Bridge, Key, OvsPort, Veth
+from vif_agent.resources import GUARD, LINK, OVS_PORT, VF, Bridge, Key, OvsPort, Veth
 
 Vif = dict[str, Any]
 Payload = Callable[[str], Vif]
@@ -46,11 +46,13 @@ def _unplug(name: str) -> Scenario:
     return Scenario(_plugged(name), lambda rig, payload: [rig.request(UNPLUG, payload(name))])
 
 
-def _becomes(name: str, change: Callable[[Vif], Vif]) -> Scenario:
+def _becomes(
+    name: str, change: Callable[[Vif], Vif], before: Callable[[Vif], Vif] = lambda vif: vif
+) -> Scenario:
     def act(rig: Rig, payload: Payload) -> Collection[str]:
         return [rig.request(PLUG, change(payload(name)))]
 
-    return Scenario(_plugged(name), act)
+    return Scenario(lambda rig, payload: rig.plug(before(payload(name))), act)
 
 
 def _drifts(name: str, drift: Callable[[Rig, Vif], None]) -> Scenario:
@@ -136,6 +138,23 @@ def _to_another_vni(vif: Vif) -> Vif:
 
 def _bridge_drift(rig: Rig, vif: Vif) -> None:
     rig.host.remove(Key(LINK, vif["network"]["bridge"]))
+
+
+def _with_pairs(vif: Vif, *addresses: str) -> Vif:
+    return {**vif, "meta": {"allowed_address_pairs": [{"ip_address": ip} for ip in addresses]}}
+
+
+def _insecure(vif: Vif) -> Vif:
+    return {**vif, "meta": {"port_security_enabled": False}}
+
+
+def _guard_removed(rig: Rig, vif: Vif) -> None:
+    rig.host.remove(Key(GUARD, vif["devname"]))
+
+
+def _guard_widened(rig: Rig, vif: Vif) -> None:
+    """By hand: it may be a router now; and somebody has removed a rule."""
+    rig.host.change(Key(GUARD, vif["devname"]), router=True, enforced=False)
 
 
 def _vf_drift(rig: Rig, vif: Vif) -> None:
@@ -248,6 +267,16 @@ SCENARIOS = {
     "command for another device": _becomes("iovisor", _with_devname),
     "command to OVS": _becomes("midonet", _direct),
     "plug after drift, command": _drifts("iovisor", _tap_drift),
+    "guard with other pairs": _becomes(
+        "bridge",
+        lambda vif: _with_pairs(vif, "192.0.2.9"),
+        lambda vif: _with_pairs(vif, "192.0.2.0/30"),
+    ),
+    "guard of another MAC": _becomes("bridge", _with_mac),
+    "port security off": _becomes("bridge", _insecure),
+    "port security on": _becomes("bridge", lambda vif: {**vif, "meta": {}}, _insecure),
+    "plug after drift, no guard": _drifts("bridge", _guard_removed),
+    "plug after drift, another guard": _drifts("bridge", _guard_widened),
 }
 #: what others have made for the port: not all of that goes, if it is unplugged before that is ours
 TAKEN_OVER = {"hybrid of os-vif to direct": _twins()}

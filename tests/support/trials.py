@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,18 +16,20 @@ from tests.support.scenarios import Payload, Scenario
 from vif_agent.ownership import Found
 from vif_agent.plan.steps import Step
 from vif_agent.ports.port import PLUG, READY, UNPLUG, UNPLUGGED
-from vif_agent.resources import Key, Link
+from vif_agent.resources import GUARD, LINK, Key, Link
 
 Essence = dict[Key, Found]
 
 
 class Course(NamedTuple):
-    """A scenario undisturbed: what was done, in how many pieces, and what it came to."""
+    """A scenario undisturbed: what was done, in how many pieces, and what it came to. ``held``:
+    devices that must never be there without their guard."""
 
     steps: tuple[Step, ...]
     pieces: int
     end: Essence
     isolated: frozenset[str]
+    held: frozenset[str]
 
 
 class Trials:
@@ -36,6 +39,7 @@ class Trials:
         self._scenario, self._payload, self._path = scenario, payload, path
         self._numbers = itertools.count()
         self._rigs: list[Rig] = []
+        self._opened: set[str] = set()
         self.course = self._undisturbed()
 
     def begin(self) -> tuple[Rig, tuple[str, ...]]:
@@ -46,7 +50,10 @@ class Trials:
         self._rigs.append(rig)
         self._scenario.before(rig, self._payload)
         rig.host.plans.clear()
-        return rig, tuple(self._scenario.act(rig, self._payload))
+        ports = tuple(self._scenario.act(rig, self._payload))
+        self._opened.clear()
+        rig.host.between_pieces = lambda: self._opened.update(_open(rig.host.snapshot()))
+        return rig, ports
 
     def reconcile(self, rig: Rig, ports: tuple[str, ...]) -> None:
         """Reconciles, to the end of the one that meets the fault: most do in the first."""
@@ -55,6 +62,7 @@ class Trials:
             outcome = rig.engine.reconcile(again, everywhere=everywhere)
             assert rig.engine.save(outcome.finished)
             again, everywhere = outcome.again, False
+        self._verify_held(rig)
 
     def settle(self, rig: Rig, ports: tuple[str, ...]) -> frozenset[str]:
         return rig.settle(*ports, everywhere=self._scenario.everywhere)
@@ -64,6 +72,7 @@ class Trials:
         rig.host.crash_after(pieces)
         with pytest.raises(Crash):
             self.settle(rig, ports)
+        self._verify_held(rig)
         return rig
 
     def verify(self, rig: Rig) -> None:
@@ -71,18 +80,26 @@ class Trials:
         assert _essence(rig) == self.course.end
         assert rig.host.isolated == self.course.isolated
         _verify_clean_without_ports(rig)
+        self._verify_held(rig)
 
     def close(self) -> None:
         for rig in self._rigs:
             rig.store.close()
 
+    def _verify_held(self, rig: Rig) -> None:
+        """Whatever has gone wrong, no guest that is to be held has been let go meanwhile."""
+        assert self.course.held & {*self._opened, *_open(rig.host.snapshot())} == set()
+
     def _undisturbed(self) -> Course:
         rig, ports = self.begin()
-        before = rig.host.pieces
+        before, there = rig.host.pieces, rig.host.snapshot()
         assert self.settle(rig, ports) == set()
         steps = tuple(step for plan in rig.host.plans for step in plan)
         pieces, isolated = rig.host.pieces - before, frozenset(rig.host.isolated)
-        course = Course(steps, pieces, _essence(rig), isolated)
+        end = _essence(rig)
+        guarded = {key.name for key in there.keys() | end.keys() if key.space == GUARD}
+        held = frozenset(guarded - _open(there) - _open(end))
+        course = Course(steps, pieces, end, isolated, held)
         assert steps
         _verify_clean_without_ports(rig)
         return course
@@ -90,6 +107,11 @@ class Trials:
 
 def unplug_all(rig: Rig) -> list[str]:
     return [rig.request(UNPLUG, {"type": "", "id": port_id}) for port_id in rig.store.ports()]
+
+
+def _open(things: Mapping[Key, Found]) -> set[str]:
+    """Devices without a guard."""
+    return {k.name for k in things if k.space == LINK and Key(GUARD, k.name) not in things}
 
 
 def _verify_clean_without_ports(rig: Rig) -> None:
