@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generate import completion, configuration, manual, sample
+from generate import boards, completion, configuration, manual, sample
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,6 +14,9 @@ FILES: Mapping[str, Callable[[], str]] = {
     "etc/vif-agent.conf": sample.text,
     "docs/configuration.md": configuration.text,
     "completion/vif-agentctl": completion.text,
+    "etc/grafana/fleet.json": boards.fleet,
+    "etc/grafana/host.json": boards.host,
+    "etc/grafana/security.json": boards.security,
     "man/vif-agent.8": manual.of_daemon,
     "man/vif-agentctl.8": manual.of_ctl,
 }
