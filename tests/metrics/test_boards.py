@@ -14,18 +14,19 @@ from vif_agent.metrics.exported import EXPORTED
 
 NAMES = ("fleet", "host", "security")
 #: what Grafana puts in
-VARIABLES = {"$__rate_interval": "1m", "$__range": "6h", "$instance": "compute-1:9479"}
+VARIABLES = {"$__rate_interval": "1m", "$__range": "6h"}
 
 
 def board(name: str) -> Any:
     return json.loads((BOARDS / f"{name}.json").read_text())
 
 
-def expressions(name: str) -> list[str]:
+def expressions(name: str, instance: str = "compute-1:9479") -> list[str]:
+    """As Prometheus gets them."""
     asked = [target["expr"] for panel in board(name)["panels"] for target in panel["targets"]]
     for variable, value in VARIABLES.items():
         asked = [expression.replace(variable, value) for expression in asked]
-    return asked
+    return [expression.replace("$instance", instance) for expression in asked]
 
 
 def test_all_that_is_exported_is_on_a_board() -> None:
