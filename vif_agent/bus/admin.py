@@ -26,7 +26,7 @@ def _call(call: _Call) -> _Call:
     """What is wrong with the arguments or the host is the caller's to know, not our log's."""
 
     @functools.wraps(call)
-    def checked(self: "Calls", ctxt: Any, /, **given: Any) -> Any:
+    def checked(self: "PortCalls", ctxt: Any, /, **given: Any) -> Any:
         return call(self, ctxt, **arguments.of_call(call, given))
 
     wrapped: _Call = oslo_messaging.expected_exceptions(VifAgentError)(checked)
@@ -79,8 +79,8 @@ class AdminOperations(Protocol):
         """One dict for each that is installed: is it the one that is used, and can it be?"""
 
 
-class Calls:
-    """Every public method is a call of the bus's version 1.0."""
+class PortCalls:
+    """Those about ports; see ``Calls``."""
 
     target = oslo_messaging.Target(version=bus.VERSION)
 
@@ -118,22 +118,6 @@ class Calls:
         return self._report.answer(port_id, generation, timeout)
 
     @_call
-    def plan(
-        self,
-        ctxt: Any,
-        cast: str,
-        vif: Any = None,
-        instance: Any = None,
-        vifs: Any = None,
-        complete: bool = False,
-    ) -> dict[str, Any]:
-        """What this cast (or "cleanup") would do now: the steps as text and as values."""
-        args = {"instance": instance, "vif": vif}
-        if cast == "sync_vifs":
-            args = {"vifs": vifs, "complete": complete}
-        return self._operations.plan({"method": cast, "args": args})
-
-    @_call
     def repair(self, ctxt: Any, port_id: str | None = None) -> None:
         """Look at the port (None: at all ports) now; answers before that is done."""
         self._repair(port_id)
@@ -152,6 +136,26 @@ class Calls:
     def explain_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         """What happened to the port, how it is now, whose turn it is; see docs/why.md."""
         return self._operations.explain(port_id)
+
+
+class Calls(PortCalls):
+    """Every public method is a call of the bus's version 1.0, those about ports too."""
+
+    @_call
+    def plan(
+        self,
+        ctxt: Any,
+        cast: str,
+        vif: Any = None,
+        instance: Any = None,
+        vifs: Any = None,
+        complete: bool = False,
+    ) -> dict[str, Any]:
+        """What this cast (or "cleanup") would do now: the steps as text and as values."""
+        args = {"instance": instance, "vif": vif}
+        if cast == "sync_vifs":
+            args = {"vifs": vifs, "complete": complete}
+        return self._operations.plan({"method": cast, "args": args})
 
     @_call
     def list_orphans(self, ctxt: Any) -> list[dict[str, Any]]:

@@ -20,7 +20,6 @@ from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
-from vif_agent.daemon.drops import Drops
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
@@ -105,7 +104,6 @@ class Agent:
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
         )
         self._health = health.Health(self._probes(engine, report))
-        self._drops = Drops(engine, report)
         topology = Topology(
             self._host, self._store, engine.records, cleanup, physnets(conf.network)
         )
@@ -166,7 +164,7 @@ class Agent:
             self._loop.sweep: lambda: _PENDING_DELETES_SECONDS,
             self._forget: lambda: _FORGET_SECONDS,
             self._store.guard: lambda: _GUARD_SECONDS,
-            self._look: lambda: self._conf.vif_agent.check_interval or NEVER,
+            self._queue.everything: lambda: self._conf.vif_agent.check_interval or NEVER,
         }
         if self._monitoring.wanted:
             chores[self._monitoring.turn] = lambda: service.SECONDS
@@ -181,7 +179,7 @@ class Agent:
 
     def reconfigured(self) -> None:
         """Some options are others now: all is reconciled, by them."""
-        self._chores.put_off(self._look)
+        self._chores.put_off(self._queue.everything)
         self._queue.everything()
 
     def run(self) -> None:
@@ -194,14 +192,13 @@ class Agent:
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
         known = self._loop.begin()
-        self._chores.put_off(self._look)  # the start has just looked
+        self._chores.put_off(self._queue.everything)  # the start has just looked
         LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host, known)
         if self._store.notice:
             LOG.error("%s", self._store.notice)
         self._tell_missing()
         try:
             self._turn()
-            self._drops.look()
             threading.Thread(target=self._join_bus, name="join-bus", daemon=True).start()
             while not self._queue.ended:
                 self._queue.wait(self._pause())
@@ -253,11 +250,6 @@ class Agent:
         self._loop.save()
         self._store.leave()
         LOG.info("Stopped")
-
-    def _look(self) -> None:
-        """At the whole host."""
-        self._queue.everything()
-        self._drops.look()
 
     def _read(self, file: PortsFile, report: Report) -> None:
         refusals = file.read_if_changed()

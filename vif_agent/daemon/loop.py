@@ -11,6 +11,7 @@ from typing import Any
 
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd
+from vif_agent.daemon.drops import Drops
 from vif_agent.daemon.operations import unplugs_of
 from vif_agent.daemon.results import Results
 from vif_agent.errors import StoreUnavailable
@@ -50,6 +51,7 @@ class Loop:
         self._cleanup = cleanup
         self._options = options
         self._feed = feed
+        self._drops = Drops(engine, report)
         self._repair_backoff = RepairBackoff()
         #: what it has done, for metrics
         self.worked = Worked()
@@ -93,6 +95,7 @@ class Loop:
             self._reconcile(ports, work.everywhere, requested)
         if work.everywhere:
             self._tidy(work.complete)
+            self._drops.look()
         self._results.tell()
         self._results.save_if_due()
         self._tell_status()
