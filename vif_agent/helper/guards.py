@@ -11,7 +11,7 @@ import errno
 import functools
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from vif_agent.helper.allowed import allowed
 from vif_agent.helper.codec import Plain, to_plain
@@ -29,6 +29,8 @@ from vif_agent.host.nft.table import HELD, Change, Counted, State
 
 #: what a kernel says that has no nf_tables, or not for bridges
 _NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL)
+
+_T = TypeVar("_T")
 
 
 class Guards:
@@ -135,27 +137,30 @@ def opened() -> Iterator[Guards]:
 
 def read(permitted: Collection[int] = ()) -> dict[str, Any]:
     """For the channel. Where the kernel has no nf_tables there is nothing."""
-    return _shown(lambda guards: (guards.read(), []), permitted)
+    return _shown(_seen(lambda guards: guards.read(), State()), permitted)
 
 
 def restore(permitted: Collection[int] = ()) -> dict[str, Any]:
     """The same, after what others have undone was put back: ``undone`` are its devices."""
-    return _shown(lambda guards: guards.restore(permitted), permitted)
+    nothing: tuple[State, list[str]] = State(), []
+    state, undone = _seen(lambda guards: guards.restore(permitted), nothing)
+    return {**_shown(state, permitted), "undone": undone}
 
 
-def _shown(
-    look: Callable[[Guards], tuple[State, list[str]]], permitted: Collection[int]
-) -> dict[str, Any]:
+def _seen(look: Callable[[Guards], _T], nothing: _T) -> _T:
     try:
         with opened() as guards:
-            state, undone = look(guards)
+            return look(guards)
     except OSError as error:
         if error.errno not in _NONE_THERE:
             raise
-        state, undone = State(), []
+        return nothing
+
+
+def _shown(state: State, permitted: Collection[int]) -> dict[str, Any]:
     ports = {device: _plain(device, has) for device, has in state.ports.items()}
-    enforced, generation = table.is_right(state, permitted), state.generation
-    return {"enforced": enforced, "generation": generation, "guards": ports, "undone": undone}
+    enforced = table.is_right(state, permitted)
+    return {"enforced": enforced, "generation": state.generation, "guards": ports}
 
 
 def write(
