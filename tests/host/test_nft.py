@@ -22,11 +22,12 @@ from vif_agent.helper.codec import from_plain
 from vif_agent.helper.guards import Guards
 from vif_agent.helper.orders import SetGuard
 from vif_agent.host.nft import messages, reading, table
-from vif_agent.host.nft.elements import Element, device_of, elements, network, said
+from vif_agent.host.nft.elements import Element, device_of, elements, said
 from vif_agent.host.nft.events import NftEvents
 from vif_agent.host.nft.expressions import compiled, read, written
 from vif_agent.host.nft.netlink import DONE, PASSED, NftSocket
 from vif_agent.host.nft.rules import CHAINS, REASONS, permitted_ethertypes
+from vif_agent.ip_networks import network
 from vif_agent.testing import processes
 
 TABLE = ("table", "bridge", "vif_agent")

@@ -27,12 +27,12 @@ ACTS = {
 #: of modules that are harmless else
 CHANCE = {"getnode", "uuid1", "uuid4"}
 #: answers.py reads off `resources` which kinds there are, pci_names.py which fields;
-#: loader.py finds drivers; elements.py packs addresses
+#: loader.py finds drivers; ip_networks.py packs addresses
 ALLOWED = {
     ("answers.py", "vars"),
     ("pci_names.py", "vars"),
     ("loader.py", "importlib.metadata"),
-    ("elements.py", "socket"),
+    ("ip_networks.py", "socket"),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vif_agent.host.nft.elements import is_network
+from vif_agent.ip_networks import is_network
 
 TEXTS = (
     "10.0.0.9", "10.0.0.9/32", "10.0.0.9/24", "10.0.0.0/24", "0.0.0.0/0", "::/0", "::1/128",

@@ -1,17 +1,15 @@
 """Is a firewall driver's answer one? A guard that the kernel could not take, or that is not this
 port's, fails this port alone."""
 
-import ipaddress
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from vif_agent.errors import PluginFailed, brief
 from vif_agent.firewall.base import MOST
+from vif_agent.ip_networks import Network, is_network, network
 from vif_agent.resources import Guard
 from vif_agent.vif import MAC, Vif
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def checked(answer: object, vif: Vif) -> tuple[Guard, ...]:
@@ -46,7 +44,7 @@ def _are_pairs(guard: Guard, value: Any) -> bool:
         return False
     by_mac = itertools.groupby(value, lambda pair: pair[0])
     return all(
-        mac in guard.macs and not _overlap(ipaddress.ip_network(network) for _, network in of_mac)
+        mac in guard.macs and not _overlap(network(text) for _, text in of_mac)
         for mac, of_mac in by_mac
     )
 
@@ -64,20 +62,15 @@ def _is_mac(value: Any) -> bool:
 
 
 def _is_pair(value: Any) -> bool:
-    return type(value) is tuple and len(value) == 2 and _is_mac(value[0]) and _is_network(value[1])
-
-
-def _is_network(value: Any) -> bool:
-    """Python would take one of a device alone (fe80::1%eth0)."""
-    try:
-        return type(value) is str and "%" not in value and str(ipaddress.ip_network(value)) == value
-    except ValueError:
+    if not (type(value) is tuple and len(value) == 2):
         return False
+    mac, text = value
+    return _is_mac(mac) and type(text) is str and is_network(text)
 
 
-def _overlap(networks: Iterable[_Network]) -> bool:
+def _overlap(networks: Iterable[Network]) -> bool:
     """In the order of addresses a network ends before the next begins, or holds its beginning."""
-    spans = sorted((n.version, int(n[0]), int(n[-1])) for n in networks)
+    spans = sorted((len(n.first), n.first, n.last) for n in networks)
     return any(
         one[0] == other[0] and one[2] >= other[1] for one, other in itertools.pairwise(spans)
     )

@@ -40,4 +40,9 @@ class NftablesDriver(FirewallDriver):
 
     def _own(self, vif: Vif) -> Iterable[str]:
         told = self.strict or vif.address_pairs is not None
-        return [ip.partition("%")[0] for ip in vif.ips] if told and vif.ips else _ANY
+        return map(_alone, vif.ips) if told and vif.ips else _ANY
+
+
+def _alone(address: str) -> str:
+    """As a network of one."""
+    return f"{address.partition('%')[0]}/{128 if ':' in address else 32}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from vif_agent.errors import brief
 from vif_agent.helper.orders import ORDERS, Order
-from vif_agent.host.nft.elements import is_network
+from vif_agent.ip_networks import is_network
 from vif_agent.names import DEVICE_NAME
 from vif_agent.resources import LINK_STATES
 

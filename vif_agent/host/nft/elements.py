@@ -1,8 +1,6 @@
 """What a port may say, as elements of the sets, and back. Pure."""
 
 import functools
-import ipaddress
-import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
@@ -20,9 +18,9 @@ from vif_agent.host.nft.sets import (
     ROUTERS,
 )
 from vif_agent.host.nft.words import Set
+from vif_agent.ip_networks import address, network
 
 _NAME_LENGTH, _MAC_LENGTH = 16, 6
-_LONGEST_BITS = len("128")
 _ADDRESS = _NAME_LENGTH + len(padded(bytes(_MAC_LENGTH)))
 
 
@@ -39,14 +37,6 @@ class Element(NamedTuple):
 
 
 Elements: TypeAlias = frozenset[Element]
-
-
-class Network(NamedTuple):
-    """First and last address, and how many bits they have in common."""
-
-    first: bytes
-    last: bytes
-    bits: int
 
 
 def elements(
@@ -90,33 +80,6 @@ def said(found: Collection[Element]) -> dict[str, object]:
     }
 
 
-@functools.lru_cache(1 << 12)
-def network(text: str) -> Network:
-    """From a form as "10.0.0.0/24". A tenth of what the module ipaddress takes; ValueError."""
-    address, _, bits = text.partition("/")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        if not bits.isdecimal() or len(bits) > _LONGEST_BITS:
-            raise ValueError
-        first = socket.inet_pton(family, address)
-        hosts = (1 << len(first) * 8 - int(bits)) - 1
-    except (OSError, ValueError):
-        raise ValueError(f"expected a network as 10.0.0.0/24, got {text!r}") from None
-    number = int.from_bytes(first)
-    if number & hosts:
-        raise ValueError(f"expected a network without bits of hosts, got {text!r}")
-    return Network(first, (number | hosts).to_bytes(len(first)), int(bits))
-
-
-def is_network(text: str) -> bool:
-    """In its one form, which is how it is read back?"""
-    try:
-        first, _, bits = network(text)
-    except ValueError:
-        return False
-    return text == f"{_address(first)}/{bits}"
-
-
 def _of_pair(name: bytes, mac: str, text: str) -> Element:
     key, (first, last, bits) = name + _mac(mac), network(text)
     one, any_, net = _sets(len(first))
@@ -149,15 +112,8 @@ def _range(first: bytes, last: bytes) -> str:
     differ = int.from_bytes(first) ^ int.from_bytes(last)
     is_network = not differ & (differ + 1) and not int.from_bytes(first) & differ
     if not is_network:
-        return f"{_address(first)}-{_address(last)}"
-    return f"{_address(first)}/{len(first) * 8 - differ.bit_length()}"
-
-
-def _address(packed: bytes) -> str:
-    """In the form of the module ipaddress, which has no dots in IPv6."""
-    family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
-    text = socket.inet_ntop(family, packed)
-    return str(ipaddress.IPv6Address(packed)) if ":" in text and "." in text else text
+        return f"{address(first)}-{address(last)}"
+    return f"{address(first)}/{len(first) * 8 - differ.bit_length()}"
 
 
 def _text(key: bytes) -> str:
