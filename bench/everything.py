@@ -15,6 +15,7 @@ from bench.cases import CASES, Case
 from bench.check import Host
 from bench.contender import Contender
 from bench.floor_side import Floor
+from bench.guards_table import Cost
 from bench.measure import Figures, Run
 from bench.osvif import OsVif, environment
 from bench.place import Place
@@ -35,6 +36,7 @@ class Results:
 
     runs: dict[str, list[dict[str, Figures]]] = field(default_factory=dict)
     alone: dict[str, Rows] = field(default_factory=dict)
+    guards: list[Cost] = field(default_factory=list)
     repairs: Repairs = field(default_factory=dict)
     plugs: Times = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
@@ -60,6 +62,8 @@ class Bench:
         results = Results(self.bursts(), failed=self.failed)
         if self.args.bus == "rabbit" and self.trees:
             results.alone = self.alone()
+            with self._going_on(options.GUARDS):
+                results.guards = self.guards()
             with self._going_on(options.REPAIR):
                 results.repairs = self.repairs()
             with self._going_on(options.DROPIN):
@@ -119,6 +123,15 @@ class Bench:
                 with self._going_on(name):
                     several.append(of[name](turn))
         return {name: merged(several) for name, several in found.items() if several}
+
+    def guards(self) -> list[Cost]:
+        if options.GUARDS not in self.args.cases or OURS not in self.trees:
+            return []
+        from bench import flushed, guarded_burst, guards
+
+        burst = guarded_burst.measure(self.here, self.args.ports, self.args.guard_turns)
+        flushes = flushed.measure(self.here, flushed.PORTS, self.args.guard_flushes)
+        return [*burst, *guards.measure(), *flushes]
 
     def repairs(self) -> Repairs:
         if options.REPAIR not in self.args.cases or OURS not in self.trees:

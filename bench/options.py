@@ -13,12 +13,14 @@ from bench.tree import HERE, OURS
 REPAIR = "repair"
 DROPIN = "os_vif.plug"  # os-vif's own plugin and ours in its place
 DRAIN, GROWTH, MEMORY, STATUS, WAITERS = "drain", "growth", "memory", "status", "waiters"
+GUARDS = "guards"
 ALONE = {
     DRAIN: "casts wait in the queue, the agent starts; beside the tools",
     GROWTH: "a host full of ports: what one more costs, memory, a link's event, the start",
     MEMORY: "memory while very many ports come by one full set",
     STATUS: "`status` with very many ports that were unplugged",
     WAITERS: "plugs beside very many senders who wait for other ports",
+    GUARDS: "guards against spoofing: bursts beside none, batches, frames, flushes",
     REPAIR: "from a deletion by hand to its repair",
     DROPIN: "one os_vif.plug, by os-vif's own plugin and by ours in its place",
 }
@@ -65,6 +67,8 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--drain-tap", type=int, default=1000, help="casts that wait, direct with tap (1000)")
     add("--drain-hybrid", type=int, default=400, help="casts that wait, hybrid (default 400)")
     add("--crowd", type=int, default=2000, help="ports of `growth` (default 2000)")
+    add("--guard-turns", type=int, default=4, help="agents with and without guards (default 4)")
+    add("--guard-flushes", type=int, default=100, help="of nftables by hand (default 100)")
     add("--full-set", type=int, default=10000, help="ports of `memory` (default 10000)")
     add("--unplugged", type=int, default=17000, help="ports of `status` (default 17000)")
     add("--profile-on", type=int, default=0, help="ports there before the profiled burst (0)")

@@ -15,6 +15,7 @@ from typing import Any
 from bench import drain, growth, options, waiters
 from bench.cases import CASES
 from bench.everything import Results, trees
+from bench.guards_table import guards_table
 from bench.measure import Figures, median
 from bench.osvif import VERSION
 from bench.repair_table import repair_table
@@ -40,6 +41,8 @@ def report(args: argparse.Namespace, results: Results) -> None:
     names = [*trees(args), FLOOR]
     for name, rows in results.alone.items():
         print("\n" + side_table(options.ALONE[name], rows, names, NOTES_ALONE.get(name, ())))
+    if results.guards:
+        print("\n" + guards_table(results.guards))
     if results.repairs:
         print("\n" + repair_table(results.repairs, args.repair_ports))
     if results.plugs:
@@ -63,6 +66,7 @@ def write(file: Path, about: dict[str, Any], results: Results) -> None:
         "about": about,
         "cases": {name: as_json(several) for name, several in results.runs.items()},
         "alone": results.alone,
+        "guards": {cost.title: (cost.without, cost.guarded) for cost in results.guards},
         "repairs": results.repairs,
         "os_vif.plug": results.plugs,
         "failed": results.failed,

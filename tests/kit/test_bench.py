@@ -14,6 +14,7 @@ import pytest
 
 from bench import growth, options, usage
 from bench.drain import TAKEN_IN, title
+from bench.guards_table import Cost, at_least, at_most, guards_table, more_at_most
 from bench.link_changes import Events, change, foreign_link
 from bench.measure import Figures
 from bench.options import arguments
@@ -122,3 +123,22 @@ def test_targets_are_ratios_of_the_same_run() -> None:
     }
     assert {row: " ".join(shown[row]) for row in expected} == expected
     assert len({target.title for target in targets(args)}) == len(list(targets(args)))
+
+
+def test_cost_of_guards_is_beside_what_it_is_to_be() -> None:
+    costs = [
+        Cost("a burst", 2.0, 2.1, more_at_most(0.05)),
+        Cost("another", 2.0, 2.2, more_at_most(0.05)),
+        Cost("frames", 1000.0, 899.0, at_least(0.9)),
+        Cost("one more", None, 0.9, at_most(1)),
+        Cost("read back", None, 1234.5),
+    ]
+    assert [cost.missed for cost in costs] == [False, True, True, False, False]
+    lines = guards_table(costs).splitlines()[1:6]
+    assert [line.split()[-4:] for line in lines[:3]] == [
+        ["2.10", "+5.0%", "<=", "+5%"],
+        ["+10.0%", "<=", "+5%", "missed"],
+        ["-10.1%", ">=", "-10%", "missed"],
+    ]
+    assert lines[3].split() == ["one", "more", "0.90", "<=", "1"]
+    assert lines[4].split() == ["read", "back", "1,234"]
