@@ -39,7 +39,8 @@ class Found:
     part of besides linux bridges (a bond, Open vSwitch's datapath), "" for nothing. ``serves``: of
     a trunk's bridge, the ports that OVS ports in it are for. ``called``: the name that somebody has
     given it; ``tag_lost``: its owner tag is not on it any more, and it is known all the
-    same (see ``plan.known_links``). ``ofport``: by Open vSwitch, for people.
+    same (see ``plan.known_links``). ``ofport``, and ``undone_by``, who has changed it
+    where the kernel tells, are for people.
     """
 
     resource: Resource
@@ -58,6 +59,7 @@ class Found:
     called: str = ""
     tag_lost: bool = False
     ofport: int | None = dataclasses.field(default=None, compare=False)
+    undone_by: str = dataclasses.field(default="", compare=False)
 
 
 class Verdict(enum.Enum):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.casting import Site, Vif, numbered, wait_for
+from tests.support.casting import CONTEXT, Site, Vif, numbered, wait_for
 from tests.support.guarded import holder
 from tests.support.operating import ctl
 from vif_agent.helper import guards
@@ -20,11 +20,13 @@ from vif_agent.host.nft import reading
 from vif_agent.host.nft.netlink import NftSocket
 from vif_agent.host.nft.table import State
 from vif_agent.testing import processes
+from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
 UNHELD = (sys.executable, "-m", "tests.support.unheld_agent")
 TABLE = "bridge vif_agent"
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "firewall.md"
+BY_NFT = re.compile(r"guard .*: enforced False -> True, by nft \(pid \d+\)")
 UNDONE = re.compile(r"Guards of ports were undone by nft \(pid \d+\)")
 
 
@@ -87,6 +89,9 @@ def test_what_others_undo_is_back_and_it_is_told_who_it_was(
     wait_for(lambda: UNDONE.search(site.daemon.log()[said:]), "who it was")
     wait_for(lambda: _repaired(site.daemon.log()[said:], vifs[0]), "what was done about it")
     wait_for(lambda: ctl(site.daemon.config_file, "firewall").code == 0, "the end of it")
+    events = site.api.explain_vif(CONTEXT, HOST, vifs[0]["id"])["events"]
+    drift = [event["text"] for event in events if event["what"] == "drift"]
+    assert BY_NFT.fullmatch(drift[-1]), drift
 
 
 def _repaired(log: str, vif: Vif) -> bool:

@@ -44,15 +44,15 @@ class GuardWatch:
         assert self._events
         while self._events.wait():
             who = self._who(self._events)
-            if who and self._looked_again():
+            if who and self._looked_again(who):
                 LOG.warning("Guards of ports were undone by %s", who)
 
-    def _looked_again(self) -> bool:
+    def _looked_again(self, who: str) -> bool:
         """Whoever fights us costs us a tenth of the time: in between reconciles put it back, which
         wait longer each time, a second at most."""
         begin = time.monotonic()
         restore = begin > self._rests_until
-        changed = self._guards.look_again(restore)
+        changed = self._guards.look_again(restore, who)
         if changed and restore:
             end = time.monotonic()
             self._rests_until = end + _RESTS * (end - begin)

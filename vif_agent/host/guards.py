@@ -45,6 +45,7 @@ class Guards:
         self._state: _State | None = None
         self._changed: set[str] = set()
         self._put_back: set[str] = set()
+        self._undone_by = ""  # the last time
 
     @property
     def count(self) -> int:
@@ -71,7 +72,10 @@ class Guards:
             state = self._refresh() if names is None else self._now()
         chosen = state.guards if names is None else state.guards.keys() & names
         enforced = {name: state.enforced and name not in self._put_back for name in chosen}
-        return {Key(GUARD, name): _found(state.guards[name], enforced[name]) for name in chosen}
+        return {
+            Key(GUARD, name): _found(state.guards[name], enforced[name], self._undone_by)
+            for name in chosen
+        }
 
     def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """What failed, by key. A batch that the kernel refuses is tried in halves: one guard must
@@ -98,13 +102,14 @@ class Guards:
         with _readable("what they have dropped"):
             return self._table.port_drops()
 
-    def look_again(self, restore: bool) -> bool:
+    def look_again(self, restore: bool, by: str = "") -> bool:
         """Somebody else has changed the table: was a guard among that? Who wants it is told.
         ``restore``: it is put back at once, and until it is written again it counts as one that
-        has to be repaired, for that is told and counted."""
+        has to be repaired, for that is told and counted. ``by``: who that was."""
         try:
             with self._alone():
                 self._refresh(restore)
+                self._undone_by = by if self._changed else self._undone_by
                 return bool(self._changed)
         except NotYet:
             self._on_change(None)
@@ -184,7 +189,7 @@ def _readable(what: str) -> Iterator[None]:
         raise NotYet(f"{what} cannot be read: {error.strerror or error}") from error
 
 
-def _found(order: SetGuard, enforced: bool) -> Found:
+def _found(order: SetGuard, enforced: bool, undone_by: str) -> Found:
     guard = Guard(
         name=order.name,
         macs=order.macs,
@@ -193,7 +198,7 @@ def _found(order: SetGuard, enforced: bool) -> Found:
         router=order.router,
         enforced=enforced,
     )
-    return Found(guard, owner=order.owner or None)
+    return Found(guard, owner=order.owner or None, undone_by="" if enforced else undone_by)
 
 
 def _order(step: Step) -> SetGuard:

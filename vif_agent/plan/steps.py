@@ -84,7 +84,8 @@ class Step:
         """What is not as it is wanted, in words."""
         if self.verb in _WRONG:
             return f"{self.resource} {_WRONG[self.verb]}"
-        return f"{self.resource}: {self._details}"
+        who = f", by {self.found.undone_by}" if self.found and self.found.undone_by else ""
+        return f"{self.resource}: {self._details}{who}"
 
     @property
     def _details(self) -> str:
