@@ -51,7 +51,10 @@ def test_queue_of_an_earlier_release_is_used_as_it_is(
     site.daemon.start()
     site.plug(payload("tap"))
     (answer,) = [line for line in site.daemon.log().splitlines() if "delivery limit" in line]
-    assert f" WARNING vif_agent.bus.declared [-] queue {QUEUE} (vhost /) " in answer
+    assert (
+        f" WARNING vif_agent.bus.declared [-] Queue to be mended: queue {QUEUE} (vhost /) "
+        in answer
+    )
     site.rabbit.ctl(*shlex.split(answer.split(": rabbitmqctl ")[1]))
     test_casts_outlive_many_deliveries(site, payload)
     site.rabbit.ctl("clear_policy", QUEUE)

@@ -80,8 +80,8 @@ def _refused(daemon: Daemon) -> list[str]:
     assert "READY=1" not in daemon.notified()
     assert "Traceback" not in daemon.log()
     lines = [line for line in daemon.log().splitlines() if "was declared before" in line]
-    assert all(" CRITICAL vif_agent.cmd.agent [-] " in line for line in lines)
-    return [line.split(" [-] ", 1)[1] for line in lines]
+    assert all(" CRITICAL vif_agent.cmd.agent [-] Cannot go on: " in line for line in lines)
+    return [line.split(" [-] Cannot go on: ", 1)[1] for line in lines]
 
 
 def _outlive_the_broker(site: Site, payload: Callable[[str], Vif]) -> None:

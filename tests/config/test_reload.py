@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -22,6 +23,7 @@ def hang_up(site: Site, *, text: str, answer: str) -> None:
     """With this file; the helper gets the signal, too, as from a terminal."""
     assert site.daemon.process
     site.daemon.config_file.write_text(text)
+    time.sleep(1)  # no line is said twice a second
     output = site.daemon.log().count(answer)
     for pid in (site.daemon.helper_pid(), site.daemon.process.pid):
         os.kill(pid, signal.SIGHUP)

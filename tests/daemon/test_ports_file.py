@@ -43,7 +43,9 @@ def test_fifo_is_no_file(ports: PortsFile, path: Path, caplog: pytest.LogCapture
     os.mkfifo(path)
     with caplog.at_level(logging.ERROR, "vif_agent.daemon.ports_file"):
         assert [ports.read_if_changed() for _ in range(3)] == [None] * 3
-    assert caplog.messages == [f"{path}: expected a regular file; its ports stay as they are"]
+    assert caplog.messages == [
+        f"Ports file {path}: expected a regular file; its ports stay as they are"
+    ]
 
 
 def test_list_of_no_port_is_no_news_until_it_is_believed(
@@ -57,7 +59,7 @@ def test_list_of_no_port_is_no_news_until_it_is_believed(
     path.write_text("[]")
     with caplog.at_level(logging.ERROR, "vif_agent.daemon.ports_file"):
         assert [patient.read_if_changed() for _ in range(3)] == [None] * 3
-    assert caplog.messages == [f"{path}: no port in it: believed in 60 s"]
+    assert caplog.messages == [f"Ports file {path}: no port in it: believed in 60 s"]
     assert [port.verb for port in store.ports().values()] == [PLUG]
     assert [hasty.read_if_changed() for _ in range(3)] == [None, (), None]
     assert [port.verb for port in store.ports().values()] == [UNPLUG]
@@ -85,4 +87,4 @@ def test_file_that_vanishes_and_comes_back_is_told_once_each_time(
         path.unlink()
         assert [ports.read_if_changed() for _ in range(3)] == [None] * 3
     assert len(store.ports()) == 1
-    assert [m.partition(": ")[0] for m in caplog.messages] == [str(path)] * 2
+    assert [m.partition(": ")[0] for m in caplog.messages] == [f"Ports file {path}"] * 2

@@ -84,7 +84,7 @@ def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
         made = [declares(connection) for declares in queues]
         for consumer in made:
             if isinstance(consumer, _Casts) and (lacks := consumer.give_way(connection)):
-                LOG.warning("%s", lacks)
+                LOG.warning("Queue to be mended: %s", lacks)
         tries = [consumer.declare_exchange for consumer in made]
         tries += [consumer.declare_queue for consumer in made]
         differences = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))

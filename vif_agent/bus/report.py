@@ -14,6 +14,7 @@ from vif_agent.bus.casts import Refusal
 from vif_agent.bus.operations import Operations
 from vif_agent.bus.waiters import MOST_WAITING, Later, View, Waiter, Waiters
 from vif_agent.errors import StoreUnavailable
+from vif_agent.log_fields import about
 from vif_agent.ports.port import PENDING, PLUG, RETRYING, UNPLUG, Port, counts
 from vif_agent.ports.store import Store
 
@@ -69,7 +70,8 @@ class Report:
         """Of casts that were refused at the door: what is on disk is as it was."""
         for refusal in refusals:
             view = views.refusal(refusal)
-            LOG.warning("refused %s: %s", _words(view), refusal.error.problem.message)
+            why = refusal.error.problem.message
+            LOG.warning("refused %s: %s", _words(view), why, extra=_about(view))
             self._send(f"vif.{refusal.verb}.error", view)
             if refusal.port_id:
                 problem = refusal.error.problem
@@ -170,20 +172,26 @@ class Report:
                 self._refusals.popitem(last=False)
 
     def _log(self, port: Port, view: View) -> None:
-        words = _words(view)
+        words, about = _words(view), _about(view)
         if port.problem is None:
+            done = _DONE["repair" if port.repaired else port.verb]
             undone = f": {port.repaired[:_LONGEST_REPAIR]}" if port.repaired else ""
-            LOG.info("%s %s%s", _DONE["repair" if port.repaired else port.verb], words, undone)
+            LOG.info("%s %s%s", done, words, undone, extra=about)
         elif port.problem.transient:
-            LOG.warning("not yet %sged %s: %s", port.verb, words, port.problem.message)
+            why = port.problem.message
+            LOG.warning("not yet %sged %s: %s", port.verb, words, why, extra=about)
         else:
-            LOG.error("cannot %s %s: %s", port.verb, words, port.problem.message)
+            LOG.error("cannot %s %s: %s", port.verb, words, port.problem.message, extra=about)
 
 
 def _event(port: Port) -> str:
     if port.problem:
         return f"vif.{port.verb}.error"
     return f"vif.{'repair' if port.repaired else port.verb}.end"
+
+
+def _about(view: dict[str, Any]) -> Mapping[str, Any]:
+    return about(view["port_id"], view["instance_uuid"], view["request_id"])
 
 
 def _words(view: dict[str, Any]) -> str:

@@ -69,7 +69,10 @@ def _parse(conf: cfg.ConfigOpts, arguments: Sequence[str]) -> None:
 def _configure(arguments: Sequence[str]) -> None:
     from oslo_log import log
 
+    from vif_agent import log_fields
     from vif_agent.bus import transport
+    from vif_agent.daemon import repeats
+    from vif_agent.private_names import oslo_log
 
     config.register(cfg.CONF)
     log.register_options(cfg.CONF)
@@ -77,11 +80,13 @@ def _configure(arguments: Sequence[str]) -> None:
     log.set_defaults(default_log_levels=quiet)
     transport.set_defaults(cfg.CONF)
     _parse(cfg.CONF, arguments)
+    oslo_log.journal_by(journal.send, log_fields.NAMES)
     try:
         log.setup(cfg.CONF, "vif-agent", __version__)
-    except (OSError, ValueError, log.LogConfigError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, log.LogConfigError) as error:
         _refuse(f"the log cannot be set up: {error}")
     journal.mark()
+    repeats.hold_back()
 
 
 def _refuse(why: object) -> NoReturn:
@@ -164,7 +169,7 @@ def _serve(agent: "Agent", lock: "Lock") -> int:
     else:
         return 0
     for line in why:  # as above
-        LOG.critical("%s", line)
+        LOG.critical("Cannot go on: %s", line)
     return _WRONG_CONFIGURATION if why else 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import __version__, health
+from vif_agent import health
 from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.membership import Membership
@@ -20,6 +20,7 @@ from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.daemon import systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
+from vif_agent.daemon.introduction import introduce
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.ports_file import PortsFile
@@ -191,11 +192,11 @@ class Agent:
         self._monitoring.begin()
         self._host.start()
         self._plugins.on_answer(lambda port_ids: self._queue.add(port_ids, Reason.PROGRESS))
-        known = self._loop.begin()
+        self._loop.begin()
         self._chores.put_off(self._queue.everything)  # the start has just looked
-        LOG.info("vif-agent %s on %s: %d ports known", __version__, self._conf.host, known)
+        introduce(self._conf, self._plugins, self._store)
         if self._store.notice:
-            LOG.error("%s", self._store.notice)
+            LOG.error("Store: %s", self._store.notice)
         self._tell_missing()
         try:
             self._turn()

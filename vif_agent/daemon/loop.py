@@ -71,12 +71,11 @@ class Loop:
         """May a change of this be a reason to reconcile a port? Safe on any thread."""
         return self._engine.records.concerns(key)
 
-    def begin(self) -> int:
-        """Take in all that is stored, and note that everything is to be reconciled; how many."""
+    def begin(self) -> None:
+        """Take in all that is stored, and note that everything is to be reconciled."""
         known = self._engine.load()
         self._queue.add(known, Reason.PROGRESS)
         self._queue.everything()
-        return len(known)
 
     def turn(self) -> None:
         """All that is due now, once."""

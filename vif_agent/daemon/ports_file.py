@@ -85,5 +85,5 @@ class PortsFile:
 
     def _complain(self, text: str) -> None:
         if text != self._complaint:
-            LOG.error("%s", text)
+            LOG.error("Ports file %s", text)
         self._complaint = text

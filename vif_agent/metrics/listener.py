@@ -117,7 +117,7 @@ class Listener:
         except (OSError, ValueError) as error:  # it went, or came to no end
             LOG.debug("A client of [metrics] listen: %s", error)
         except NotConfigured as error:  # its files were right when the agent started
-            LOG.warning("%s", error)
+            LOG.warning("Cannot answer a client: %s", error)
         finally:
             self._leave(exchange)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 from vif_agent.contract import CONTRACT, Extension
 from vif_agent.errors import NoPlugin, NotConfigured, PluginFailed, VifAgentError, brief
 from vif_agent.firewall.base import FirewallDriver
+from vif_agent.log_fields import about
 from vif_agent.plugin_host import instantiate
 from vif_agent.plugin_host.discovery import Candidate
 from vif_agent.plugin_host.kinds import FIREWALL_DRIVER, PLUGIN, Kind
@@ -16,6 +17,8 @@ from vif_agent.resources import Guard, Resource
 from vif_agent.vif import Vif
 
 LOG = logging.getLogger(__name__)
+
+_FAILED = "%s %s failed on port %s"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +77,12 @@ def _asked(kind: Kind, name: str, extension: Extension, vif: Vif) -> Sequence[Re
         return kind.answer(extension, vif)
     except PluginFailed as error:
         if error.__cause__:  # a type driver's
-            LOG.exception("%s %s failed on port %s", kind.title, name, vif.port_id)
+            LOG.exception(_FAILED, kind.title, name, vif.port_id, extra=about(vif.port_id))
         raise PluginFailed(f"{kind.word} {name} {error}") from error
     except VifAgentError:
         raise
     except Exception as error:
-        LOG.exception("%s %s failed on port %s", kind.title, name, vif.port_id)
+        LOG.exception(_FAILED, kind.title, name, vif.port_id, extra=about(vif.port_id))
         raise PluginFailed(f"{kind.word} {name} raised {brief(error)}") from error
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, cast
 
 from vif_agent.contract import NoGood, leaves_in
 from vif_agent.errors import Relayed, Unanswered, VifAgentError
+from vif_agent.log_fields import about
 from vif_agent.plugin_host import belongings
 from vif_agent.plugin_host.discovery import Candidate
 from vif_agent.plugin_host.kinds import FIREWALL_DRIVER, PLUGIN, Kind
@@ -169,7 +170,7 @@ class SubProcess:
     def _note(self, vif: Vif, answer: Answer) -> None:
         if answer.trace:
             what = (self.kind.title, self.name, vif.port_id, answer.trace)
-            LOG.error("%s %s failed on port %s: %s", *what)
+            LOG.error("%s %s failed on port %s: %s", *what, extra=about(vif.port_id))
         with self._condition:
             question = _question(vif)
             del self._asked[question]

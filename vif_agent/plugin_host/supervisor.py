@@ -6,6 +6,7 @@ import time
 
 from vif_agent.contract import NoGood
 from vif_agent.errors import NoPlugin, PluginFailed, PluginResting, VifAgentError
+from vif_agent.log_fields import about
 from vif_agent.plugin_host.kinds import KINDS
 from vif_agent.plugin_host.protocol import Answer, Loaded, Order
 from vif_agent.plugin_host.worker_process import WorkerGone, WorkerProcess
@@ -110,7 +111,7 @@ class Supervisor:
         self._why = f"{why} on port {vif.port_id}"
         if not self._closed:
             words = (self._kind.title, self._order.name, self._why, pause)
-            LOG.error("%s %s %s; it rests for %g s", *words)
+            LOG.error("%s %s %s; it rests for %g s", *words, extra=about(vif.port_id))
 
     def _signed(self, answer: Answer) -> Answer:
         if answer.problem and answer.problem.code == PluginFailed.code:

@@ -96,7 +96,7 @@ class Store(Stored):
                 self._file.hold()
         except StoreUnavailable as error:
             if self.notice != str(error):
-                LOG.error("%s", error)
+                LOG.error("Store: %s", error)
             self.notice = str(error)
 
     # -- what is to be stored ------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Store(Stored):
         with self._memory.lock:
             self._file.note(self._memory.seq)
         for text in accepted.outrun:
-            LOG.warning("%s", text)
+            LOG.warning("A sender's clock was ahead: %s", text)
         self.counted.stored(items, first, accepted.stale)
         for port_id, port in accepted.ports.items():
             if port_id not in accepted.renewed:

@@ -86,6 +86,10 @@ AGENT: Mapping[str, Sequence[Look]] = {
         Keeps("amqp.channel:Channel", "basic_publish events connection"),
         Keeps("amqp.connection:Connection", "on_inbound_frame transport"),
     ),
+    "oslo.log": (
+        There("oslo_log.handlers:journal"),
+        Keeps("oslo_log.handlers:OSJournalHandler", "custom_fields"),
+    ),
     "oslo.config": (Keeps("oslo_config.cfg:ConfigOpts", "_mutable_ns _ConfigOpts__cache"),),
     "oslo.privsep": (
         Keeps("oslo_privsep.priv_context:PrivContext", "client_mode channel"),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
+from vif_agent.log_fields import about
 from vif_agent.ports.port import Port
 from vif_agent.reconcile.outcome import Outcome
 
@@ -78,7 +79,10 @@ class BisectingReconciler:
         )
 
     def _give_up(self, ports: Collection[str], error: Exception) -> Outcome:
-        LOG.error("Reconcile broke for port %s", ", ".join(ports) or "(none)", exc_info=error)
+        which = ", ".join(ports)  # one, or none
+        LOG.error(
+            "Reconcile broke for port %s", which or "(none)", exc_info=error, extra=about(which)
+        )
         problem = Problem("internal", f"internal error: {error!r}", transient=True)
         results = [self._engine.give_up(port_id, problem) for port_id in ports]
         return Outcome(tuple(p for p in results if p), retry=frozenset(ports))

@@ -12,6 +12,7 @@ from vif_agent.errors import (
     Unanswered,
     VifAgentError,
 )
+from vif_agent.log_fields import about
 from vif_agent.pci_names import CARD, LookUp, resolved, spoken_of
 from vif_agent.ports.port import PLUG, Spec
 from vif_agent.reconcile.record import Answer, PortRecord
@@ -79,7 +80,8 @@ class Desired:
                 if error.transient:
                     raise
                 LOG.warning("Port %s: what an earlier request has changed is not restored: %s",
-                            record.port.port_id, error)  # fmt: skip
+                            record.port.port_id, error,
+                            extra=about(record.port.port_id))  # fmt: skip
                 continue
             answers.append(answer)
             for back in (r.restored() for r in answer.resources if r.external):

@@ -37,7 +37,7 @@ class Hindrances:
             found = actual.found.get(key)
             words = self._words(key, found) if found else ""
             if words and words != self._known.get(key):
-                LOG.warning("%s: %s", key.name, words)
+                LOG.warning("Frames may not pass %s: %s", key.name, words)
             self._known.pop(key, None)
             if words:
                 self._known[key] = words

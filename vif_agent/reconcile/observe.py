@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from vif_agent.errors import NotYet, OvsdbUnavailable, Problem
+from vif_agent.log_fields import about
 from vif_agent.ownership import Found, in_bridge, is_theirs
 from vif_agent.plan.steps import Actual, Plan, Step
 from vif_agent.reconcile.record import PortRecord
@@ -173,6 +174,8 @@ def awaited_of(record: PortRecord, actual: Actual) -> dict[Key, str]:
     found = {key: actual.found[key] for key in error_is_final if key in actual.found}
     refused = {key: thing.error for key, thing in found.items() if thing.error}
     for key, error in refused.items() - record.refusals.items():
-        LOG.warning("Open vSwitch refuses %s of port %s: %s", key.name, record.port.port_id, error)
+        port_id = record.port.port_id
+        extra = about(port_id, request_id=record.port.request_id)
+        LOG.warning("Open vSwitch refuses %s of port %s: %s", key.name, port_id, error, extra=extra)
     record.refusals = refused
     return {key: why for key, why in unready_of(record, actual).items() if key not in refused}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from vif_agent.log_fields import about
 from vif_agent.resources import GUARD, Key
 
 LOG = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class RepairBackoff:
                     " come at growing pauses, up to %d s",
                     thing.name if isinstance(thing, Key) else f"Port {thing}",
                     history.repairs, _LONGEST_SECONDS,
+                    extra=about(None if isinstance(thing, Key) else thing),
                 )  # fmt: skip
 
     def backing_off(self) -> set[Thing]:

@@ -74,10 +74,15 @@ class Notices:
         if self._state != was:
             self._since = time.time()
             self._was_there |= self._state[0] != _LOST
-            LOG.info("OVSDB %s", self._state[0])
+            LOG.info("OVSDB %s", self._state[0] + self._there())
         if anew or keys:
             self._on_change(EVERYTHING if anew else keys)
         return self._state[0] != _LOST
+
+    def _there(self) -> str:
+        if (root := self._client.replica.root) is None or self._state[0] != _CONNECTED:
+            return ""
+        return f": Open vSwitch {root.ovs_version or 'of no known release'}, by {self._connection}"
 
     def _tell_trouble(self) -> None:
         trouble, connected = self._client.trouble, self._client.connected

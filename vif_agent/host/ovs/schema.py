@@ -28,10 +28,11 @@ Ids = dict[str, str]
 
 @dataclass(eq=False, slots=True)
 class OpenVSwitch(Row):
-    """The database's one root: which configuration is asked for, which is reached."""
+    """The one root: which configuration is asked for, which is reached, by which release."""
 
     next_cfg: int = 0
     cur_cfg: int = 0
+    ovs_version: str | None = None
 
 
 @dataclass(eq=False, slots=True)
