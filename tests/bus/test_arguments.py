@@ -91,6 +91,7 @@ BAD_PORTS: list[object] = [
 ]
 BAD_TIMES: list[object] = [math.nan, math.inf, -math.inf, -1, "1", None, True, [], -(2**70)]
 BAD_GENERATIONS: list[object] = [math.nan, -1, 1 << 63, "1", True, 1.0, []]
+BAD_COUNTS: list[object] = [-1, 1.5, True, "1", []]
 BAD_FLAGS: list[object] = [0, 1, None, "true", []]
 BAD = [
     *((c, {"port_id": v}, "port_id")
@@ -100,6 +101,7 @@ BAD = [
     *(("wait_vif", {"port_id": PORT, "generation": v}, "generation") for v in BAD_GENERATIONS),
     *(("list_vifs", {"unplugged": v}, "unplugged") for v in BAD_FLAGS),
     *(("cleanup", {"dry_run": v}, "dry_run") for v in BAD_FLAGS),
+    *(("get_events", {"since": v}, "since") for v in BAD_COUNTS),
     ("repair", {"port": PORT}, "args"),
     ("get_status", {"self": 1}, "args"),
     ("get_status", {"ctxt": {}}, "args"),

@@ -12,6 +12,7 @@ from vif_agent import bus
 from vif_agent.bus import arguments, joining, transport
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
+from vif_agent.bus.views import event as event_view
 from vif_agent.bus.views import port as port_view
 from vif_agent.bus.waiters import Later
 from vif_agent.errors import VifAgentError
@@ -136,6 +137,15 @@ class PortCalls:
     def explain_vif(self, ctxt: Any, port_id: str) -> dict[str, Any]:
         """What happened to the port, how it is now, whose turn it is; see docs/why.md."""
         return self._operations.explain(port_id)
+
+    @_call
+    def get_events(
+        self, ctxt: Any, since: int | None = None, port_id: str | None = None
+    ) -> dict[str, Any]:
+        """What has happened to ports, or to this, since there were so many events."""
+        recent = self._store.history.since(since, port_id)
+        events = list(map(event_view, recent.events))
+        return {"events": events, "so_far": recent.so_far, "lost": recent.lost}
 
 
 class Calls(PortCalls):

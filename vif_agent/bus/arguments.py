@@ -62,6 +62,12 @@ def _generation(parameter: inspect.Parameter, value: object) -> int | None:
     return casts.generation_of({parameter.name: value})
 
 
+def _count(parameter: inspect.Parameter, value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise InvalidRequest(parameter.name, value, "a whole number, 0 or more")
+
+
 def _seconds(parameter: inspect.Parameter, value: object) -> float:
     """No comparison holds of NaN."""
     if not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value < math.inf:
@@ -91,6 +97,7 @@ def _of_a_cast(parameter: inspect.Parameter, value: object) -> object:
 _READERS: Mapping[str, Callable[[inspect.Parameter, object], Any]] = {
     "port_id": _port_id,
     "generation": _generation,
+    "since": _count,
     "timeout": _seconds,
     "unplugged": _flag,
     "dry_run": _flag,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class Questions:
-    """``context`` and ``host`` as in ``VifAgentAPI``; each call waits for its answer."""
+class PortQuestions:
+    """Those of ports."""
 
     def _call(
         self, context: Any, host: str, name: str, timeout: float | None = None, /, **args: Any
@@ -20,6 +20,36 @@ class Questions:
     def list_vifs(self, context: Any, host: str, unplugged: bool = False) -> list[dict[str, Any]]:
         """All ports of the host; with ``unplugged`` those of the last days too."""
         return self._call(context, host, "list_vifs", unplugged=unplugged)  # type: ignore[no-any-return]
+
+    def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
+        """Let the agent look at the port, or at all, at once; returns before that is done."""
+        self._call(context, host, "repair", port_id=port_id)
+
+    def forget_vif(self, context: Any, host: str, port_id: str) -> str:
+        """Let the next cast for the port count, whatever its generation; what was done, in words.
+
+        Of a port that is unplugged, or unreadable in the store, nothing is remembered any more.
+        """
+        return self._call(context, host, "forget_vif", port_id=port_id)  # type: ignore[no-any-return]
+
+    def check_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
+        """``{"ok": ..., "state": ..., "text": ..., "steps": ...}``: how the host differs."""
+        return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
+
+    def explain_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
+        """What happened to the port, how it is now, whose turn it is: docs/why.md."""
+        return self._call(context, host, "explain_vif", port_id=port_id)  # type: ignore[no-any-return]
+
+    def get_events(
+        self, context: Any, host: str, since: int | None = None, port_id: str | None = None
+    ) -> dict[str, Any]:
+        """``{"events", "so_far", "lost"}``: what has happened to ports, or to this, after there
+        were ``since`` events; None: only how many there are so far."""
+        return self._call(context, host, "get_events", since=since, port_id=port_id)  # type: ignore[no-any-return]
+
+
+class Questions(PortQuestions):
+    """``context`` and ``host`` as in ``VifAgentAPI``; each call waits for its answer."""
 
     def plan(
         self,
@@ -42,25 +72,6 @@ class Questions:
         else:
             arguments = {"instance": instance, "vif": vif}
         return self._call(context, host, "plan", cast=cast, **arguments)  # type: ignore[no-any-return]
-
-    def repair(self, context: Any, host: str, port_id: str | None = None) -> None:
-        """Let the agent look at the port, or at all, at once; returns before that is done."""
-        self._call(context, host, "repair", port_id=port_id)
-
-    def forget_vif(self, context: Any, host: str, port_id: str) -> str:
-        """Let the next cast for the port count, whatever its generation; what was done, in words.
-
-        Of a port that is unplugged, or unreadable in the store, nothing is remembered any more.
-        """
-        return self._call(context, host, "forget_vif", port_id=port_id)  # type: ignore[no-any-return]
-
-    def check_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
-        """``{"ok": ..., "state": ..., "text": ..., "steps": ...}``: how the host differs."""
-        return self._call(context, host, "check_vif", port_id=port_id)  # type: ignore[no-any-return]
-
-    def explain_vif(self, context: Any, host: str, port_id: str) -> dict[str, Any]:
-        """What happened to the port, how it is now, whose turn it is: docs/why.md."""
-        return self._call(context, host, "explain_vif", port_id=port_id)  # type: ignore[no-any-return]
 
     def list_orphans(self, context: Any, host: str) -> list[dict[str, Any]]:
         """``{"port_id", "devices", "sightings", "in_use"}`` and more of each."""

@@ -6,6 +6,7 @@ from typing import Any
 from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal
 from vif_agent.errors import Problem
+from vif_agent.ports.event import Event
 from vif_agent.ports.port import Port
 from vif_agent.resources import Guard
 
@@ -42,6 +43,12 @@ def refusal(refused: Refusal) -> dict[str, Any]:
         "request_id": refused.request_id,
         "elapsed_ms": 0.0,
     }
+
+
+def event(event: Event) -> dict[str, Any]:
+    """Of a port's history."""
+    at = iso(event.at)
+    return {"port_id": event.port_id, "at": at, "what": event.what, "text": event.text}
 
 
 def guard(guard: Guard) -> dict[str, Any]:

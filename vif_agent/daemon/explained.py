@@ -45,7 +45,7 @@ class Explained:
         return {
             "port_id": port_id,
             "port": port and {**views.port(port), "ready_at": views.iso(port.ready_at)},
-            "events": [event_view(event) for event in events],
+            "events": [views.event(event) for event in events],
             "history": trouble,
             "now": now,
             "next": self._next(port, now or {}) if port else None,
@@ -80,9 +80,3 @@ class Explained:
             "again_in_s": again and round(max(0.0, again[0]), 1),
             "failures": again[1] if again else 0,
         }
-
-
-def event_view(event: Event) -> dict[str, Any]:
-    """As the bus tells it."""
-    at = views.iso(event.at)
-    return {"port_id": event.port_id, "at": at, "what": event.what, "text": event.text}

@@ -45,6 +45,12 @@ class Source:
         self._answers = _local(self._conf)
         return self._answers.ask(call, **arguments)
 
+    def ask_agent(self, call: str, /, **arguments: Any) -> Any:
+        """The agent alone, for what is in no store; Unreachable while it does not answer."""
+        if not isinstance(self._answers, Remote):
+            raise Failed("only an agent that runs can tell this; without it: vif-agentctl why PORT")
+        return self._answers.ask(call, **arguments)
+
     def close(self) -> None:
         """Politely: brokers log those who just go."""
         self._answers.close()

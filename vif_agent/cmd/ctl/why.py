@@ -44,17 +44,18 @@ def lines(answer: Mapping[str, Any], now: datetime.datetime) -> Iterator[str]:
     """For people; times are UTC."""
     port = answer["port"]
     yield _heading(port, now) if port else f"{answer['port_id']}  forgotten"
-    yield from map(event_line, answer["events"])
+    yield from (event_line(event) for event in answer["events"])
     if answer["history"]:
-        yield _row("", "history", answer["history"])
+        yield from _rows("history", [answer["history"]])
     if port:
         yield from _rows("now", _now(answer["now"], port["port_id"]))
         yield from _rows("next", _next(answer))
 
 
-def event_line(event: Mapping[str, Any]) -> str:
+def event_line(event: Mapping[str, Any], with_port: bool = False) -> str:
     """When, what, and more of it."""
-    return _row(_time(event["at"]), event["what"], event["text"])
+    port = f"{event['port_id']}  " if with_port else ""
+    return f"{_time(event['at'])}  {port}{event['what']:<{_WORD}} {event['text']}".rstrip()
 
 
 def _heading(port: Mapping[str, Any], now: datetime.datetime) -> str:
@@ -89,14 +90,8 @@ def _next(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def _rows(name: str, texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        yield _row(name, "", text)
+        yield f"{name:<11} {text}".rstrip()
         name = ""
-
-
-def _row(first: str, word: str, text: str) -> str:
-    if not word:
-        return f"{first:<11} {text}".rstrip()
-    return f"{first:<23}  {word:<{_WORD}} {text}".rstrip()
 
 
 def _time(iso: str) -> str:
