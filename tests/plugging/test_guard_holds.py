@@ -1,5 +1,5 @@
 """Somebody pretends to be another all the time, and not one frame of it arrives, whatever happens
-to the agent and to its port meanwhile."""
+to the agent and to its port meanwhile; and no table of others is touched."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import guarded
 from tests.support.casting import MODES, Site, Vif, numbered, wait_for
+from tests.support.others_tables import others_untouched
 from tests.support.prober import Prober, with_addresses
 from tests.support.real_host import ip, links
 from vif_agent.helper import guards
@@ -42,7 +43,7 @@ def test_not_one_frame_of_another_arrives_from_before_the_plug_to_after_the_unpl
     site: Site, payload: Payload, figures: Callable[[str], None]
 ) -> None:
     one, two = (with_addresses(numbered(payload("bridge"), n), f"10.0.0.{n}") for n in (1, 2))
-    with Prober(one, two) as prober:
+    with others_untouched(), Prober(one, two) as prober:
         site.plug(two)
         for address in ("10.0.0.7", "10.0.0.8"):
             site.plug(with_addresses(one, "10.0.0.1", address))

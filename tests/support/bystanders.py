@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Self
 
+from tests.support.others_tables import OthersTables
 from tests.support.real_host import OTHER, TUN, ip, rows
 from vif_agent.testing.frames import TapEnd
 from vif_agent.testing.netlink_events import LOST
@@ -43,6 +44,7 @@ class Bystanders:
         rows_of_qos = {q["_uuid"][:8] for q in rows(self._ovs, "qos")}  # how the log names them
         self.names = {*self.links, self.vhu, *rows_of_qos}
         self.damaged = False
+        self.tables = self._stack.enter_context(contextlib.closing(OthersTables()))
         self._stack.enter_context(TapEnd(self.tap, TUN))
         self._watch = self._stack.enter_context(WriteWatch(self._ovs))
         self._watch.settle(quiet=1.5, timeout=20)
@@ -59,7 +61,7 @@ class Bystanders:
         self.go()
 
     def touched(self) -> list[str]:
-        """Every event since the last time that names one of them."""
+        """Every event since the last time that names one of them, or a table that is not ours."""
         events = self._watch.forget()
         self.seen += len(events)
         assert str(LOST) not in events
@@ -68,6 +70,7 @@ class Bystanders:
             for event in events
             if _subject(event) in self.names
         ]
+        found += self.tables.touched()
         self.damaged |= bool(found)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -50,16 +51,27 @@ def expected(
 
 
 def guards(vifs: Iterable[Vif]) -> dict[str, Facts]:
-    """Of ports on linux bridges, whose sender does not say which addresses they may use."""
+    """Of ports on linux bridges whose port security is on."""
     return {
         "tap" + vif["id"][:11]: {
             "owner": vif["id"],
             "macs": (vif["address"],),
-            "pairs": ((vif["address"], "0.0.0.0/0"), (vif["address"], "::/0")),
+            "pairs": tuple(sorted((vif["address"], network) for network in _networks(vif))),
         }
         for vif in vifs
-        if vif["type"] == "bridge"
+        if vif["type"] == "bridge" and vif["meta"].get("port_security_enabled", True)
     }
+
+
+def _networks(vif: Vif) -> list[str]:
+    """Any, where the sender does not say which addresses it may use."""
+    if "allowed_address_pairs" not in vif["meta"]:
+        return ["0.0.0.0/0", "::/0"]
+    fixed = [ip["address"] for net in vif["network"]["subnets"] for ip in net["ips"]]
+    more = [pair["ip_address"] for pair in vif["meta"]["allowed_address_pairs"]]
+    octets = bytes.fromhex(vif["address"].replace(":", ""))
+    local = b"\xfe\x80" + bytes(6) + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return [str(ipaddress.ip_network(one)) for one in (*fixed, *more, local)]
 
 
 def actual_guards() -> dict[str, Facts]:

@@ -28,17 +28,27 @@ from vif_agent.testing import processes
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.plugging import unguard
 
-KINDS = ("bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs")
+#: a port on a linux bridge, by what its sender says of its guard
+BRIDGE_META: dict[str, Vif] = {
+    "bridge, of one address more": {"allowed_address_pairs": [{"ip_address": "192.0.2.99"}]},
+    "bridge, without a guard": {"port_security_enabled": False},
+}
+PAYLOADS_USED = ("bridge", "ovs", "ovs_create_tap", "ovs_hybrid", "tap", "vhostuser_ovs")
+KINDS = (*PAYLOADS_USED, *BRIDGE_META)
 UNLUCKY, HALF = 3, 2  # ports whose device names others have taken, all or those of a hybrid port
 USED = "brq-before"  # the bridge of a network that was there before: used, and no more
 LINUX_BRIDGES = ("brq-shared", "brq-shared", USED)  # of one name, and of two minds on the MTU
 OVS_BRIDGES = ("br-int", "br-two", "br-int")
 MTUS = (1450, 1500, 1500)
 
-TABLE_CHANGES = ("flush ruleset", "delete table bridge vif_agent", "flush table bridge vif_agent")
+FLUSH_ALL = "flush ruleset"
+TABLE_CHANGES = (FLUSH_ALL, "delete table bridge vif_agent", "flush table bridge vif_agent")
 
 Binding = tuple[str, int]  # kind and network
-PAYLOAD: dict[str, Vif] = {k: json.loads((PAYLOADS / f"{k}.json").read_text()) for k in KINDS}
+PAYLOAD: dict[str, Vif] = {
+    name: json.loads((PAYLOADS / f"{name}.json").read_text()) for name in PAYLOADS_USED
+}
+PAYLOAD |= {kind: {**PAYLOAD["bridge"], "meta": meta} for kind, meta in BRIDGE_META.items()}
 
 USED_FACTS: dict[str, Any] = {
     "kind": "bridge", "mtu": 1300, "alias": None, "up": True, "master": None,
@@ -111,9 +121,11 @@ class Site:
         host.on_change(lambda keys: self.changed.update(keys or ()))
 
     def undo_guards(self, how: str) -> None:
-        """Whoever asks for a table that is not there is told so."""
+        """Whoever asks for a table that is not there is told so. Others' go, too, and come back."""
         with contextlib.suppress(RuntimeError):
             processes.run(("nft", *how.split()), os.environ)
+        if how == FLUSH_ALL:
+            self.bystanders.tables.come()
 
     def clean(self) -> None:
         self.host.die_after = None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import oslo_messaging
 
 from tests.support.casting import CONTEXT, Site, Vif, numbered
+from tests.support.others_tables import others_untouched
 from vif_agent.testing.daemon import HOST
 
 LOG = logging.getLogger(__name__)
@@ -119,14 +120,16 @@ class Storm:
 
 @contextlib.contextmanager
 def strangers(site: Site) -> Iterator[None]:
-    """A link and an OVS port that are nobody's, and must be the same afterwards."""
+    """A link, an OVS port and tables of nf_tables that are nobody's, and must be the same
+    afterwards; to the tables nothing is written."""
     ip, vsctl = site.host.ip, site.host.ovs.vsctl
     ip("link", "add", "stranger0", "mtu", "1300", "type", "bridge")
     interface = ("interface", "stranger1", "type=internal", "external_ids:iface-id=stranger")
     vsctl("add-port", "br-int", "stranger1", "--", "set", *interface)
     before = _strangers(site)
     try:
-        yield
+        with others_untouched():
+            yield
         assert _strangers(site) == before
     finally:
         vsctl("del-port", "stranger1")
