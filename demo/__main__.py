@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from demo import bus, host, look, ports, show, traffic
+from demo import bus, drift, host, look, ports, show, traffic
 from demo.bus import Sender, View
 from demo.ports import Port
 from demo.show import Checks
@@ -90,6 +90,7 @@ def _story(arguments: argparse.Namespace, checks: Checks) -> None:
         views = _plug_shipped(sender, shipped, checks)
         views |= _plug_burst(sender, burst, checks, arguments.all)
         look.while_plugged(scratch, sender, machine, shipped + burst, views, checks)
+        drift.repaired(sender, next(p for p in shipped if p.payload == "ovs_hybrid"), checks)
         show.heading("Real frames")
         traffic.all_ways(scratch, burst, checks)
         _unplug(sender, shipped + burst, checks)

@@ -62,6 +62,10 @@ class Sender:
     def topology(self) -> Graph:
         return Graph.from_dict(self._call("get_topology"))
 
+    def why(self, port: Port) -> View:
+        answer: View = self._call("explain_vif", port_id=port.id)
+        return answer
+
     def plugins(self) -> set[str]:
         return {p["vif_type"] for p in self._call("list_plugins") if not p["error"]}
 
