@@ -55,9 +55,11 @@ class Agent:
 
 
 @contextmanager
-def agent(here: Place, tree: Tree, config: Path | None = None) -> Iterator[Agent]:
+def agent(
+    here: Place, tree: Tree, config: Path | None = None, command: Sequence[str] = ()
+) -> Iterator[Agent]:
     """Ended at the end."""
-    ours = Agent(here, tree, config)
+    ours = Agent(here, tree, config, command)
     try:
         yield ours
     finally:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bench import drain, growth, memory, options, status, waiters
+from bench import drain, growth, memory, options, seen, status, waiters
 from bench.agent_side import Agent, MemoryAgent
 from bench.cases import CASES, Case
 from bench.check import Host
@@ -114,6 +114,7 @@ class Bench:
             options.GROWTH: lambda who: growth.measure(here, who, args.ports, args.crowd),
             options.MEMORY: lambda who: memory.measure(here, who, args.full_set),
             options.STATUS: lambda who: status.measure(here, who, args.unplugged),
+            options.SEEN: lambda who: seen.measure(here, who, args.ports, args.seen_turns),
             options.WAITERS: lambda who: waiters.measure(here, who, args.waiters, args.lone),
         }
         turns = [_rotated(list(self.trees.values()), n) for n in range(args.repeat_alone)]

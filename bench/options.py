@@ -14,6 +14,7 @@ REPAIR = "repair"
 DROPIN = "os_vif.plug"  # os-vif's own plugin and ours in its place
 DRAIN, GROWTH, MEMORY, STATUS, WAITERS = "drain", "growth", "memory", "status", "waiters"
 GUARDS = "guards"
+SEEN = "seen"
 ALONE = {
     DRAIN: "casts wait in the queue, the agent starts; beside the tools",
     GROWTH: "a host full of ports: what one more costs, memory, a link's event, the start",
@@ -21,6 +22,7 @@ ALONE = {
     STATUS: "`status` with very many ports that were unplugged",
     WAITERS: "plugs beside very many senders who wait for other ports",
     GUARDS: "guards against spoofing: bursts beside none, batches, frames, flushes",
+    SEEN: "what metrics and history cost a burst",
     REPAIR: "from a deletion by hand to its repair",
     DROPIN: "one os_vif.plug, by os-vif's own plugin and by ours in its place",
 }
@@ -72,4 +74,5 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--full-set", type=int, default=10000, help="ports of `memory` (default 10000)")
     add("--unplugged", type=int, default=17000, help="ports of `status` (default 17000)")
     add("--profile-on", type=int, default=0, help="ports there before the profiled burst (0)")
+    add("--seen-turns", type=int, default=6, help="agents of `seen`, of either kind (default 6)")
     add("--waiters", type=int, default=1000, help="senders of `waiters` (default 1000)")

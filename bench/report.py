@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import drain, growth, options, waiters
+from bench import drain, growth, options, seen, waiters
 from bench.cases import CASES
 from bench.everything import Results, trees
 from bench.guards_table import guards_table
@@ -27,6 +27,7 @@ from bench.tree import OURS
 NOTES_ALONE = {
     options.DRAIN: drain.NOTES,
     options.GROWTH: growth.NOTES,
+    options.SEEN: seen.NOTES,
     options.WAITERS: waiters.NOTES,
 }
 

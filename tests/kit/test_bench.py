@@ -142,3 +142,9 @@ def test_cost_of_guards_is_beside_what_it_is_to_be() -> None:
     ]
     assert lines[3].split() == ["one", "more", "0.90", "<=", "1"]
     assert lines[4].split() == ["read", "back", "1,234"]
+
+
+def test_agent_that_counts_nothing_still_knows_what_is_called_for_that() -> None:
+    """In a process of its own: it takes the counting away."""
+    script = "from bench.unseen_side import blind; blind()"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)

@@ -1,0 +1,113 @@
+"""What it costs to be seen into: a burst with metrics read and history kept, and without."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from bench.agent_side import Agent, agent
+from bench.cases import CASES
+from bench.check import Host
+from bench.daemon import configure
+from bench.place import Place
+from bench.side import Rows, joined
+from bench.tree import HERE, OURS, Tree
+
+CASE = CASES["tap"]
+BURSTS = 4  # of one agent; the first warms up
+REST = 1.0  # seconds
+EVERY = 15.0  # seconds between two scrapes, as Prometheus is mostly told
+_PATIENCE = 10.0  # seconds for one
+_PORT = 9479  # in a network namespace of its own
+_ADDRESS = f"http://127.0.0.1:{_PORT}/metrics"
+OFF, ON = "off", "on"
+MORE = "that is more, % (at most 5)"
+NOTES = (
+    "Off: no [metrics], and nothing of ports' history is kept. On: a scrape and the text file "
+    "once in 15 s, history. Agents of both kinds by turns; plug and unplug of a port together.",
+)
+_CONFIG = """
+[metrics]
+listen = 127.0.0.1:{port}
+textfile = {file}
+"""
+
+
+def title(what: str, ports: int) -> str:
+    return f"burst of {ports}, metrics and history {what}, CPU ms/port"
+
+
+def measure(here: Place, trees: Sequence[Tree], ports: int, turns: int) -> Rows:
+    """``turns``: agents of either kind. Of this tree alone: others are no part of the question."""
+    rows: Rows = {}
+    if not any(tree == HERE for tree in trees):
+        return rows
+    kinds: dict[str, Callable[[Place, int], Iterator[float]]] = {OFF: _unseen, ON: _seen}
+    found: dict[str, list[float]] = {what: [] for what in kinds}
+    for turn, what in itertools.product(range(turns), kinds):
+        print(f"  metrics and history {what}, {turn + 1}", file=sys.stderr, flush=True)
+        found[what] += kinds[what](here, ports)
+    off, on = (statistics.median(found[what]) for what in (OFF, ON))
+    joined(rows, OURS, {title(OFF, ports): off, title(ON, ports): on, MORE: (on / off - 1) * 100})
+    return rows
+
+
+def _unseen(here: Place, ports: int) -> Iterator[float]:
+    command = [str(HERE.python), "-Wignore", "-m", "bench.unseen_side"]
+    with agent(here, HERE, command=command) as ours:
+        yield from _bursts(ours, here, ports)
+
+
+def _seen(here: Place, ports: int) -> Iterator[float]:
+    config = configure(here)
+    file = config.with_name("vif-agent.prom")
+    with config.open("a") as more:
+        more.write(_CONFIG.format(port=_PORT, file=file))
+    with agent(here, HERE, config) as ours, _scraped():
+        yield from _bursts(ours, here, ports)
+    if not file.exists():
+        raise RuntimeError("no metrics were written")
+
+
+def _bursts(ours: Agent, here: Place, ports: int) -> Iterator[float]:
+    """CPU of a port in ms, until all is at rest again."""
+    vifs, host = CASE.vifs(ports), Host(here.db)
+    for burst in range(BURSTS):
+        begin = ours.cpu()
+        ours.plug(vifs)
+        if (settled := host.settle(CASE, vifs)).wrong:
+            raise RuntimeError(f"not plugged: {settled.wrong[:3]}")
+        ours.unplug(vifs)
+        host.drain(CASE, vifs)
+        time.sleep(REST)
+        if burst:
+            yield (ours.cpu() - begin) * 1000 / ports
+
+
+@contextmanager
+def _scraped() -> Iterator[None]:
+    """By this process, whose CPU does not count."""
+    over, read = threading.Event(), 0
+
+    def scrape() -> None:
+        nonlocal read
+        while not over.is_set():
+            with suppress(OSError), urllib.request.urlopen(_ADDRESS, timeout=_PATIENCE) as answer:
+                read += len(answer.read()) > 0
+            over.wait(EVERY)
+
+    thread = threading.Thread(target=scrape)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    if not read:
+        raise RuntimeError("nobody could read the metrics")
