@@ -24,9 +24,11 @@ from vif_agent.topology.graph import Graph
 Call = Callable[..., Any]
 View = dict[str, Any]
 
+METRICS = "127.0.0.1:9479"  # of the scratch host's own network namespace
 _OPTIONS = {
     "bridge": {"create_tap": "true"},  # else the tap of a bridge's port is libvirt's
     "network": {"interfaces": NIC},  # the payloads name it themselves
+    "metrics": {"listen": METRICS},
 }
 _LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demo import host, show
-from demo.bus import Sender, View
+from demo.bus import METRICS, Sender, View
 from demo.ports import Port
 from demo.show import Checks
 from vif_agent.testing.host import ScratchHost
@@ -44,8 +45,24 @@ def while_plugged(
     )
     checks.that(f"the picture has all {len(some)} ports",
                 sum(picture.states.values()) != len(some))  # fmt: skip
+    _show_scrape(len(some), checks)
     checks.that("none of this is in the machine's own network namespace",
                 (devices - {"br-int"}) & machine.names())  # fmt: skip
+
+
+def _show_scrape(count: int, checks: Checks) -> None:
+    """As Prometheus reads the agent."""
+    with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    name = "vif_agent_ports"
+    found = [line for line in lines if line.startswith(f"{name}{{")]
+    ready = [line for line in found if 'state="ready"' in line]
+    show.output(f"curl -s http://{METRICS}/metrics | grep '^{name}.*ready'", "\n".join(ready))
+    samples = sum(not line.startswith("#") for line in lines)
+    checks.that(
+        f"a scrape has {samples} samples, and all {count} ports among them",
+        sum(float(line.rpartition(" ")[2]) for line in found) != count,
+    )
 
 
 def _show_one_of_each(scratch: ScratchHost, one: dict[str, Port]) -> None:
