@@ -107,6 +107,19 @@ def test_missing_state_directory_is_one_clear_line(tmp_path: Path) -> None:
     _refused(run("--config-file", str(config)), "/nonexistent/vif-agent")
 
 
+def test_missing_capability_is_one_clear_line(tmp_path: Path) -> None:
+    """As in a container that has not been given it."""
+    config = tmp_path / "vif-agent.conf"
+    config.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
+    without = ("setpriv", "--inh-caps=-all", "--bounding-set=-all", AGENT)
+    done = subprocess.run(
+        (*without, "--config-file", str(config)),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    _refused(done, "CAP_NET_ADMIN")
+    assert done.returncode == _WRONG_CONFIGURATION
+
+
 def test_wrong_value_in_the_environment_is_named(tmp_path: Path) -> None:
     config = tmp_path / "vif-agent.conf"
     config.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")

@@ -132,8 +132,8 @@ def _start(lock: "Lock") -> int:
     allowed = Allowed.from_conf(cfg.CONF, checks.tap_owner(cfg.CONF))
     events = heard.opened(cfg.CONF)  # while we have the capability
     garbage.begin()
-    process.start(allowed, cfg.CONF.vif_agent.helper_timeout)
     try:
+        process.start(allowed, cfg.CONF.vif_agent.helper_timeout)
         transport.check_url(cfg.CONF)
         agent = Agent(cfg.CONF, events)
     except (MessagingException, VifAgentError, cfg.Error) as error:

@@ -11,6 +11,7 @@ import signal
 
 from oslo_privsep import capabilities, priv_context
 
+from vif_agent.errors import NotConfigured
 from vif_agent.helper import guards
 from vif_agent.helper.allowed import Allowed, allow
 from vif_agent.helper.client import LIMIT_SECONDS, Helper
@@ -25,6 +26,7 @@ context = priv_context.PrivContext(
 
 helper = Helper(context)
 
+_PERMITTED = 1  # of oslo.privsep's three sets
 _SET_DUMPABLE = 4  # prctl(2)
 
 
@@ -34,7 +36,13 @@ def start(allowed: Allowed, limit: float = LIMIT_SECONDS, hold: bool = True) -> 
     The fork hook drops them before oslo.privsep starts its reader thread here: capabilities
     belong to threads, and a thread keeps those it was born with. ``limit``: seconds for one call.
     ``hold`` the table of guards, where the kernel has that; False: as where it has not.
+    NotConfigured without the capability: oslo.privsep would wait for its daemon for ever.
     """
+    if capabilities.CAP_NET_ADMIN not in capabilities.get_caps()[_PERMITTED]:
+        raise NotConfigured(
+            "the capability CAP_NET_ADMIN is missing: run vif-agent as root or by its systemd "
+            "unit, and in a container that has been given it"
+        )
     allow(allowed)
     _keep_memory_private()
     number = mmap.mmap(-1, 4)  # shared: privsep does not tell what it has forked
