@@ -76,6 +76,7 @@ class Seeds:
                 ("cleanup", {}),
                 ("get_status", {}),
                 ("get_health", {}),
+                ("get_identity", {}),
                 ("list_plugins", {}),
                 ("list_firewall_drivers", {}),
                 ("plan", {"cast": "plug_vif", "instance": INSTANCE, "vif": vif}),

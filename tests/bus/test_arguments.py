@@ -53,6 +53,9 @@ class Nobody:
     def topology(self, *chosen: object) -> dict[str, Any]:
         return {}
 
+    def identity(self) -> dict[str, Any]:
+        return {}
+
     def status(self) -> dict[str, Any]:
         return {}
 

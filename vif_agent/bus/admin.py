@@ -20,6 +20,7 @@ from vif_agent.ports.store import Store
 from vif_agent.private_names import oslo_servers as private
 
 _LONGEST_LIMIT = 1 << 31  # seconds that a caller may say it waits
+_FOR_EVERYBODY = {"get_identity"}  # nobody is to repair, or clean up, all hosts by one message
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
 
@@ -66,6 +67,9 @@ class AdminOperations(Protocol):
         everything: bool = False,
     ) -> dict[str, Any]:
         """The picture of the host, or of a part of it."""
+
+    def identity(self) -> dict[str, Any]:
+        """Who answers: ``{"host", "version"}``."""
 
     def status(self) -> dict[str, Any]:
         """What the agent is at, by words that ``vif-agentctl status`` prints."""
@@ -195,6 +199,11 @@ class Calls(PortCalls):
         return self._operations.topology(port_id, network, bridge, everything)
 
     @_call
+    def get_identity(self, ctxt: Any) -> dict[str, Any]:
+        """Who answers: for who asks all agents at once."""
+        return self._operations.identity()
+
+    @_call
     def get_health(self, ctxt: Any) -> dict[str, Any] | None:
         """How the agent is: also one that hangs answers."""
         return self._operations.health()
@@ -242,6 +251,8 @@ class Door(RPCDispatcher):  # type: ignore[misc]
         if not isinstance(limit, int) or not 0 < limit < _LONGEST_LIMIT:
             private.without_limit(incoming)
         known = {name for endpoint in self.endpoints for name in dir(endpoint) if name[0] != "_"}
+        if private.sent_to(incoming) == bus.EVERYBODY_TOPIC:
+            known &= _FOR_EVERYBODY
         try:
             arguments.check_message(incoming.message, sorted(known - {"target"}))
         except VifAgentError:

@@ -5,11 +5,12 @@ durable and says so in a warning. A queue that is not durable loses its casts wi
 """
 
 import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
-from amqp.exceptions import PreconditionFailed
+from amqp.exceptions import AccessRefused, AMQPError, PreconditionFailed
 
 from vif_agent import bus
 from vif_agent.bus import remedies
@@ -21,6 +22,8 @@ LOG = logging.getLogger(__name__)
 #: RabbitMQ 4 drops a message of a quorum queue that it has delivered 20 times, and each end of a
 #: connection counts. -1 stands for "no limit" in 4.0; in 3.10 it drops all at the second delivery.
 _MANY_DELIVERIES = 1_000_000
+
+_Refused = TypeVar("_Refused", bound=AMQPError)
 
 #: given the driver's connection, what to declare on it
 Declares = Callable[[Any], private.ExactConsumer]
@@ -51,6 +54,16 @@ class _Casts(private.ExactConsumer):
         return remedies.no_limit(self.name, vhost, _MANY_DELIVERIES)
 
 
+class _Calls(private.ExactConsumer):
+    """What is sent to all agents comes there, too: it takes no queue more."""
+
+    def declare(self, connection: Any) -> None:
+        super().declare(connection)
+        bind = functools.partial(self.bind_to, bus.EVERYBODY_TOPIC)
+        if refused := _refusal(connection, bind, AccessRefused):
+            LOG.warning("vif-agentctl --host all does not find this agent: %s", refused)
+
+
 def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = False) -> Declares:
     """A queue as the driver declares it; of ``casts``, one that drops none for being redelivered.
 
@@ -64,6 +77,13 @@ def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = Fa
         return made
 
     return declares
+
+
+def calls_queue(host: str, callback: Any) -> Declares:
+    """Of the calls to this host, and to all."""
+    return lambda connection: private.consumer(
+        connection, bus.EXCHANGE, f"{bus.ADMIN_TOPIC}.{host}", callback, _Calls
+    )
 
 
 def of_agent(host: str) -> list[Declares]:
@@ -107,13 +127,15 @@ def _tried(connection: Any, declares: Any) -> str:
     return differences
 
 
-def _refusal(connection: Any, declares: Any) -> PreconditionFailed | None:
+def _refusal(
+    connection: Any, declares: Any, kind: type[_Refused] = PreconditionFailed
+) -> _Refused | None:
     """On a channel of its own, for the broker closes one on which it has refused something."""
     channel = private.kombus(connection).channel()
     try:
         declares(channel=channel)
         return None
-    except PreconditionFailed as error:
+    except kind as error:
         return error
     finally:
         with contextlib.suppress(Exception):

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import oslo_messaging
 
-from vif_agent import bus
 from vif_agent.bus import declared, remedies
 from vif_agent.private_names import oslo_servers as private
 from vif_agent.private_names.oslo_messaging import LOG_NAME
@@ -111,11 +110,10 @@ def calls(messaging: Any, host: str) -> Any:
     """A listener for the calls to this host.
 
     oslo.messaging's own joins two more queues: one that all agents share, for calls to any of
-    them, and one for calls to all. Neither has a meaning here, and each is one more that may be
-    refused, or be on a node that is away.
+    them, and one for casts to all, which nobody answers. Each is one more that may be refused, or
+    be on a node that is away.
     """
     connection = declared.connect(messaging)
     listener = _Calls(messaging, connection)
-    declares = declared.topic_queue(bus.EXCHANGE, f"{bus.ADMIN_TOPIC}.{host}", listener)
-    listener.consume(declares(connection))
+    listener.consume(declared.calls_queue(host, listener)(connection))
     return private.polled(listener, None)

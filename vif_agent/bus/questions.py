@@ -105,6 +105,10 @@ class Questions(PortQuestions):
         """``{"guards", "drops"}``, as ``vif-agentctl firewall`` shows them."""
         return self._call(context, host, "get_firewall")  # type: ignore[no-any-return]
 
+    def get_identity(self, context: Any, host: str) -> dict[str, Any]:
+        """``{"host", "version"}``: is the agent there at all?"""
+        return self._call(context, host, "get_identity")  # type: ignore[no-any-return]
+
     def get_status(self, context: Any, host: str) -> dict[str, Any]:
         """The agent's own state, as ``vif-agentctl status`` shows it."""
         return self._call(context, host, "get_status")  # type: ignore[no-any-return]

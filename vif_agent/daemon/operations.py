@@ -164,14 +164,17 @@ class Operations:
         chosen = (port_id, network, bridge, everything)
         return self._topology.draw(self._host, *chosen).as_dict()
 
+    def identity(self) -> dict[str, Any]:
+        """See ``AdminOperations``."""
+        return {"host": self._host, "version": __version__}
+
     def status(self) -> dict[str, Any]:
         """``orphans``: how many; None when the host could not be seen whole. ``round_lasts_s``: if
         one runs now; a reconcile of more than some seconds hangs."""
         there, lasts = self._engine.orphans, self._engine.reconciling_for
         looked_at, look_lasted = self._engine.full_look or (None, None)
         return {
-            "host": self._host,
-            "version": __version__,
+            **self.identity(),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "ports": dict(self._store.states()),
             "waiting": self._engine.records.waiting(),

@@ -5,19 +5,23 @@ log what they could not send and forget it. To do better takes the names of its 
 ``transport`` is what ``get_rpc_transport`` answers, ``lent`` a connection that its driver lends.
 """
 
+import contextlib
 import logging
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kombu
 import oslo_messaging
 from oslo_messaging._drivers.amqpdriver import AMQPDriverBase
-from oslo_messaging._drivers.common import PURPOSE_LISTEN, PURPOSE_SEND, serialize_msg
+from oslo_messaging._drivers.common import PURPOSE_LISTEN, PURPOSE_SEND, Timeout, serialize_msg
 from oslo_messaging._drivers.impl_rabbit import Consumer
 
 from vif_agent.private_names import amqp
 
 LOG = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.2
 
 #: the log of the driver for RabbitMQ
 LOG_NAME = "oslo.messaging._drivers.impl_rabbit"
@@ -112,6 +116,42 @@ def _publish_together(
             )  # fmt: skip
 
 
+class RollCall:
+    """A call that any number may answer: the public API knows only the first answer.
+
+    The queue of the answers is as oslo.messaging's own, and goes as those do when nobody reads it.
+    """
+
+    def __init__(self, transport: Any, hear: Callable[[Any], None]) -> None:
+        self._transport = transport
+        self._hear = hear
+        self._answers = f"reply_{uuid.uuid4().hex}"
+        self._lent = to_read(transport)
+        behind(self._lent).declare_direct_consumer(self._answers, self._answer)
+
+    def send(self, exchange: str, topic: str, call: dict[str, Any], seconds: float) -> None:
+        """Who has not read it by then never gets it: the broker drops it."""
+        names = {"_msg_id": uuid.uuid4().hex, "_unique_id": uuid.uuid4().hex, "_timeout": None}
+        packed = serialize_msg({**call, **names, "_reply_q": self._answers})
+        with to_send(self._transport) as connection:
+            connection.topic_send(exchange, topic, packed, timeout=seconds, retry=1)
+
+    def listen(self, ended: Callable[[], bool]) -> None:
+        """``hear`` is called with each answer until ``ended``."""
+        while not ended():
+            with contextlib.suppress(Timeout):
+                behind(self._lent).consume(timeout=_LOOK_SECONDS)
+
+    def close(self) -> None:
+        """Politely."""
+        self._lent.close()
+
+    def _answer(self, message: Any) -> None:
+        message.acknowledge()
+        if not message.get("failure"):
+            self._hear(message.get("result"))
+
+
 def forget_channel(connection: Any) -> None:
     """The broker's confirmation comes after its word that nothing was delivered, and would be taken
     for the next message's."""
@@ -143,6 +183,10 @@ class ExactConsumer(Consumer):  # type: ignore[misc]
     def declare_exchange(self, channel: Any) -> None:
         """Alone, on a channel of kombu's."""
         self.exchange.declare(channel=channel)
+
+    def bind_to(self, routing_key: str, channel: Any) -> None:
+        """One more name; it has been declared."""
+        self.queue.bind_to(self.exchange, routing_key, channel=channel)
 
     def declare_queue(self, channel: Any) -> None:
         """Alone, on a channel of kombu's; it is not bound to the exchange."""

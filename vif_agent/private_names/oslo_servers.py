@@ -214,6 +214,12 @@ def reply_queue(call: Any) -> object:
     return call.reply_q
 
 
+def sent_to(call: Any) -> object:
+    """By which name it came: a queue may be bound to some."""
+    raw = getattr(call.message, "_raw_message", None)
+    return (getattr(raw, "delivery_info", None) or {}).get("routing_key")
+
+
 def answer_nobody(call: Any) -> None:
     """The driver then sends no answer."""
     call.orig_msg_id = None

@@ -30,6 +30,9 @@ _OSLO_MESSAGING: Sequence[Look] = (
         "self exchange_name topic msg timeout retry transport_options",
     ),
     Takes(f"{_CONNECTION}.declare_consumer", "self consumer"),
+    Takes(f"{_CONNECTION}.declare_direct_consumer", "self topic callback"),
+    Takes(f"{_CONNECTION}.consume", "self timeout"),
+    There("oslo_messaging._drivers.common:Timeout"),
     Takes(f"{_CONNECTION}.stop_consuming", "self"),
     Says(f"{_CONNECTION}.ensure_connection", "Connection failed: %s (retrying in "),
     Takes(
@@ -40,7 +43,7 @@ _OSLO_MESSAGING: Sequence[Look] = (
     ),
     Keeps(
         f"{_RABBIT}:Consumer",
-        "exchange exchange_name queue_name durable queue_auto_delete queue_arguments",
+        "exchange exchange_name queue queue_name durable queue_auto_delete queue_arguments",
     ),
     Takes(f"{_RABBIT}:Consumer.declare", "self conn"),
     Takes(f"{_RABBIT}:Consumer._declare_fallback_nondurable", "self err"),

@@ -39,8 +39,9 @@ class Daemon:
         options: Mapping[str, Mapping[str, object]] | None = None,
         argv: tuple[str, ...] = (),
         state_path: Path | None = None,
+        directory: str = "agent",
     ) -> None:
-        self.directory = host.directory / "agent"
+        self.directory = host.directory / directory
         self.state_path = state_path or self.directory / "state"
         self.log_file = self.directory / "agent.log"
         self.config_file = self.directory / "vif-agent.conf"

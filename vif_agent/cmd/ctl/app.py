@@ -12,10 +12,12 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from vif_agent import __version__
+from vif_agent.cmd.ctl import hosts
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import plain
 
 if TYPE_CHECKING:
+    from vif_agent.cmd.ctl.fleet import Fleet
     from vif_agent.cmd.ctl.source import Source
 
 _FAILED = 2
@@ -39,6 +41,7 @@ class Ctl(App):
             deferred_help=True,
         )
         self._source: Source | None = None
+        self._fleet: Fleet | None = None
         self._failed = False
 
     @property
@@ -52,6 +55,18 @@ class Ctl(App):
                 _configuration(options), options.host, options.timeout, options.local
             )
         return self._source
+
+    @property
+    def fleet(self) -> "Fleet":
+        """The same of several hosts."""
+        if self._fleet is None:
+            from vif_agent.cmd.ctl.fleet import Fleet
+
+            options = self.options
+            if options.local:
+                raise Failed(f"--local: this is one host, and --host {options.host} is several")
+            self._fleet = Fleet(_configuration(options), options.host, options.timeout)
+        return self._fleet
 
     def build_option_parser(
         self,
@@ -67,7 +82,11 @@ class Ctl(App):
             **(argparse_kwargs or {}),
         }
         parser = super().build_option_parser(description, version, kwargs)
-        parser.add_argument("--host", help="whose agent; default: [DEFAULT] host of the file")
+        parser.add_argument(
+            "--host",
+            help="whose agent; default: [DEFAULT] host of the file. For list, orphans and status "
+            "also several, with commas between them, and all: all agents that answer",
+        )
         parser.add_argument(
             "--config-file",
             action="append",
@@ -116,6 +135,14 @@ class Ctl(App):
         handler.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
         return handler
 
+    def initialize_app(self, argv: list[str]) -> None:
+        """Before a command is looked for."""
+        given = self.options.host
+        if argv and hosts.are_several(given):
+            from vif_agent.cmd.ctl.fleet import Commands
+
+            self.command_manager = Commands(given)
+
     def get_fuzzy_matches(self, cmd: str) -> list[str]:
         """None: cliff would print them on stdout, where a script reads the answer."""
         return []
@@ -127,8 +154,9 @@ class Ctl(App):
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """After each command, also one that failed."""
         self._failed = err is not None
-        if self._source:
-            self._source.close()
+        for asked in (self._source, self._fleet):
+            if asked:
+                asked.close()
 
     def run(self, argv: list[str]) -> int:
         """The exit status."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vif_agent.cmd.ctl.source import Source
 
 _LEAST = 8  # characters of a UUID that is cut short
-_COLUMNS = {
+COLUMNS = {
     "port": "port_id",
     "vif_type": "vif_type",
     "state": "state",
@@ -43,7 +43,7 @@ class List(Asking, Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
         """A row for each port."""
         ports = self.source.ask("list_vifs", unplugged=parsed_args.unplugged)
-        return cells.table(parsed_args, _COLUMNS, ports)
+        return cells.table(parsed_args, COLUMNS, ports)
 
 
 class OfPort(Asking):

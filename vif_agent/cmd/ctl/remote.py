@@ -5,21 +5,24 @@ is sent, and until then the driver tries to connect, for ever, whatever ``retry`
 connection for the replies without it). So a call runs in a thread, and is left behind in it.
 """
 
+import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import remedies, transport
+from vif_agent.bus import remedies, roll_call, transport
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
 from vif_agent.errors import NotConfigured
 
 _CONTEXT: dict[str, str] = {}
 _LEAVE_SECONDS = 1.0
+_QUIET_SECONDS = 2.0
 _REPLIES_TTL = 60  # seconds; oslo's own, 1800, would leave one queue a command behind for so long
 
 
@@ -39,33 +42,77 @@ class Remote:
         except Exception as error:
             raise Failed(f"transport_url: {error}") from error
         brokers = (f"{b.hostname}:{b.port or 5672}" for b in url.hosts)
-        self._bus = f"the bus ({', '.join(brokers) or url.transport + '://'})"
+        #: in words, for messages
+        self.bus = f"the bus ({', '.join(brokers) or url.transport + '://'})"
         if url.transport == "rabbit":
             conf.set_override("rabbit_transient_queues_ttl", _REPLIES_TTL, "oslo_messaging_rabbit")
         self._api = VifAgentAPI(transport=self._transport, timeout=timeout, must_reach=True)
 
     def ask(self, call: str, /, **arguments: Any) -> Any:
         """The call's answer; ``arguments`` as ``VifAgentAPI`` has them."""
-        outcome: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
-        watch = _Refusals(lambda why: outcome.put(_raiser(self._away(why))))
-        logging.getLogger("oslo.messaging").addHandler(watch)
+        return self.ask_of(self._host, call, **arguments)
 
-        def run() -> None:
+    def ask_of(self, host: str, call: str, /, **arguments: Any) -> Any:
+        """The same of another host's agent; may be called from several threads at once."""
+
+        def run(put: Callable[[Any], None]) -> None:
+            put(getattr(self._api, call)(_CONTEXT, host, **arguments))
+
+        who = f"the agent on {host}"
+        with self._outcomes(run, who) as outcomes:
             try:
-                answer = getattr(self._api, call)(_CONTEXT, self._host, **arguments)
-                outcome.put(lambda: answer)
-            except Exception as error:
-                outcome.put(_raiser(self._translated(error), error))
-
-        threading.Thread(target=run, daemon=True).start()
-        try:
-            answer = outcome.get(timeout=self._timeout)()
-        except queue.Empty:
-            raise self._silent() from None
-        finally:
-            logging.getLogger("oslo.messaging").removeHandler(watch)
+                answer = outcomes.get(timeout=self._timeout)()
+            except queue.Empty:
+                raise self._silent(who) from None
         self._answered = True
         return answer
+
+    def everybody(self) -> Iterator[str]:
+        """The hosts of all agents that say who they are, until none has for some seconds.
+
+        Unreachable where the bus has not even taken the question.
+        """
+        if not roll_call.possible(self._transport):
+            raise Failed(f"{self.bus} has no way to ask all agents: name them")
+        ended, over = threading.Event(), time.monotonic() + self._timeout
+
+        def run(put: Callable[[Any], None]) -> None:
+            roll_call.call(self._transport, self._timeout, put, ended.is_set)
+
+        with self._outcomes(run, "an agent") as outcomes:
+            try:
+                outcomes.get(timeout=self._timeout)()
+            except queue.Empty:
+                raise Unreachable(f"{self.bus} takes nothing in {self._timeout:g} s") from None
+            try:
+                while (left := over - time.monotonic()) > 0:
+                    yield outcomes.get(timeout=min(left, _QUIET_SECONDS))()["host"]
+                    self._answered = True
+            except queue.Empty:
+                return
+            finally:
+                ended.set()
+
+    @contextlib.contextmanager
+    def _outcomes(
+        self, run: Callable[[Callable[[Any], None]], None], who: str
+    ) -> Iterator["queue.SimpleQueue[Callable[[], Any]]"]:
+        """What is put by ``run``, in a thread, to be called: it answers that, or raises why not."""
+        outcomes: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        watch = _Refusals(lambda why: outcomes.put(_raiser(self._away(why))))
+        logging.getLogger("oslo.messaging").addHandler(watch)
+
+        def watched() -> None:
+            try:
+                run(lambda answer: outcomes.put(lambda: answer))
+            except Exception as error:
+                outcomes.put(_raiser(self._translated(error, who), error))
+
+        threading.Thread(target=watched, daemon=True).start()
+        try:
+            yield outcomes
+        finally:
+            logging.getLogger("oslo.messaging").removeHandler(watch)
 
     def close(self) -> None:
         """Politely, for brokers log those who just go; but not for long."""
@@ -75,21 +122,19 @@ class Remote:
         leaving.start()
         leaving.join(_LEAVE_SECONDS)
 
-    def _silent(self) -> Unreachable:
-        return Unreachable(
-            f"the agent on {self._host} has not answered over {self._bus} in {self._timeout:g} s"
-        )
+    def _silent(self, who: str) -> Unreachable:
+        return Unreachable(f"{who} has not answered over {self.bus} in {self._timeout:g} s")
 
     def _away(self, why: object) -> Unreachable:
-        return Unreachable(f"{self._bus} cannot be reached: {remedies.remedy(why) or why}")
+        return Unreachable(f"{self.bus} cannot be reached: {remedies.remedy(why) or why}")
 
-    def _translated(self, error: Exception) -> Failed:
+    def _translated(self, error: Exception, who: str) -> Failed:
         if isinstance(error, oslo_messaging.RemoteError):
-            return Failed(f"the agent on {self._host} says: {error.value or error.exc_type}")
+            return Failed(f"{who} says: {error.value or error.exc_type}")
         if isinstance(error, oslo_messaging.MessagingTimeout):
-            return self._silent()
+            return self._silent(who)
         if isinstance(error, oslo_messaging.MessageUndeliverable):
-            return Unreachable(f"no agent on {self._host} has joined {self._bus}")
+            return Unreachable(f"no {who.removeprefix('the ')} has joined {self.bus}")
         return self._away(str(error) or repr(error))
 
 

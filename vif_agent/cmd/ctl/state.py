@@ -20,7 +20,7 @@ _PLUGINS = {
     "kind": "kind",
 }
 _DRIVER, _USED = "firewall driver", "firewall driver, used"
-_ORPHANS = {
+ORPHANS = {
     "port": "port_id",
     "devices": "devices",
     "sightings": "sightings",
@@ -71,7 +71,7 @@ class Orphans(Asking, Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
         """A row for each port."""
-        return cells.table(parsed_args, _ORPHANS, self.source.ask("list_orphans"))
+        return cells.table(parsed_args, ORPHANS, self.source.ask("list_orphans"))
 
 
 class Cleanup(Asking):
