@@ -82,4 +82,4 @@ def turn_of(port: Port, differs: bool = False, unready: bool = False) -> Turn:
 
 def _filled(turn: Turn, port: Port, name: str = "") -> Turn:
     commands = [text.format(port=port.port_id, name=name) for text in turn.commands]
-    return turn._replace(commands=commands)
+    return Turn(turn.whose, turn.what, commands)
