@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0 after SIGTERM, 1 when only a restart helps, 2 for a wrong configuration."""
     allocator.one_heap()
     garbage.put_off()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the helper has no more than this
+    for each in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(each, signal.SIG_IGN)  # the helper has no more than this
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")  # the operator's choice
     arguments = list(sys.argv[1:] if argv is None else argv)
     _choose_threads(arguments)
@@ -147,7 +148,7 @@ def _start(lock: "Lock") -> int:
 def _serve(agent: "Agent", lock: "Lock") -> int:
     """The lock is held, here and by the helper, for as long as this runs."""
     from vif_agent.cmd.reload import reload
-    from vif_agent.daemon import signals
+    from vif_agent.daemon import signals, state_dump
     from vif_agent.errors import HelperGone, NotConfigured
 
     def hang_up() -> None:
@@ -156,8 +157,14 @@ def _serve(agent: "Agent", lock: "Lock") -> int:
 
     why: list[str] = []
     calls: dict[int, Callable[[], object]]
-    calls = {signal.SIGTERM: agent.stop, signal.SIGINT: agent.stop, signal.SIGHUP: hang_up}
+    calls = {
+        signal.SIGTERM: agent.stop,
+        signal.SIGINT: agent.stop,
+        signal.SIGHUP: hang_up,
+        signal.SIGUSR2: lambda: state_dump.write(agent.sections()),
+    }
     signals.listen(calls)
+    state_dump.begin()
     try:
         agent.run()
     except HelperGone as error:

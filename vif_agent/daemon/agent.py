@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import shlex
 import threading
 import time
@@ -11,14 +12,15 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent import health
-from vif_agent.bus import admin
+from vif_agent import __version__, health
+from vif_agent.bus import admin, views
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.membership import Membership
 from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
-from vif_agent.daemon import systemd, threads
+from vif_agent.config.shown import shown
+from vif_agent.daemon import state_dump, systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.introduction import introduce
 from vif_agent.daemon.loop import Loop
@@ -45,7 +47,7 @@ from vif_agent.ports.store import Store
 from vif_agent.reconcile.backoff import RetryBackoff
 from vif_agent.reconcile.cleanup import Cleanup
 from vif_agent.reconcile.engine import Engine
-from vif_agent.reconcile.work_queue import Reason, WorkQueue
+from vif_agent.reconcile.work_queue import Reason, WorkQueue, sizes
 
 LOG = logging.getLogger(__name__)
 
@@ -182,6 +184,18 @@ class Agent:
         """Some options are others now: all is reconciled, by them."""
         self._chores.put_off(self._queue.everything)
         self._queue.everything()
+
+    def sections(self) -> state_dump.Sections:
+        """What it is at; waits for nobody."""
+        look = self._health.look
+        return {
+            "agent": lambda: f"vif-agent {__version__} on {self._conf.host}, process {os.getpid()}",
+            "health": lambda: state_dump.lines(health.view(look(), views.iso)["parts"]),
+            "work queue": lambda: state_dump.lines(sizes(self._queue)),
+            "ports": lambda: state_dump.lines(self._store.states()),
+            "plugins": lambda: "\n".join(map(str, self._plugins.listed())),
+            "configuration": lambda: shown(self._conf),
+        }
 
     def run(self) -> None:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""

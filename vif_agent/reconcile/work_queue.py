@@ -163,6 +163,17 @@ class WorkQueue:
             self._add([port_id], reason)
 
 
+def sizes(queue: WorkQueue) -> dict[str, int]:
+    """How many ports, and for what; as it is seen without waiting for the queue's lock."""
+    return {
+        "due": len(queue._work.ports),
+        "changed things": len(queue._work.changed),
+        "later": len(queue._later._due),
+        "waiting for the host": len(queue._awaiting._keys),
+        "failed lately": len(queue._failures),
+    }
+
+
 class _Later:
     """Ports by the time (time.monotonic) at which they are due, the earliest for each."""
 

@@ -20,7 +20,7 @@ class Source:
     """Goes over to this host when the agent cannot be asked, if it is this host's agent."""
 
     def __init__(self, conf: Any, host: str | None, timeout: float, here: bool) -> None:
-        self._conf = conf
+        self.conf = conf
         self._host = host or conf.host
         if here and self._host != conf.host:
             raise Failed(f"--local: this host is {conf.host}, not {self._host}")
@@ -33,16 +33,21 @@ class Source:
         """The agent's name on the bus."""
         return str(self._host)
 
+    @property
+    def is_of_this_host(self) -> bool:
+        """Is it about the host that this process runs on?"""
+        return bool(self._host == self.conf.host)
+
     def ask(self, call: str, /, **arguments: Any) -> Any:
         """The agent if it answers, else its store and this host."""
         try:
             return self._answers.ask(call, **arguments)
         except Unreachable as error:
-            if self._host != self._conf.host or not _possible(self._conf):
+            if not self.is_of_this_host or not _possible(self.conf):
                 raise
             self.unreachable = str(error)
-            LOG.warning("%s; answering from %s and the host", error, self._conf.state_path)
-        self._answers = _local(self._conf)
+            LOG.warning("%s; answering from %s and the host", error, self.conf.state_path)
+        self._answers = _local(self.conf)
         return self._answers.ask(call, **arguments)
 
     def ask_agent(self, call: str, /, **arguments: Any) -> Any:
