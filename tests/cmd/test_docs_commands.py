@@ -132,8 +132,8 @@ def test_lines_do_something(site: Site, directory: Path, payload: Callable[[str]
     for vif in ports:
         site.plug(vif)
     for words in sorted({each.words for each in LINES}):
-        if "svg" in words:
-            continue  # takes a program that need not be here
+        if words[0] == "watch" or "svg" in words:
+            continue  # it ends at Ctrl-C; it takes a program that need not be here
         command = (CTL, "--config-file", str(site.daemon.config_file), *words)
         script = 'cd "$1"; shift; "$@" || [ $? = 1 ]'
         processes.run(("sh", "-c", script, "sh", str(directory), *command), {})
