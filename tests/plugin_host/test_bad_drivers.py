@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.metrics.test_listener import free_port
+from tests.metrics.test_scrape import Watched
 from tests.support import foreign
 from tests.support.casting import CONTEXT, MODES, Options, Site, Vif, numbered, wait_for
 from vif_agent.firewall.base import GROUP
@@ -102,12 +104,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=MODES)
 def site(
     request: pytest.FixtureRequest, scratch_with_bus: ScratchHost, installed: Path
-) -> Iterator[Site]:
+) -> Iterator[Watched]:
     if missing := guards.lacks():
         pytest.skip(f"the kernel cannot guard ports: {missing}")
     argv = ("env", f"PYTHONPATH={installed}", AGENT)
-    options: Options = {"plugins": {"timeout": LIMIT}, "firewall": {"driver": "bad"}}
-    with Site(scratch_with_bus, request.param, options, argv=argv) as running:
+    door = free_port()
+    options: Options = {
+        "plugins": {"timeout": LIMIT},
+        "firewall": {"driver": "bad"},
+        "metrics": {"listen": f"127.0.0.1:{door}"},
+    }
+    with Watched(scratch_with_bus, request.param, options, argv=argv) as running:
+        running.door = door
         yield running
 
 
@@ -128,6 +136,11 @@ def ready(site: Site, port: Port) -> Iterator[Vif]:
     assert site.plug(vif)["state"] == "ready"
     yield vif
     site.unplug_all()
+
+
+def _metric(site: Watched, name: str) -> float:
+    labels = 'package="bad-driver 1.0",plugin="firewall driver bad"'
+    return site.scrape()[f"vif_agent_plugin_{name}{{{labels}}}"]
 
 
 def _guards(site: Site) -> dict[str, Any]:
@@ -173,11 +186,11 @@ def test_it_is_logged_once(site: Site, port: Port) -> None:
 
 
 def test_driver_that_stops_closes_the_port_and_rests(
-    site: Site, port: Port, payload: Payload, ready: Vif
+    site: Watched, port: Port, payload: Payload, ready: Vif
 ) -> None:
     """Others that it is asked for wait, and keep what they have."""
     do, words = STOPS[site.concurrency]
-    before = _guards(site)[ready["devname"]]
+    before, falls = _guards(site)[ready["devname"]], _metric(site, "falls_total")
     new = port(2, do, BRIDGE)
     _fails(site, new, words)
     _is_closed(site, new)
@@ -192,6 +205,8 @@ def test_driver_that_stops_closes_the_port_and_rests(
     wait_for(lambda: site.port(ready)["state"] == "ready", "the end of its rest")
     assert _guards(site)[ready["devname"]] == before
     assert site.port(new)["state"] == "error"
+    assert _metric(site, "falls_total") == falls + 1
+    assert _metric(site, "up") == 1
 
 
 def test_ports_keep_their_guards_until_it_has_answered(
@@ -230,7 +245,7 @@ def test_dry_run_asks_it_too(site: Site, port: Port) -> None:
 
 
 def test_driver_that_dies_of_its_import_closes_its_ports_alone(
-    site: Site, port: Port, payload: Payload, ready: Vif, installed: Path
+    site: Watched, port: Port, payload: Payload, ready: Vif, installed: Path
 ) -> None:
     """It may have been the machine's fault: all other ports are worth a start."""
     before = _guards(site)
@@ -246,6 +261,7 @@ def test_driver_that_dies_of_its_import_closes_its_ports_alone(
         error = site.port(new)["error"]
         assert (error["code"], error["message"]) == ("no_plugin", words)
         _is_closed(site, new)
+        assert _metric(site, "up") == 0
         assert _guards(site) == before
         assert site.plug(payload("ovs_create_tap"))["state"] == "ready"
         (used,) = (d for d in site.api.list_firewall_drivers(CONTEXT, HOST) if d["used"])

@@ -3,7 +3,8 @@
 from vif_agent.helper.process import helper
 from vif_agent.metrics.family import Family, counter, gauge, histogram
 from vif_agent.metrics.sources import Sources
-from vif_agent.plugin_host.sub_process import SubProcessPlugin
+from vif_agent.plugin_host.kinds import FIREWALL_DRIVER
+from vif_agent.plugin_host.sub_process import SubProcess
 from vif_agent.tally import Durations, Labels
 
 
@@ -30,19 +31,22 @@ def _drops(sources: Sources) -> dict[Labels, float]:
 
 
 def _plugins_up(sources: Sources) -> dict[Labels, float]:
+    asked = {**sources.plugins.installed, **_apart(sources)}
     return {
         (name, plugin.package): float(not (plugin.error or _rests(plugin)))
-        for name, plugin in sources.plugins.installed.items()
+        for name, plugin in asked.items()
     }
 
 
 def _rests(plugin: object) -> bool:
-    return isinstance(plugin, SubProcessPlugin) and plugin.counted.rests
+    return isinstance(plugin, SubProcess) and plugin.counted.rests
 
 
-def _apart(sources: Sources) -> dict[str, SubProcessPlugin]:
-    plugins = sources.plugins.installed.items()
-    return {name: plugin for name, plugin in plugins if isinstance(plugin, SubProcessPlugin)}
+def _apart(sources: Sources) -> dict[str, SubProcess]:
+    """A firewall driver's name may be that of a plugin, too, in the same package."""
+    driver = sources.plugins.drivers.used
+    asked = {**sources.plugins.installed, f"{FIREWALL_DRIVER.word} {driver.name}": driver}
+    return {name: one for name, one in asked.items() if isinstance(one, SubProcess)}
 
 
 def _answers(sources: Sources) -> Durations:
@@ -120,21 +124,22 @@ OF_HOST: tuple[Family, ...] = (
     ),
     gauge(
         "plugin_up",
-        "1 for each plugin that answers; 0 for one that cannot be loaded, or rests after a fault.",
+        "1 for each plugin that answers, and for a firewall driver in a process of its own; 0 for "
+        "one that cannot be loaded, or rests after a fault.",
         _plugins_up,
         "plugin",
         "package",
     ),
     histogram(
         "plugin_answer_duration_seconds",
-        "How long a plugin in a process of its own takes for an answer.",
+        "How long a plugin or firewall driver in a process of its own takes for an answer.",
         _answers,
         "plugin",
         "package",
     ),
     counter(
         "plugin_falls_total",
-        "How often the process of a plugin was ended for a fault, and the plugin rested.",
+        "How often the process of a plugin or firewall driver was ended for a fault, and rested.",
         _falls,
         "plugin",
         "package",
