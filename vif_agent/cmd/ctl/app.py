@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _FAILED = 2
 _TIMEOUT = 10.0
+_FILES = (
+    "the agent's; default: /etc/vif-agent/vif-agent.conf if it is there. On other hosts any file "
+    "that has the transport_url"
+)
 #: of our own log, by how often -v was said and one more; other libraries' only with --debug
 _LEVELS = {0: logging.WARNING, 1: logging.WARNING, 2: logging.INFO}
 
@@ -91,8 +95,7 @@ class Ctl(App):
             "--config-file",
             action="append",
             default=[],
-            help="the agent's; default: /etc/vif-agent/vif-agent.conf if it is there. On other "
-            "hosts any file that has the transport_url",
+            help=_FILES,
         )
         parser.add_argument("--config-dir", action="append", default=[], help="as --config-file")
         parser.add_argument(
