@@ -114,7 +114,9 @@ class Bench:
             options.GROWTH: lambda who: growth.measure(here, who, args.ports, args.crowd),
             options.MEMORY: lambda who: memory.measure(here, who, args.full_set),
             options.STATUS: lambda who: status.measure(here, who, args.unplugged),
-            options.SEEN: lambda who: seen.measure(here, who, args.ports, args.seen_turns),
+            options.SEEN: lambda who: seen.measure(
+                here, who, args.ports, args.seen_turns, args.crowd
+            ),
             options.WAITERS: lambda who: waiters.measure(here, who, args.waiters, args.lone),
         }
         turns = [_rotated(list(self.trees.values()), n) for n in range(args.repeat_alone)]

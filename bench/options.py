@@ -68,7 +68,7 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--repair-times", type=int, default=160, help="deletions to repair (default 160)")
     add("--drain-tap", type=int, default=1000, help="casts that wait, direct with tap (1000)")
     add("--drain-hybrid", type=int, default=400, help="casts that wait, hybrid (default 400)")
-    add("--crowd", type=int, default=2000, help="ports of `growth` (default 2000)")
+    add("--crowd", type=int, default=2000, help="ports of `growth`, `seen` (2000)")
     add("--guard-turns", type=int, default=4, help="agents with and without guards (default 4)")
     add("--guard-flushes", type=int, default=100, help="of nftables by hand (default 100)")
     add("--full-set", type=int, default=10000, help="ports of `memory` (default 10000)")
