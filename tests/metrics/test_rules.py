@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.support.prometheus import BOARDS, ROOT, RULES, promtool, unit_tests
+from vif_agent.host.nft.rules import REASONS
 from vif_agent.metrics.exported import EXPORTED
 from vif_agent.metrics.family import HISTOGRAM
 
@@ -204,6 +205,20 @@ def test_each_alert_has_its_test_its_severity_and_its_section() -> None:
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
         anchor = rule["annotations"]["runbook_url"].rpartition("#")[2]
         assert anchor == rule["alert"].lower()
+
+
+def test_each_section_says_what_it_means_what_to_do_and_when_it_ends() -> None:
+    sections = (ROOT / "docs" / "runbooks.md").read_text().split("\n## ")[1:]
+    for section in sections:
+        assert re.findall(r"^- \*\*(.+?)\*\*", section, re.MULTILINE) == [
+            "Means", "Look at", "Do", "Ends",
+        ], section  # fmt: skip
+
+
+def test_spoofing_is_of_reasons_that_are_counted() -> None:
+    text = next(rule["expr"] for rule in rules() if rule["alert"] == "VifAgentSpoofing")
+    reasons = re.findall(r'reason=~"(.*?)"', text)[0].split("|")
+    assert set(reasons) - set(REASONS) == set()
 
 
 def exported() -> set[str]:
