@@ -1,6 +1,7 @@
 """What a port must have on the host, with its guard."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -45,9 +46,12 @@ class Guarded:
 def _learning_from_seen(resource: Resource) -> Resource:
     """A bridge learns no MAC from a frame that no guard can see: also for a port without a guard,
     for all that share the bridge are to say the same of it."""
-    if isinstance(resource, Bridge):
-        return dataclasses.replace(resource, learns_link_local=False)
-    return resource
+    return _learning_less(resource) if isinstance(resource, Bridge) else resource
+
+
+@functools.lru_cache(1 << 8)
+def _learning_less(bridge: Bridge) -> Bridge:
+    return dataclasses.replace(bridge, learns_link_local=False)
 
 
 def is_wired(vif: Vif, resources: Sequence[Resource]) -> bool:

@@ -30,7 +30,7 @@ _TRIES = 10
 class _State:
     enforced: bool = False
     generation: int = 0
-    guards: Mapping[str, SetGuard] = dataclasses.field(default_factory=dict)
+    guards: dict[str, SetGuard] = dataclasses.field(default_factory=dict)
 
 
 class Guards:
@@ -70,12 +70,12 @@ class Guards:
         """Of these devices, or of all, which are read anew; NotYet if that cannot be seen."""
         with self._alone():
             state = self._refresh() if names is None else self._now()
-        chosen = state.guards if names is None else state.guards.keys() & names
-        enforced = {name: state.enforced and name not in self._put_back for name in chosen}
-        return {
-            Key(GUARD, name): _found(state.guards[name], enforced[name], self._undone_by)
-            for name in chosen
-        }
+            chosen = state.guards if names is None else state.guards.keys() & names
+            weak = self._put_back if state.enforced else chosen
+            return {
+                Key(GUARD, name): _found(state.guards[name], name not in weak, self._undone_by)
+                for name in chosen
+            }
 
     def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
         """What failed, by key. A batch that the kernel refuses is tried in halves: one guard must
@@ -175,10 +175,12 @@ class Guards:
         return code, text
 
     def _after(self, state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> _State:
-        """As the kernel has it now: each batch is a generation."""
-        stays = {name: order for name, order in state.guards.items() if name not in going}
-        guards = {**stays, **{order.name: order for order in orders}}
-        return _State(bool(orders) or state.enforced, state.generation + 1, guards)
+        """As the kernel has it now: each batch is a generation. The same guards, changed: of
+        thousands one is new."""
+        for name in going:
+            state.guards.pop(name, None)
+        state.guards.update((order.name, order) for order in orders)
+        return _State(bool(orders) or state.enforced, state.generation + 1, state.guards)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import struct
 from collections.abc import Iterator
 
 _ATTRIBUTE = struct.Struct("=HH").unpack_from
+_HEAD = struct.Struct("=HH").pack
+_PADDING = (b"", bytes(3), bytes(2), bytes(1))  # by what is over a multiple of four
 
 
 def text(kind: int, value: str) -> bytes:
@@ -18,7 +20,8 @@ def number(kind: int, value: int, size: int = 4) -> bytes:
 
 def raw(kind: int, payload: bytes) -> bytes:
     """One attribute, padded to four bytes; attributes within it are just joined."""
-    return struct.pack("=HH", len(payload) + 4, kind) + payload + b"\0" * (-len(payload) % 4)
+    length = len(payload)
+    return _HEAD(length + 4, kind) + payload + _PADDING[length & 3]
 
 
 def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
