@@ -46,6 +46,10 @@ REFUSED: dict[str, tuple[Act, str]] = {
         f"topic '{OTHERS_QUEUE}'",
     ),
     "cast to another host": (lambda c: _cast(c, OTHERS_QUEUE), f"topic '{OTHERS_QUEUE}'"),
+    "ask all hosts": (
+        lambda c: _cast(c, bus.EVERYBODY_TOPIC),
+        f"topic '{bus.EVERYBODY_TOPIC}'",
+    ),
     "throw another host's casts away": (
         lambda c: c.queue_purge(OTHERS_QUEUE),
         f"queue '{OTHERS_QUEUE}'",
