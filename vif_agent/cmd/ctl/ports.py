@@ -10,7 +10,7 @@ from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from vif_agent.cmd.ctl import cells
-from vif_agent.cmd.ctl.app import Asking
+from vif_agent.cmd.ctl.app import Asking, seconds
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import InvalidRequest, OvsdbUnavailable
 from vif_agent.ports.port import ERROR, RETRYING, UNPLUGGED
@@ -97,9 +97,23 @@ class Repair(OfPort):
 
     nargs = "?"
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Adds --wait."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--wait",
+            type=seconds,
+            metavar="SECONDS",
+            help="of the whole host: until the agent has done it, at most so long; then the exit "
+            "status is 1 if a port is not ready",
+        )
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """An agent is only asked to; without one it is done here, and status 1 says it failed."""
         given = parsed_args.port
+        if parsed_args.wait:
+            return self._wait(given, parsed_args.wait)
         port_id = find(self.source, given)["port_id"] if given else None
         repaired = self.source.ask("repair", port_id=port_id)
         if repaired is None:
@@ -110,6 +124,15 @@ class Repair(OfPort):
             return 0
         self.say("\n".join(map(_became, repaired)) or "nothing to do")
         return int(any(port["error"] for port in repaired))
+
+    def _wait(self, given: str | None, limit: float) -> int:
+        if given:
+            raise Failed("--wait is for the whole host; of one port tells: vif-agentctl check PORT")
+        from vif_agent.cmd.ctl import settling
+
+        well, words = settling.repaired(self.source, limit)
+        self.say(words)
+        return int(not well)
 
 
 class Forget(OfPort):

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from vif_agent import private_names
+from vif_agent.cmd.ctl import progress
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
 from vif_agent.cmd.ctl.remote import Remote
 from vif_agent.ports import store_file
@@ -40,6 +41,10 @@ class Source:
 
     def ask(self, call: str, /, **arguments: Any) -> Any:
         """The agent if it answers, else its store and this host."""
+        with progress.shown(lambda: f"{call}: waiting for {self._host}"):
+            return self._ask(call, **arguments)
+
+    def _ask(self, call: str, /, **arguments: Any) -> Any:
         try:
             return self._answers.ask(call, **arguments)
         except Unreachable as error:
