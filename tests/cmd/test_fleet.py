@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +87,22 @@ def test_who_is_named_and_silent_is_named(site: Site, other: Daemon) -> None:
     assert said.err == f"vif-agentctl: 2 of 3 agents have not answered: nobody, {OTHER}\n"
     assert [row["host"] for row in alone] == [HOST]  # who does not say that he is there
     wait_for(lambda: len(run(site, "--host", "all", "status", "-f", "json").json()) == 2, "both")
+
+
+def test_terminal_shows_how_many_are_done(site: Site, other: Daemon) -> None:
+    ours, theirs = pty.openpty()
+    hosts = f"{HOST},{OTHER}"
+    argv = (CTL, "--config-file", str(site.daemon.config_file), "--timeout", "4", "--host", hosts)
+    with frozen(other):
+        done = subprocess.run(
+            (*argv, "status"), stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=False
+        )
+    os.close(theirs)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == 1, said
+    assert "1 of 2 hosts are done, " in said
+    assert said.endswith(f"vif-agentctl: 1 of 2 agents have not answered: {OTHER}\r\n")
 
 
 def test_table_has_the_silent_in_it(site: Site, other: Daemon) -> None:

@@ -10,7 +10,7 @@ from cliff.commandmanager import CommandManager
 from cliff.help import HelpCommand
 from cliff.lister import Lister
 
-from vif_agent.cmd.ctl import cells, hosts, ports, state
+from vif_agent.cmd.ctl import cells, hosts, ports, progress, state
 from vif_agent.cmd.ctl.app import Asking
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.cmd.ctl.remote import Remote
@@ -151,14 +151,16 @@ class Fleet:
         pool = ThreadPoolExecutor(_AT_ONCE)
         asked: dict[str, Future[Answer]] = {}
         try:
-            for host in self._hosts():
-                if host not in asked:
-                    asked[host] = pool.submit(self._ask, host, call, arguments)
-            if not asked:
-                raise Failed(f"no agent has answered over {self._remote.bus}")
-            return [asked[host].result() for host in sorted(asked)]
+            with progress.shown(lambda: _count(asked)):
+                for host in self._hosts():
+                    if host not in asked:
+                        asked[host] = pool.submit(self._ask, host, call, arguments)
+                answers = [asked[host].result() for host in sorted(asked)]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+        if not answers:
+            raise Failed(f"no agent has answered over {self._remote.bus}")
+        return answers
 
     def close(self) -> None:
         """See Remote."""
@@ -175,3 +177,9 @@ class Fleet:
             return Answer(host, self._remote.ask_of(host, call, **arguments))
         except Failed as error:
             return Answer(host, silent=str(error))
+
+
+def _count(asked: Mapping[str, Future[Answer]]) -> str:
+    """Of those that are known by now."""
+    known = list(asked.values())
+    return f"{sum(future.done() for future in known)} of {len(known)} hosts are done"
