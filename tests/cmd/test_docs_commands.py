@@ -50,7 +50,8 @@ def _typed(document: Path) -> Iterator[Typed]:
     for line in _LINE.findall(text):
         yield Typed(document, _words(line.removeprefix("vif-agentctl ")), True)
     for mention in _IN_PROSE.findall(text):
-        yield Typed(document, _words(mention), False)
+        if "…" not in mention:  # what the agent's log says
+            yield Typed(document, _words(mention), False)
 
 
 def _words(line: str) -> tuple[str, ...]:
