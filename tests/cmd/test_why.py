@@ -166,6 +166,7 @@ def test_docs_tell_the_story_as_the_agent_does(site: Site, payload: Payload, tit
         said = why(site, port)
         assert said.err == "", said
         assert normal(f"# vif-agentctl why {port}\n{said.out}") == normal(_shown(title)), said
+    site.unplug_all()
 
 
 def test_store_tells_the_same_while_no_agent_runs(site: Site, payload: Payload) -> None:
