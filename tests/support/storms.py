@@ -15,6 +15,7 @@ import oslo_messaging
 
 from tests.support.casting import CONTEXT, Site, Vif, numbered
 from tests.support.others_tables import others_untouched
+from vif_agent.bus.api import NoAnswer
 from vif_agent.testing.daemon import HOST
 
 LOG = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Storm:
             try:
                 send(vif, wait=None, generation=generation)
                 return
-            except oslo_messaging.MessagingException:
+            except (oslo_messaging.MessagingException, NoAnswer):  # RabbitMQ may be slow to start
                 if time.monotonic() > deadline:
                     raise
 
