@@ -210,7 +210,7 @@ def test_drops_are_told_once(site: Site, payload: Payload) -> None:
     one, two = plugged(site, payload, 3, 4)  # of which nothing was dropped before
     good = site.daemon.config_file.read_text()
     with Notices(site.rabbit.url) as notices:
-        assert not arrives(one, two, one["address"], "10.0.0.2", again=0.1)
+        assert not arrives(one, two, one["address"], "10.0.0.2", again=1)
         _hang_up(site, good.replace("check_interval = 0", "check_interval = 0.2"))
         *_, told = notices.next(lambda payload: "new_drops" in payload)
         _hang_up(site, good)
@@ -223,6 +223,7 @@ def test_drops_are_told_once(site: Site, payload: Payload) -> None:
 def _hang_up(site: Site, text: str) -> None:
     assert site.daemon.process
     site.daemon.config_file.write_text(text)
+    time.sleep(1)  # no line is said twice a second
     before = site.daemon.log().count("was read again")
     os.kill(site.daemon.process.pid, signal.SIGHUP)
     wait_for(lambda: site.daemon.log().count("was read again") > before, "the signal's effect")
