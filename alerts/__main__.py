@@ -25,7 +25,7 @@ from tests.support.prometheus import promtool
 from vif_agent.testing import netns, processes
 from vif_agent.testing.host import ScratchHost
 
-_PATIENCE = 90.0
+_PATIENCE = 150.0
 _PLUGIN = """
 import os, time
 

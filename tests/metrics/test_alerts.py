@@ -1,4 +1,4 @@
-"""scripts/test-alerts, without its seven minutes: a fault for each alert, and no other alerts."""
+"""scripts/test-alerts, without its ten minutes: a fault for each alert, and no other alerts."""
 
 from __future__ import annotations
 
