@@ -206,6 +206,17 @@ def test_held_table_is_changed_by_nobody_else(say: Speaker) -> None:
     assert there(say) == ["tap-a"]
 
 
+def test_held_table_is_none_that_the_kernel_could_not_have(say: Speaker) -> None:
+    """Else an agent that starts while its helper of before ends would not start at all."""
+    must_hold()
+    assert guards.lacks() == ""
+    assert write(say, GUARD) == (0, "")
+    assert holder()
+    assert guards.lacks() == ""
+    with speaking() as another:
+        assert another.raw("probe_guards") == ""
+
+
 def test_table_outlives_its_holder_and_the_next_takes_it_over() -> None:
     """As it is: of a restart the generation counts one batch, and no element has moved."""
     must_hold()

@@ -50,8 +50,10 @@ class Guards:
         return HELD if can_hold else 0
 
     def lacks(self) -> str:
-        """Why the kernel could not have the table; "" if it could."""
-        return reading.try_out(self._netlink, self._flags).text
+        """Why the kernel could not have the table; "" if it could, or somebody else holds it: the
+        helper before this one, which ends. Without the capability nothing is seen (OSError)."""
+        refused = reading.try_out(self._netlink, self._flags)
+        return "" if refused.errno == errno.EPERM else refused.text
 
     def read(self) -> State:
         """As it is; a table whose holder has died is ours from then on."""
