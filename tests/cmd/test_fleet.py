@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,28 @@ def test_terminal_shows_how_many_are_done(site: Site, other: Daemon) -> None:
     assert done.returncode == 1, said
     assert "1 of 2 hosts are done, " in said
     assert said.endswith(f"vif-agentctl: 1 of 2 agents have not answered: {OTHER}\r\n")
+
+
+def test_interrupt_ends_it_at_once(site: Site, other: Daemon) -> None:
+    """Though a host is silent for long yet."""
+    ours, theirs = pty.openpty()
+    argv = (CTL, "--config-file", str(site.daemon.config_file), "--timeout", "600")
+    with frozen(other):
+        asking = subprocess.Popen(
+            ("env", "--default-signal=INT", *argv, "--host", f"{HOST},{OTHER}", "status"),
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        )
+        try:
+            assert b" hosts are done" in os.read(ours, 1000)
+            asking.send_signal(signal.SIGINT)
+            assert asking.wait(40) == 2
+        finally:
+            asking.kill()
+            asking.wait()
+    os.close(theirs)
+    assert b"Traceback" not in os.read(ours, 10_000)
+    os.close(ours)
 
 
 def test_table_has_the_silent_in_it(site: Site, other: Daemon) -> None:

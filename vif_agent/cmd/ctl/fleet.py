@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from cliff.commandmanager import CommandManager
@@ -148,16 +150,13 @@ class Fleet:
 
     def ask(self, call: str, /, **arguments: Any) -> list[Answer]:
         """By host; some at a time. Failed where nobody is there to be asked."""
-        pool = ThreadPoolExecutor(_AT_ONCE)
+        crew = _Crew(lambda host: self._ask(host, call, arguments))
         asked: dict[str, Future[Answer]] = {}
-        try:
-            with progress.shown(lambda: _count(asked)):
-                for host in self._hosts():
-                    if host not in asked:
-                        asked[host] = pool.submit(self._ask, host, call, arguments)
-                answers = [asked[host].result() for host in sorted(asked)]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        with progress.shown(lambda: _count(asked)):
+            for host in self._hosts():
+                if host not in asked:
+                    asked[host] = crew.ask(host)
+            answers = [asked[host].result() for host in sorted(asked)]
         if not answers:
             raise Failed(f"no agent has answered over {self._remote.bus}")
         return answers
@@ -177,6 +176,32 @@ class Fleet:
             return Answer(host, self._remote.ask_of(host, call, **arguments))
         except Failed as error:
             return Answer(host, silent=str(error))
+
+
+class _Crew:
+    """Daemons, as the threads of concurrent.futures are not: who types Ctrl-C waits for no host."""
+
+    def __init__(self, ask: Callable[[str], Answer]) -> None:
+        self._ask = ask
+        self._free = _AT_ONCE
+        self._hosts: queue.SimpleQueue[tuple[str, Future[Answer]]] = queue.SimpleQueue()
+
+    def ask(self, host: str) -> Future[Answer]:
+        """As soon as one of the crew is free."""
+        answer: Future[Answer] = Future()
+        self._hosts.put((host, answer))
+        if self._free:
+            self._free -= 1
+            threading.Thread(target=self._work, daemon=True).start()
+        return answer
+
+    def _work(self) -> None:
+        while True:
+            host, answer = self._hosts.get()
+            try:
+                answer.set_result(self._ask(host))
+            except Exception as error:
+                answer.set_exception(error)
 
 
 def _count(asked: Mapping[str, Future[Answer]]) -> str:
