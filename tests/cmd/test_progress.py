@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +42,16 @@ def test_line_comes_after_a_second_and_goes_again() -> None:
             time.sleep(0.05)
         assert terminal.getvalue() == f"\r\033[K{'x' * 79}\r"
     assert terminal.getvalue().endswith("\r\033[K")
+
+
+def test_line_is_not_wrapped_where_the_terminal_is_narrow() -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        with progress.shown(lambda: "x" * 200, stream):
+            said = os.read(ours, 1000).decode()
+        os.close(ours)
+    assert said == f"\r\033[K{'x' * 19}\r"
 
 
 def test_who_is_answered_soon_and_who_is_no_terminal_sees_nothing() -> None:
