@@ -147,6 +147,11 @@ def test_record_is_judged_once_for_all_handlers(now: list[float]) -> None:
     assert not repeats.filter(again)
 
 
+def test_line_whose_words_do_not_fit_its_values_harms_nobody_who_says_it(now: list[float]) -> None:
+    """A library's mistake: logging itself prints where that is, and goes on."""
+    assert Repeats(lambda: now[0]).filter(_record("%d ports", "many"))
+
+
 def test_what_is_remembered_is_bounded(now: list[float]) -> None:
     repeats = Repeats(lambda: now[0])
     for number in range(2000):

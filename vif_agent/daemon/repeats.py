@@ -35,8 +35,11 @@ class Repeats(logging.Filter):
         return passes
 
     def _passes(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        error = repr(record.exc_info[1]) if record.exc_info else ""
+        try:
+            text = record.getMessage()
+            error = repr(record.exc_info[1]) if record.exc_info else ""
+        except Exception:  # its words do not fit its values: who writes it says so, and goes on
+            return True
         line, now = (record.name, record.levelno, text, error), self._clock()
         with self._lock:
             if now < self._until.get(line, now):
