@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import resource
 import socket
 import ssl
 import threading
@@ -144,6 +145,20 @@ def test_address_that_another_has_is_refused_and_can_be_had_later() -> None:
     listener.begin()
     assert ask(port) == (200, b"well\n")
     listener.end()
+
+
+def test_address_of_a_host_without_ipv6_can_not_be_had() -> None:
+    """Python asks for a socket of IPv6, to see whether there is such a thing; there is none here
+    for want of a descriptor."""
+    listener = Listener(("::", free_port()), PAGES)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(OSError, match="dualstack_ipv6"):
+            listener.begin()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not listener.listening
 
 
 @pytest.fixture(scope="module")

@@ -71,9 +71,12 @@ class Listener:
     def begin(self) -> None:
         """OSError if the address cannot be had."""
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        listening = socket.create_server(
-            self._address, family=family, dualstack_ipv6=self._address[0] == "::"
-        )
+        try:
+            listening = socket.create_server(
+                self._address, family=family, dualstack_ipv6=self._address[0] == "::"
+            )
+        except ValueError as error:  # of a host without IPv6
+            raise OSError(f"{self}: {error}") from error
         self._socket = listening
         threading.Thread(target=self._run, args=(listening,), name="metrics", daemon=True).start()
 
