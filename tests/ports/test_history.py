@@ -196,6 +196,17 @@ def spoilt(path: Path, how: str) -> None:
         db.executescript(how)
 
 
+def test_history_that_cannot_be_written_is_tried_less_and_less(path: Path) -> None:
+    """Requests are stored all the same, and say nothing of it."""
+    with reopened(path) as store:
+        spoilt(path, "DROP TABLE events; CREATE VIEW events AS SELECT port_id FROM ports")
+        store.put([plug()])
+        finish(store)
+        rest = store.history._rest
+        finish(store)
+        assert rest == store.history._rest > history._REST_SECONDS
+
+
 def test_history_rests_while_the_store_cannot_be_written(store: Store, path: Path) -> None:
     """It may be what fills the disk: so the next try is without it."""
     store.put([plug()])

@@ -130,8 +130,9 @@ class History:
             self._carefully(lambda: self._write(events))
 
     def committed(self) -> None:
-        """What was written is there, and nothing was in the way."""
-        self._rest = _REST_SECONDS
+        """What was written is there, and nothing was in the way, but where it rests."""
+        if time.monotonic() >= self._rests_until:
+            self._rest = _REST_SECONDS
 
     def rest(self) -> None:
         """What waits is forgotten, and what happens for a while: the store could not be written."""
