@@ -93,6 +93,16 @@ def test_guard_that_was_made_anew_counts_from_nothing(rig: Rig, drops: Drops, bu
     assert [payload["new_drops"] for _, payload in bus.told] == [{"mac": 3}, {"mac": 4}]
 
 
+def test_port_that_may_not_have_the_device_is_not_told_of_its_guard(
+    rig: Rig, drops: Drops, bus: Bus, vif: dict[str, Any]
+) -> None:
+    rig.plug({**vif, "id": f"f{vif['id'][1:]}", "devname": DEVICE})
+    drops.look()
+    dropped(rig, mac=1)
+    drops.look()
+    assert [payload["port_id"] for _, payload in bus.told] == [vif["id"]]
+
+
 def test_port_that_nobody_knows_any_more_is_not_told(
     rig: Rig, drops: Drops, bus: Bus, vif: dict[str, Any]
 ) -> None:

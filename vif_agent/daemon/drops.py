@@ -27,9 +27,13 @@ class Drops:
         if before is None:
             return
         for device, drops in now.items():
-            if new := _new(drops, before.get(device, {})):
-                for port_id in self._engine.records.ports_of({Key(GUARD, device)}):
-                    self._report.dropped(port_id, device, new, drops)
+            new, port_id = _new(drops, before.get(device, {})), self._whose(device)
+            if new and port_id:
+                self._report.dropped(port_id, device, new, drops)
+
+    def _whose(self, device: str) -> str | None:
+        """Of ports that want one device, the one that has it."""
+        return next(self._engine.records.claims.claimants(Key(GUARD, device)), None)
 
 
 def _new(drops: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
