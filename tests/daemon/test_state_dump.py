@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,10 @@ from tests.support.casting import MODES, Site, Vif, wait_for
 from tests.support.operating import frozen
 from vif_agent.config.shown import without_logins
 from vif_agent.daemon import state_dump
+from vif_agent.daemon.agent import Agent
+from vif_agent.health import Health
+from vif_agent.ports.port import PLUG, PortRequest
+from vif_agent.ports.store import Store
 from vif_agent.testing.host import ScratchHost
 
 END = "== end of the state dump"
@@ -56,6 +61,18 @@ def test_signal_harms_no_process_of_the_agent(site: Site) -> None:
     wait_for(lambda: END in site.daemon.log(), "the dump")
     os.kill(site.daemon.helper_pid(), 0)
     assert site.daemon.alive()
+
+
+def test_ports_are_told_while_the_disk_hangs(store: Store) -> None:
+    agent = object.__new__(Agent)
+    agent._store, agent._health = store, Health({})
+    store.put([PortRequest(port_id="a" * 8, verb=PLUG, vif={})])
+    told: list[str] = []
+    with store._transaction():  # which holds all there is to hold
+        reader = threading.Thread(target=lambda: told.append(agent.sections()["ports"]()))
+        reader.start()
+        reader.join(30)
+        assert told == ["pending: 1"]
 
 
 def test_section_that_breaks_harms_no_other() -> None:

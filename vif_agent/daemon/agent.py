@@ -192,7 +192,7 @@ class Agent:
             "agent": lambda: f"vif-agent {__version__} on {self._conf.host}, process {os.getpid()}",
             "health": lambda: state_dump.lines(health.view(look(), views.iso)["parts"]),
             "work queue": lambda: state_dump.lines(sizes(self._queue)),
-            "ports": lambda: state_dump.lines(self._store.states()),
+            "ports": lambda: state_dump.lines(Counter(p.state for p in self._store.glance())),
             "plugins": lambda: "\n".join(map(str, self._plugins.listed())),
             "configuration": lambda: shown(self._conf),
         }
