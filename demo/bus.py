@@ -18,6 +18,7 @@ from demo.ports import INSTANCE, Port
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.testing import daemon
 from vif_agent.testing.daemon import Daemon
+from vif_agent.testing.frames import EXPERIMENTAL
 from vif_agent.testing.host import ScratchHost
 from vif_agent.topology.graph import Graph
 
@@ -29,6 +30,7 @@ _OPTIONS = {
     "bridge": {"create_tap": "true"},  # else the tap of a bridge's port is libvirt's
     "network": {"interfaces": NIC},  # the payloads name it themselves
     "metrics": {"listen": METRICS},
+    "firewall": {"permitted_ethertypes": hex(EXPERIMENTAL)},  # what the demo's guests send
 }
 _LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 

@@ -8,10 +8,12 @@ from demo import show
 from demo.host import guest_tap
 from demo.ports import Port, network
 from demo.show import Checks
+from vif_agent.helper import guards
 from vif_agent.testing.frames import TapEnd, crosses
 from vif_agent.testing.host import ScratchHost
 
 _VLAN = "101"
+_A_MAC = "02:00:00:00:00:01"
 _SILENCE = 0.3  # seconds without the frame that count as "does not arrive"
 
 
@@ -29,8 +31,12 @@ def through_linux_bridge(host: ScratchHost, ports: Sequence[Port], checks: Check
     a, b, c = (p.device("tap") for p in (first, neighbour, stranger))
     bridge = first.vif["network"]["bridge"]
     show.note(f"Linux bridge: two ports of one network, both in {bridge}.")
-    checks.that(f"a frame from {a} arrives at {b}", not _arrives(host, a, b))
-    checks.that(f"and not at {c}, in another network", _arrives(host, a, c, _SILENCE))
+    mac, others = (port.vif["address"] for port in (first, neighbour))
+    checks.that(f"a frame from {a} arrives at {b}", not _arrives(host, a, b, mac=mac))
+    checks.that(f"and not at {c}, in another network", _arrives(host, a, c, _SILENCE, mac))
+    if not guards.lacks():
+        spoofed = _arrives(host, a, b, _SILENCE, others)
+        checks.that(f"nor one of {a} that pretends to be from {b}", spoofed)
 
 
 def through_ovs(host: ScratchHost, ports: Sequence[Port], checks: Checks) -> None:
@@ -61,7 +67,9 @@ def _tag(host: ScratchHost, name: str) -> None:
     host.ovs.vsctl("set", "port", name, f"tag={_VLAN}", *clear)
 
 
-def _arrives(host: ScratchHost, source: str, target: str, timeout: float = 5) -> bool:
+def _arrives(
+    host: ScratchHost, source: str, target: str, timeout: float = 5, mac: str = _A_MAC
+) -> bool:
     tun = host.own_tun_device()
     with TapEnd(source, tun) as a, TapEnd(target, tun) as b:
-        return crosses(a, b, timeout)
+        return crosses(a, b, timeout, mac)

@@ -239,7 +239,7 @@ def test_status_and_plugins(site: Site, plugged: Vif) -> None:
         "contract": "1.0", "deprecated": None, "error": None, "kind": "plugin",
     }  # fmt: skip
     drivers = {line["plugin"]: line["kind"] for line in lines if line["kind"] != "plugin"}
-    assert drivers == {"noop": "firewall driver, used", "nftables": "firewall driver"}
+    assert drivers == {"nftables": "firewall driver, used", "noop": "firewall driver"}
 
 
 def test_only_the_transport_url_is_needed(site: Site, plugged: Vif, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def configured(tmp_path: Path) -> Callable[[str], cfg.ConfigOpts]:
 @pytest.mark.parametrize(
     ("text", "driver"),
     [
-        ("", NoopDriver()),
+        ("", NftablesDriver()),
         ("driver = noop", NoopDriver()),
         ("driver = nftables", NftablesDriver()),
         ("driver = nftables\nunknown_pairs = strict", NftablesDriver(strict=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -77,6 +78,8 @@ class Kernel:
         return 0, ""
 
     def drops(self) -> Mapping[str, int]:
+        if self.error:
+            raise self.error
         return {"ip": 3}
 
     def port_drops(self) -> Mapping[str, Mapping[str, int]]:
@@ -262,16 +265,17 @@ def test_what_cannot_be_read_is_no_reason_to_think_that_nothing_is_there(
 
 def test_kernel_that_has_none_is_good_enough_for_noop(kernel: Kernel) -> None:
     kernel.error = OSError(errno.EOPNOTSUPP, "Operation not supported")
-    assert Guards(Guarding(kernel, needed=False), lambda _: None).read() == {}
+    none = Guards(Guarding(kernel, needed=False), lambda _: None)
+    assert [none.read(), none.drops(), none.port_drops()] == [{}] * 3
     assert Guards(Guarding(), lambda _: None).read() == {}
 
 
 def test_driver_that_guards_takes_a_kernel_that_can(guards: Guards, kernel: Kernel) -> None:
     guards.check()
-    kernel.error = OSError(errno.EOPNOTSUPP, "Operation not supported")
-    with pytest.raises(NotConfigured, match=r"the kernel cannot guard ports, .*not supported"):
-        guards.check()
-    Guards(Guarding(kernel, needed=False), lambda _: None).check()
+    lacking = Guarding(kernel, needed=True, missing="the kernel cannot")
+    with pytest.raises(NotConfigured, match=r"driver: the kernel cannot; driver = noop starts it"):
+        Guards(lacking, lambda _: None).check()
+    Guards(dataclasses.replace(lacking, needed=False), lambda _: None).check()
 
 
 def test_owners_are_those_of_the_steps(guards: Guards, kernel: Kernel) -> None:

@@ -74,6 +74,7 @@ PEERS = {
 
 @pytest.fixture
 def clean(scratch_with_bus: ScratchHost) -> Iterator[ScratchHost]:
+    sweep(scratch_with_bus)  # a guard holds by its device's name
     yield scratch_with_bus
     sweep(scratch_with_bus)
 

@@ -88,7 +88,7 @@ def test_first_flat_port_leaves_the_tunnels_networks_whole(
                 act(flat)
             wait_for(lambda: carried_by() == carrier, f"tunnel on {carrier}")  # noqa: B023
             assert crosses(their_guest, guest)
-            assert crosses(guest, their_guest)
+            assert crosses(guest, their_guest, source_mac=tunnelled["address"])
     site.unplug(tunnelled)
 
 

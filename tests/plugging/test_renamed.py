@@ -47,7 +47,7 @@ def test_tap_that_a_guest_holds_gets_its_name_back(
     tap = one["devname"]
     there = index(tap)
     with TapEnd(tap, TUN) as a, TapEnd(two["devname"], TUN) as b:
-        assert crosses(a, b)
+        assert crosses(a, b, source_mac=one["address"])
         if restarts:
             site.daemon.kill()
         ip("link", "set", tap, "down")
@@ -92,7 +92,7 @@ def test_bridge_of_a_network_gets_its_name_back(site: Site, payload: Payload) ->
         ip("link", "set", bridge, "down")
         ip("link", "set", bridge, "name", ELSEWHERE)
         wait_for(lambda: index(bridge) == there, "the name")
-        assert crosses(a, b)
+        assert crosses(a, b, source_mac=one["address"])
     for vif in (one, two):
         site.unplug(vif)
     assert bridge not in links()

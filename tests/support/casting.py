@@ -16,8 +16,10 @@ from oslo_config import cfg
 from tests.support.examples import INSTANCE
 from vif_agent import bus
 from vif_agent.bus.api import VifAgentAPI
+from vif_agent.helper import guards
 from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST, Daemon, transport
+from vif_agent.testing.frames import EXPERIMENTAL
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.watch import WriteWatch
 
@@ -51,7 +53,9 @@ class Site:
         groups = {group: dict(values) for group, values in (options or {}).items()}
         groups.setdefault("vif_agent", {})["concurrency"] = concurrency
         groups.setdefault("bridge", {}).setdefault("create_tap", True)
-        self.guards = groups.get("firewall", {}).get("driver") == "nftables"
+        firewall = groups.setdefault("firewall", {})
+        firewall.setdefault("permitted_ethertypes", hex(EXPERIMENTAL))  # what guests send in tests
+        self.guards = firewall.get("driver") != "noop" and not guards.lacks()
         self.daemon = Daemon(host, self.rabbit.url, groups, **daemon)
         self.transport = transport(self.rabbit.url + sender)
         self.api = VifAgentAPI(transport=self.transport)

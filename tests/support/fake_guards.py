@@ -21,6 +21,7 @@ class FakeGuards:
         self._things = things
         self.dropped: dict[str, dict[str, int]] = {}
         self.unreadable: NotYet | None = None
+        self.missing = ""
 
     def read(self) -> dict[Key, Found]:
         return {key: found for key, found in self._things.things.items() if key.space == GUARD}

@@ -7,11 +7,13 @@ from vif_agent.config.option_types import EtherType
 FIREWALL: list[cfg.Opt] = [
     cfg.StrOpt(
         "driver",
-        default="noop",
+        sample_default="nftables",
         help="Who guards the ports that the agent wires into a linux bridge (vif_type 'bridge', "
         "and 'tap' with [bridge] wire_taps), so that no guest pretends to be another: the name of "
-        "an entry point in the group vif_agent.firewall_drivers. 'noop': nobody. 'nftables': the "
-        "kernel, by sets and rules in a table of the agent's own. nova's old names are understood, "
+        "an entry point in the group vif_agent.firewall_drivers. 'nftables': the kernel, by sets "
+        "and rules in a table of the agent's own; where it cannot, the agent does not start. "
+        "'noop': nobody. Not set: 'nftables' where the kernel can, else nobody, and a warning in "
+        "the log names the first port that is not guarded. nova's old names are understood, "
         "with a hint in the log: nova.virt.firewall.NoopFirewallDriver is noop, "
         "nova.virt.libvirt.firewall.IptablesFirewallDriver and libvirt are nftables. Other "
         "packages may bring others: 'vif-agentctl plugin list' has the names. Other ports are "

@@ -20,7 +20,7 @@ from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.config.shown import shown
-from vif_agent.daemon import state_dump, systemd, threads
+from vif_agent.daemon import guards, state_dump, systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
 from vif_agent.daemon.introduction import introduce
 from vif_agent.daemon.loop import Loop
@@ -31,9 +31,7 @@ from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import HelperGone, StoreUnavailable
 from vif_agent.firewall.guarded import Guarded
 from vif_agent.host.commands import Limits
-from vif_agent.host.guarding import Guarding
 from vif_agent.host.heard import NOTHING, Heard
-from vif_agent.host.nft_table import NftTable
 from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
@@ -63,9 +61,8 @@ def host_and_engine(
 ) -> tuple[RealHost, Engine]:
     """As the configuration says; for vif-agentctl just so."""
     use_certificates(conf.ovs)
-    timeout, driver = conf.ovs.ovsdb_timeout, plugins.drivers.used
-    permitted = [int(number, 16) for number in conf.firewall.permitted_ethertypes]
-    guarding = Guarding(NftTable(permitted), driver.guards, heard.guards)
+    timeout = conf.ovs.ovsdb_timeout
+    guarding = guards.chosen(plugins.drivers, guards.table(conf), heard.guards)
     host = RealHost(
         conf.ovs.ovsdb_connection,
         timeout,
@@ -75,7 +72,8 @@ def host_and_engine(
         guarding=guarding,
     )
     host.remember(store.links())
-    wanted, bridges = Guarded(plugins, driver), [conf.ovs.integration_bridge]
+    wanted = Guarded(plugins, guards.asked(plugins.drivers, guarding))
+    bridges = [conf.ovs.integration_bridge]
     return host, Engine(store, host, wanted, timeout, bridges=bridges)
 
 

@@ -123,7 +123,7 @@ class Operations:
 
     def firewall(self) -> dict[str, Any]:
         """As the kernel has it now. ``drops``: frames by reason, of all ports there were; of each
-        guard its own."""
+        guard its own. ``missing``: why the kernel can have none."""
         with self._lock:
             guards, found = self._engine.guards, self._engine.guards.read()
             drops, of_ports = dict(guards.drops()), guards.port_drops()
@@ -139,6 +139,7 @@ class Operations:
                 if isinstance(guard := thing.resource, Guard)
             ],
             "drops": drops,
+            "missing": guards.missing,
         }
 
     def orphans(self) -> list[dict[str, Any]]:

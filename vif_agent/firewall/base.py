@@ -27,7 +27,8 @@ MOST = 10_000
 
 class FirewallDriver(Extension, abc.ABC):
     """Base of all firewall drivers. ``guards``: may it answer any? Then the kernel must be able to
-    hold them, or the agent does not start. One of another package is taken to."""
+    hold them, or an agent that is told its name does not start. One of another package is taken
+    to."""
 
     guards: ClassVar[bool] = True
 

@@ -29,6 +29,8 @@ from vif_agent.host.nft.table import HELD, Change, Counted, State
 
 #: what a kernel says that has no nf_tables, or not for bridges
 _NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL)
+#: and what says nothing of what it can
+_PASSES = (0, errno.EPERM, errno.ENOMEM, errno.ENOBUFS, PASSED)
 
 _T = TypeVar("_T")
 
@@ -53,7 +55,7 @@ class Guards:
         """Why the kernel could not have the table; "" if it could, or somebody else holds it: the
         helper before this one, which ends. Without the capability nothing is seen (OSError)."""
         refused = reading.try_out(self._netlink, self._flags)
-        return "" if refused.errno == errno.EPERM else refused.text
+        return "" if refused.errno in _PASSES else refused.text
 
     def read(self) -> State:
         """As it is; a table whose holder has died is ours from then on."""
@@ -195,12 +197,13 @@ def dropped_of_ports() -> dict[str, dict[str, int]]:
 
 
 def lacks() -> str:
-    """What keeps this kernel from guarding; "" for nothing. Nothing is changed by asking."""
+    """What keeps this kernel from guarding; "" for nothing. Nothing is changed by asking. Who looks
+    beside the agent, and may not ask, does not know."""
     try:
         with opened() as guards:
             return guards.lacks()
     except OSError as error:
-        return str(error)
+        return "" if error.errno == errno.EPERM and not _Holder.lasting else str(error)
 
 
 def _elements(order: SetGuard) -> Elements:

@@ -85,8 +85,10 @@ class NoTable:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Guarding:
     """``needed``: is there a driver that guards? Where there is none, a kernel that has no such
-    table has no guards. ``events``: of others' changes, opened while we had the capability."""
+    table has no guards. ``missing``: what keeps the kernel from having it, "" for nothing.
+    ``events``: of others' changes, opened while we had the capability."""
 
     table: Table = dataclasses.field(default_factory=NoTable)
     needed: bool = False
+    missing: str = ""
     events: GuardEvents | None = None

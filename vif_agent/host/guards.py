@@ -8,7 +8,8 @@ import contextlib
 import dataclasses
 import errno
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from vif_agent.errors import NotConfigured, NotYet, Problem
 from vif_agent.helper.codec import to_plain
@@ -25,6 +26,8 @@ _OF_ALL = (errno.ENOMEM, errno.ENOBUFS)
 #: of a batch; each but the first after somebody else has changed nftables, mostly another table
 _TRIES = 10
 
+_Count = TypeVar("_Count")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _State:
@@ -34,11 +37,13 @@ class _State:
 
 
 class Guards:
-    """``watched``: somebody calls ``look_again`` when others change the table."""
+    """``watched``: somebody calls ``look_again`` when others change the table. ``missing``: as in
+    Guarding."""
 
     def __init__(self, guarding: Guarding, on_change: OnChange) -> None:
         self._table = guarding.table
         self._needed = guarding.needed
+        self.missing = guarding.missing
         self._on_change = on_change
         self.watched = False
         self._lock = threading.Lock()
@@ -60,10 +65,9 @@ class Guards:
 
     def check(self) -> None:
         """NotConfigured: a driver that guards must not be one that does not."""
-        if self._needed and (missing := self._table.lacks()):
+        if self._needed and self.missing:
             raise NotConfigured(
-                "[firewall] driver: the kernel cannot guard ports, which takes nf_tables for "
-                f"bridges (CONFIG_NF_TABLES_BRIDGE): {missing}"
+                f"[firewall] driver: {self.missing}; driver = noop starts it without guards"
             )
 
     def read(self, names: Collection[str] | None = None) -> dict[Key, Found]:
@@ -94,13 +98,20 @@ class Guards:
 
     def drops(self) -> Mapping[str, int]:
         """How many frames were dropped, by reason, of all ports there were; NotYet."""
-        with _readable("what they have dropped"):
-            return self._table.drops()
+        return self._dropped(self._table.drops)
 
     def port_drops(self) -> Mapping[str, Mapping[str, int]]:
         """The same by device, of those that have guards; NotYet."""
-        with _readable("what they have dropped"):
-            return self._table.port_drops()
+        return self._dropped(self._table.port_drops)
+
+    def _dropped(self, read: Callable[[], Mapping[str, _Count]]) -> Mapping[str, _Count]:
+        try:
+            with _readable("what they have dropped"):
+                return read()
+        except NotYet:
+            if self._needed:
+                raise
+            return {}
 
     def look_again(self, restore: bool, by: str = "") -> bool:
         """Somebody else has changed the table: was a guard among that? Who wants it is told.

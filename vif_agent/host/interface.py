@@ -20,6 +20,10 @@ class Guards(Protocol):
     def drops(self) -> Mapping[str, int]:
         """How many frames were dropped, by reason, of all ports there were; NotYet."""
 
+    @property
+    def missing(self) -> str:
+        """Why the kernel can have none; "" where it can, or need not."""
+
     def port_drops(self) -> Mapping[str, Mapping[str, int]]:
         """The same by device, of those that have guards; NotYet."""
 

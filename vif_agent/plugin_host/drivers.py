@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 from vif_agent.contract import CONTRACT
 from vif_agent.errors import InvalidConfiguration, brief
 from vif_agent.firewall.base import FirewallDriver
+from vif_agent.firewall.noop import NoopDriver
 from vif_agent.plugin_host import discovery, instantiate
 from vif_agent.plugin_host.discovery import Candidate
 from vif_agent.plugin_host.in_process import InProcessDriver
@@ -21,6 +22,7 @@ from vif_agent.plugin_host.sub_process import SubProcessDriver
 LOG = logging.getLogger(__name__)
 
 OPTION = FIREWALL_DRIVER.option
+_UNNAMED = "nftables"
 #: what nova's [DEFAULT] firewall_driver could be (until 20.6)
 _NOVAS = {
     "nova.virt.firewall.NoopFirewallDriver": "noop",
@@ -36,12 +38,17 @@ Driver: TypeAlias = InProcessDriver | SubProcessDriver
 
 class Drivers:
     """``used``: the one that is asked. ``given``: the operator's name for it, perhaps a former
-    one."""
+    one. ``named``: has he named one?"""
 
     def __init__(
-        self, used: Driver, found: Mapping[str, Candidate] | None = None, given: str = ""
+        self,
+        used: Driver,
+        found: Mapping[str, Candidate] | None = None,
+        given: str = "",
+        named: bool = True,
     ) -> None:
         self.used = used
+        self.named = named
         self._found = found or {}
         self._given = given
 
@@ -50,6 +57,10 @@ class Drivers:
         start. One that is slow to load, or dies of it, fails its ports alone."""
         if isinstance(self.used, SubProcessDriver) and self.used.refused:
             raise _unusable(self._given, self.used.name, self.used.error)
+
+    def use_none(self) -> None:
+        """The kernel could hold no guard."""
+        self.used = InProcessDriver("noop", NoopDriver())
 
     def listed(self) -> list[dict[str, Any]]:
         """A line for each that is installed."""
@@ -74,14 +85,15 @@ class Drivers:
 def load(conf: Any) -> Drivers:
     """One of another package has yet to load then. InvalidConfiguration if it cannot be had: the
     agent must not start, and open all ports."""
-    given, found = conf.firewall.driver, discovery.find(FIREWALL_DRIVER.group)
+    named, found = conf.firewall.driver is not None, discovery.find(FIREWALL_DRIVER.group)
+    given = conf.firewall.driver if named else _UNNAMED
     candidate = found.get(given) or found.get(_todays(given))
     if candidate is None:
         return Drivers(_of_former_name(given, found, conf), found, given)
     if candidate.clash:
         raise _unusable(given, candidate.name, candidate.clash)
     used = _own(candidate, conf) if candidate.own else SubProcessDriver(candidate, conf)
-    return Drivers(used, found, given)
+    return Drivers(used, found, given, named)
 
 
 def _todays(given: str) -> str:

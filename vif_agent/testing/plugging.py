@@ -15,6 +15,8 @@ from vif_agent.helper.allowed import Allowed, allowing
 from vif_agent.helper.process import context
 from vif_agent.host.commands import Limits
 from vif_agent.host.guarding import Guarding, Table
+from vif_agent.host.nft import messages
+from vif_agent.host.nft.netlink import NftSocket
 from vif_agent.host.nft_table import NftTable
 from vif_agent.host.real import RealHost
 from vif_agent.plan.steps import REMOVE, Step
@@ -136,7 +138,7 @@ def unguard(host: RealHost) -> None:
 
 
 def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:
-    """Remove all ports, bridges, QoS rows and links but those of the scratch host itself.
+    """Remove all guards, ports, bridges, QoS rows and links but those of the scratch host itself.
 
     ``kept``: names of others to leave, OVS ports' with their QoS rows.
     """
@@ -157,6 +159,8 @@ def sweep(scratch: ScratchHost, kept: Collection[str] = ()) -> None:
         stderr=subprocess.DEVNULL,
         check=False,
     )
+    with contextlib.suppress(OSError), NftSocket() as netlink:
+        netlink.do([messages.delete_table()])
 
 
 def rows(ovs: PrivateOvs, table: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ class Firewall(Asking):
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
     guards = answer["guards"]
     if not guards:
-        yield "no port is guarded: see [firewall] driver"
+        yield f"no port is guarded: {answer.get('missing') or 'see [firewall] driver'}"
         return
     lines = [f"  port {cells.text(guard['port_id'])}: {cells.guard(guard)}" for guard in guards]
     count = "1 device" if len(guards) == 1 else f"{len(guards)} devices"
