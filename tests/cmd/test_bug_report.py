@@ -58,6 +58,21 @@ def test_report_has_what_is_asked_for_first(
     assert [name for name, text in files.items() if login in text] == []
 
 
+@pytest.mark.parametrize("key", ["swordfish", "sword fish, }", r"sword\"fish"])
+def test_keys_of_tunnels_are_left_out(
+    site: Site, scratch_with_bus: ScratchHost, tmp_path: Path, key: str
+) -> None:
+    tunnel = ("add-port", "br-int", "gre0", "--", "set", "Interface", "gre0", "type=gre")
+    options = (f'options:psk="{key}"', "options:remote_ip=192.0.2.1")
+    scratch_with_bus.ovs.vsctl(*tunnel, *options)
+    try:
+        files = packed(site, tmp_path / "r.tar.gz", "--local")
+    finally:
+        scratch_with_bus.ovs.vsctl("del-port", "gre0")
+    assert 'options: {psk=***, remote_ip="192.0.2.1"}' in files["ovs-vsctl.txt"]
+    assert [name for name, text in files.items() if "fish" in text] == []
+
+
 def test_report_is_made_without_the_agent_too(site: Site, tmp_path: Path) -> None:
     with stopped(site.daemon):
         files = packed(site, tmp_path / "r.tar.gz", "--local")

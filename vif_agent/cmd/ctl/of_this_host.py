@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ _PACKAGES = (
     "cliff", "eventlet", "kombu", "oslo.config", "oslo.log", "oslo.messaging", "oslo.privsep",
     "oslo.service", "ovs", "pyroute2", "prometheus_client",
 )  # fmt: skip
+#: what both ends of an IPsec tunnel of Open vSwitch know, among its options
+_SHARED_KEY = re.compile(r'(?<=\bpsk=)("(\\.|[^"\\])*"|[^\s,}]+)')
 _COMMANDS = (
     ("ovs-vswitchd", "--version"),
     ("ip", "-d", "-s", "link", "show"),
@@ -77,4 +80,4 @@ def _said(*argv: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(f"{argv[0]}: {error}") from error
-    return f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}"
+    return _SHARED_KEY.sub("***", f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}")
