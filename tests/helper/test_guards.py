@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -215,6 +216,16 @@ def test_held_table_is_none_that_the_kernel_could_not_have(say: Speaker) -> None
     assert guards.lacks() == ""
     with speaking() as another:
         assert another.raw("probe_guards") == ""
+
+
+def test_who_cannot_ask_just_now_finds_no_lack() -> None:
+    """An agent that took it for one would, where no driver is named, take all guards away."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        assert guards.lacks() == ""
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_table_outlives_its_holder_and_the_next_takes_it_over() -> None:

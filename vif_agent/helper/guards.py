@@ -198,12 +198,14 @@ def dropped_of_ports() -> dict[str, dict[str, int]]:
 
 def lacks() -> str:
     """What keeps this kernel from guarding; "" for nothing. Nothing is changed by asking. Who looks
-    beside the agent, and may not ask, does not know."""
+    beside the agent, and may not ask, does not know; nor who cannot just now: to take that for a
+    lack would take guards away."""
+    lack = (*_NONE_THERE, *([errno.EPERM] if _Holder.lasting else ()))
     try:
         with opened() as guards:
             return guards.lacks()
     except OSError as error:
-        return "" if error.errno == errno.EPERM and not _Holder.lasting else str(error)
+        return str(error) if error.errno in lack else ""
 
 
 def _elements(order: SetGuard) -> Elements:
