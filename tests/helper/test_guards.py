@@ -21,7 +21,7 @@ from tests.support.real_host import ip
 from vif_agent.helper import guards
 from vif_agent.helper.codec import to_plain
 from vif_agent.helper.orders import CreateTap, SetGuard
-from vif_agent.host.nft import reading, table
+from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.events import Change, NftEvents
 from vif_agent.host.nft.netlink import NftSocket
 
@@ -226,6 +226,21 @@ def test_who_cannot_ask_just_now_finds_no_lack() -> None:
         assert guards.lacks() == ""
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Raced(NftSocket):
+    """Somebody deletes our table when it has been seen."""
+
+    def dump(self, request: messages.Message) -> list[bytes]:
+        bodies = super().dump(request)
+        nft("delete", "table", "bridge", "vif_agent", check=False)
+        return bodies
+
+
+def test_table_that_is_deleted_while_the_kernel_is_asked_is_no_lack() -> None:
+    nft("add", "table", "bridge", "vif_agent")
+    with Raced() as netlink:
+        assert guards.Guards(netlink).lacks() == ""
 
 
 def test_table_outlives_its_holder_and_the_next_takes_it_over() -> None:

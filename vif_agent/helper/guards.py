@@ -53,8 +53,11 @@ class Guards:
 
     def lacks(self) -> str:
         """Why the kernel could not have the table; "" if it could, or somebody else holds it: the
-        helper before this one, which ends. Without the capability nothing is seen (OSError)."""
+        helper before this one, which ends. Without the capability nothing is seen (OSError). What
+        it says once may come of others, who make or delete the table just then."""
         refused = reading.try_out(self._netlink, self._flags)
+        if refused.errno not in _PASSES:
+            refused = reading.try_out(self._netlink, self._flags)
         return "" if refused.errno in _PASSES else refused.text
 
     def read(self) -> State:
