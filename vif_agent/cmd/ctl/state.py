@@ -1,6 +1,7 @@
 """``status``, ``plugin list``, ``orphans``, ``cleanup``."""
 
 import argparse
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from cliff.show import ShowOne
 
 from vif_agent.cmd.ctl import cells
 from vif_agent.cmd.ctl.app import Asking
+from vif_agent.cmd.ctl.failures import Failed
 
 _PLUGINS = {
     "vif_type": "vif_type",
@@ -54,10 +56,11 @@ class PluginList(Asking, Lister):
     drivers."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> cells.Table:
-        """A row for each vif_type, and then for each driver."""
-        plugins = [{**line, "kind": "plugin"} for line in self.source.ask("list_plugins")]
-        drivers = map(_driver, self.source.ask("list_firewall_drivers"))
-        return cells.table(parsed_args, _PLUGINS, [*plugins, *drivers])
+        """A row for each vif_type, and then for each driver; an older agent tells of none."""
+        rows = [{**line, "kind": "plugin"} for line in self.source.ask("list_plugins")]
+        with contextlib.suppress(Failed):
+            rows += map(_driver, self.source.ask("list_firewall_drivers"))
+        return cells.table(parsed_args, _PLUGINS, rows)
 
 
 def _driver(line: Mapping[str, Any]) -> dict[str, Any]:
