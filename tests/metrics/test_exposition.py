@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from vif_agent.metrics.exposition import Exposition
 from vif_agent.metrics.family import Family, counter, gauge, histogram
-from vif_agent.metrics.sources import Sources
+from vif_agent.metrics.service import Monitoring
+from vif_agent.metrics.sources import Sampled, Sources
 from vif_agent.ports.store import Store
 from vif_agent.tally import Durations
 
@@ -58,6 +62,23 @@ def test_one_that_meets_a_bug_costs_no_other_and_is_logged_once(
     for _ in range(2):
         assert said.samples() == {("vif_agent_good",): 1}
     assert caplog.text.count("The metric vif_agent_bad cannot be read") == 1
+
+
+def test_want_of_descriptors_ends_no_agent() -> None:
+    host = SimpleNamespace(ports_in=lambda _: {"ours": 1}, guards=SimpleNamespace(needed=False))
+    conf = SimpleNamespace(ovs=SimpleNamespace(integration_bridge="br-int"))
+    monitoring: Any = object.__new__(Monitoring)
+    monitoring._sources = SimpleNamespace(sampled=Sampled(), host=host, conf=conf)
+    monitoring._sample()
+    before = monitoring._sources.sampled.usage
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        monitoring._sample()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "agent" in before
+    assert monitoring._sources.sampled.usage == before
 
 
 def test_to_read_the_store_waits_for_nobody_who_writes(store: Store) -> None:

@@ -68,9 +68,12 @@ class Monitoring:
             self._file.write(self._text())
 
     def _sample(self) -> None:
+        """What cannot be told stays as it was: no metric may end the agent."""
         sampled = self._sources.sampled
-        sampled.usage = {"agent": usage()}
-        with contextlib.suppress(HelperGone), helper(call="look"):  # its end has its own watch
+        with contextlib.suppress(OSError):  # no descriptor is left
+            sampled.usage = {**sampled.usage, "agent": usage()}
+        # its end has its own watch
+        with contextlib.suppress(HelperGone, OSError), helper(call="look"):
             sampled.usage = {**sampled.usage, "helper": calls.own_usage()}
         bridge = self._sources.conf.ovs.integration_bridge
         sampled.bridge_ports = {bridge: self._sources.host.ports_in(bridge)}
