@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -73,6 +74,18 @@ def test_ports_are_told_while_the_disk_hangs(store: Store) -> None:
         reader.start()
         reader.join(30)
         assert told == ["pending: 1"]
+
+
+def test_dump_that_nobody_takes_harms_nobody() -> None:
+    survived: list[bool] = []
+    with (
+        contextlib.suppress(OSError),  # of what it has in hand when it is closed
+        open("/dev/full", "w") as full,
+        contextlib.redirect_stderr(full),
+    ):
+        state_dump.write({"a": lambda: "x" * 100_000})
+        survived.append(True)
+    assert survived
 
 
 def test_section_that_breaks_harms_no_other() -> None:

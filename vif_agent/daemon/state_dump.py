@@ -6,6 +6,7 @@ the thread for signals, all else; what waits for the loop's locks is not asked. 
 variable is shown, and no secret option.
 """
 
+import contextlib
 import datetime
 import faulthandler
 import gc
@@ -29,9 +30,11 @@ def begin() -> None:
 
 
 def write(sections: Sections) -> None:
-    """At once, so that no other line comes between."""
-    sys.stderr.write(text({**sections, "threads": stacks}))
-    sys.stderr.flush()
+    """At once, so that no other line comes between. Where nobody reads it, or a disk is full, it is
+    lost, and nothing else."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text({**sections, "threads": stacks}))
+        sys.stderr.flush()
 
 
 def text(sections: Sections) -> str:
