@@ -1,5 +1,6 @@
 """Who guards ports on this host: what the configuration names, or what its kernel can."""
 
+import errno
 import logging
 from typing import Any, ClassVar
 
@@ -24,12 +25,26 @@ def table(conf: Any) -> Table:
 
 def chosen(drivers: Drivers, table: Table, events: GuardEvents | None) -> Guarding:
     """Where no driver is named, a kernel that cannot guard is good enough, and stops no agent
-    that it did not stop before: perhaps no port needs a guard there."""
+    that it did not stop before: perhaps no port needs a guard there. But guards that stand are not
+    to go for that: they stay, and a port that cannot have one is refused."""
     lacks = table.lacks() if drivers.used.guards else ""
     if lacks and not drivers.named:
-        drivers.use_none()
+        if _stand(table):
+            LOG.warning("Guards of ports stay as they are: %s", _CANNOT.format(lacks))
+            lacks = ""
+        else:
+            drivers.use_none()
     missing = _CANNOT.format(lacks) if lacks else ""
     return Guarding(table, drivers.used.guards, missing, events)
+
+
+def _stand(table: Table) -> bool:
+    """Are there guards of ours, or may there be?"""
+    try:
+        there = table.read()["guards"].values()
+    except OSError as error:
+        return error.errno != errno.EPERM  # who may never ask has never written one
+    return any(fields["owner"] for _, fields in there)
 
 
 def asked(drivers: Drivers, guarding: Guarding) -> Driver:
