@@ -332,12 +332,13 @@ class History(RuleBasedStateMachine):
         wanted, found = self._wanted(), expected.actual(self.site.ovs)
         wanted.links |= {USED: USED_FACTS, **{name: {} for name in self.strays}}
         wanted.bridges |= {"br-int": {}, "br-ex": {}}
+        refused = [vif for vif in self.requests.values() if is_refused(vif)]
+        tolerated = [name for vif in refused for name in expected.bridges_of(vif)]
         if self.site.driver.guards:
             granted = [vif for vif in self.requests.values() if not is_refused(vif)]
             wanted.guards, found.guards = expected.guards(granted), expected.actual_guards()
-        refused = [vif for vif in self.requests.values() if is_refused(vif)]
-        claimed = [name for vif in refused for name in expected.bridges_of(vif)]
-        return expected.differences(wanted, found, {*KEPT, *self.site.bystanders.names}, claimed)
+            tolerated += expected.kept_guards(granted, found)
+        return expected.differences(wanted, found, {*KEPT, *self.site.bystanders.names}, tolerated)
 
     def _wait_until_as_desired(self) -> None:
         """ovs-vswitchd may need a moment for its own devices, and may undo what was done meanwhile

@@ -63,6 +63,13 @@ def guards(vifs: Iterable[Vif]) -> dict[str, Facts]:
     }
 
 
+def kept_guards(vifs: Iterable[Vif], found: Things) -> list[str]:
+    """Of taps that others wire now, and that are still in a bridge, their guards stay: no plug of
+    such a tap says where it belongs, and no guest is let into a bridge unguarded."""
+    taps = ["tap" + vif["id"][:11] for vif in vifs if vif["type"] == "tap"]
+    return [name for name in taps if found.links.get(name, {}).get("master")]
+
+
 def _networks(vif: Vif) -> list[str]:
     """Any, where the sender does not say which addresses it may use."""
     if "allowed_address_pairs" not in vif["meta"]:
