@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import errno
 import os
@@ -351,6 +352,21 @@ def kept() -> Iterator[guards.Guards]:
     """As on a kernel on which no table can be held."""
     with NftSocket() as netlink:
         yield guards.Guards(netlink)
+
+
+def test_name_of_who_has_changed_it_begins_no_line_of_the_log() -> None:
+    """15 characters that any process gives itself (PR_SET_NAME)."""
+    libc, before = ctypes.CDLL(None), ctypes.create_string_buffer(16)
+    with contextlib.closing(NftEvents()) as events, NftSocket() as netlink:
+        events.listen(0)
+        libc.prctl(16, before)
+        libc.prctl(15, b"me\nERROR: you")
+        try:
+            assert netlink.do([messages.new_table("", 0)]).errno == 0
+        finally:
+            libc.prctl(15, before)
+        events.wait()
+        assert [change.by for change in events.take()] == [r"me\nERROR: you"]
 
 
 # -- heard of ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ before the capabilities are dropped.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vif_agent.errors import plain
 from vif_agent.host.netlink.sockets import HearingSocket, unpacked
 from vif_agent.host.nft.messages import NEW_GENERATION
 from vif_agent.host.nft.netlink import NETLINK_NETFILTER
@@ -54,5 +55,5 @@ class NftEvents(HearingSocket):
                 _, pid, name = generation_shown(body)
                 # the pid is that of the host's own namespace; a socket's first number is one's own
                 if self._touched and self._ours not in (pid, port):
-                    yield Change(name, pid)
+                    yield Change(plain(name), pid)  # a process may call itself anything
                 self._touched = False
