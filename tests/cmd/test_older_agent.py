@@ -6,7 +6,9 @@ import argparse
 from types import SimpleNamespace
 from typing import Any
 
-from vif_agent.cmd.ctl import state
+import pytest
+
+from vif_agent.cmd.ctl import settling, state
 from vif_agent.cmd.ctl.failures import Failed
 
 _PLUGIN = {
@@ -20,9 +22,14 @@ _PLUGIN = {
 
 
 class Older:
+    def ask_agent(self, call: str, /, **arguments: Any) -> Any:
+        return self.ask(call, **arguments)
+
     def ask(self, call: str, /, **_: Any) -> Any:
         if call == "list_plugins":
             return [_PLUGIN]
+        if call == "get_status":
+            return {"round_lasts_s": None, "ports": {}}
         raise Failed(f"the agent says: method: expected one of list_plugins, got '{call}'")
 
 
@@ -31,3 +38,8 @@ def test_plugins_are_listed_where_an_agent_knows_of_no_drivers() -> None:
     command.app = SimpleNamespace(source=Older())
     _, (row,) = command.take_action(argparse.Namespace(formatter="json"))
     assert {"ovs", "plugin", "vif-agent"} <= {*row}
+
+
+def test_repair_says_that_it_cannot_wait() -> None:
+    with pytest.raises(Failed, match="earlier release"):
+        settling.repaired(Older(), 1)

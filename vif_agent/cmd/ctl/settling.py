@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from vif_agent.cmd.ctl import progress
+from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.ports.port import PENDING, READY, RETRYING, UNPLUGGED
 
 _PAUSE_SECONDS = 0.3
@@ -28,6 +29,8 @@ def repaired(source: Agent, seconds: float) -> Settled:
     """Asks for it first. What is not settled by then is said as it is."""
     deadline = time.monotonic() + seconds
     status = _idle(source, deadline)  # a look that runs now has begun before
+    if "last_full_look_at" not in status:
+        raise Failed("--wait: the agent is of an earlier release, which does not tell of its looks")
     before = status["last_full_look_at"]
     source.ask_agent("repair", port_id=None)
     with progress.shown(lambda: _words(status)):
