@@ -15,6 +15,7 @@ from vif_agent.host.real import RealHost
 from vif_agent.plan.steps import REMOVE
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.ovs import OvsPlugin
+from vif_agent.ports import event
 from vif_agent.ports.port import ERROR, READY, RETRYING
 from vif_agent.ports.store import Store
 from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, OvsPort, Resource, Tap
@@ -34,6 +35,26 @@ def test_refused_row_takes_its_devices_back_in_the_same_reconcile(rig: Rig, payl
     assert rig.host.snapshot() == rig.clean
     assert len(rig.host.plans) == 2, "one to make, one to take back"
     assert rig.plug(vif).state == READY
+
+
+def test_history_tells_once_what_is_done_and_undone_at_each_try(rig: Rig, payload: Load) -> None:
+    """Else it would soon be full of it, and have neither the request nor the failure any more.
+    What several share is no port's, and nothing is told of a port of that name."""
+    vif = payload("bridge")
+    refused = Key(LINK, vif["devname"])
+    for _ in range(4):
+        rig.host.fail_next(refused, REFUSED)
+        if vif["id"] in rig.engine.records:
+            rig.settle(vif["id"])
+        else:
+            rig.plug(vif)
+    events = rig.store.history.of(vif["id"])
+    whats = [event.DID, event.FAILED, event.UNDID, event.WISHED]
+    assert sorted(one.what for one in events) == whats
+    rig.settle(vif["id"])
+    more = rig.store.history.of(vif["id"])[len(events) :]
+    assert [one.what for one in more] == [event.DID, event.READY]
+    assert {one.port_id for one in rig.store.history.since(0).events} == {vif["id"]}
 
 
 def test_other_ports_of_the_reconcile_stay(rig: Rig, payload: Load) -> None:

@@ -29,17 +29,20 @@ def worked(
             wrong = "; ".join(step.wrong for step in mine)
             history.add(port_id, event.DRIFT, wrong, found_at)
         if done := [step for step in mine if step.key not in failed]:
-            history.add(port_id, event.DID, f"{_words(done)} ({seconds * 1000:.1f} ms)")
+            _tell(history, record, event.DID, _words(done), f" ({seconds * 1000:.1f} ms)")
 
 
-def rolled_back(history: History, back: Plan, failed: Collection[Key]) -> None:
-    """What was made for ports that cannot be finished has gone again."""
+def rolled_back(
+    history: History, records: PortRecords, back: Plan, failed: Collection[Key]
+) -> None:
+    """What was made for ports that cannot be finished has gone again; what several share is no
+    port's."""
     by_port: dict[str, list[Step]] = {}
     for step in back:
-        if step.key not in failed:
+        if step.key not in failed and step.owner in records:
             by_port.setdefault(step.owner, []).append(step)
     for port_id, steps in by_port.items():
-        history.add(port_id, event.UNDID, _words(steps))
+        _tell(history, records[port_id], event.UNDID, _words(steps))
 
 
 def finished(history: History, record: PortRecord, actual: Actual) -> None:
@@ -55,6 +58,14 @@ def finished(history: History, record: PortRecord, actual: Actual) -> None:
     else:
         words = [f"{lasted} after it was asked", *_ofports(record, actual)]
         history.add(port.port_id, event.READY, "; ".join(words))
+
+
+def _tell(history: History, record: PortRecord, what: str, words: str, more: str = "") -> None:
+    """Once, of a port that is tried again and again: else its history would soon tell nothing
+    else."""
+    if (what, words) not in record.progress.told:
+        record.progress.told.add((what, words))
+        history.add(record.port.port_id, what, words + more)
 
 
 def _adopted(history: History, port_id: str, steps: Iterable[Step], found_at: float) -> None:

@@ -155,7 +155,7 @@ class Engine:
         held = {key for key, found in there.found.items() if found.held}
         back = diff({}, {k: who for k, who in rollback.items() if k not in held}, there)
         failures = self._host.apply(back) if back else {}
-        chronicle.rolled_back(self._store.history, back, failures)
+        chronicle.rolled_back(self._store.history, self.records, back, failures)
         roll_back.rolled_back(self.records, rollback.keys() - failures.keys())
         return failures
 
@@ -274,7 +274,7 @@ class Engine:
             self.records.tell(port := result_of(record, state, problem, made))
             chronicle.finished(self._store.history, record, actual)
         if problem is None:
-            record.progress.began, record.progress.undone = None, ""
+            record.progress.settle()
         if state == UNPLUGGED:
             self.records.forget(before.port_id)
         return port

@@ -39,6 +39,12 @@ class Progress:
     began: float | None = None  # when the first of them did
     undone: str = ""  # what it found wrong with a port that was ready
     waiting_since: float | None = None  # when others had to do something for it
+    told: set[tuple[str, str]] = dataclasses.field(default_factory=set)  # what was done, as told
+
+    def settle(self) -> None:
+        """It is as it was asked for: what comes now is a matter of its own."""
+        self.began, self.undone = None, ""
+        self.told.clear()
 
 
 @dataclasses.dataclass(slots=True)
