@@ -112,7 +112,7 @@ def behind_tunnel(vni: int, here: str, there: str) -> Iterator[End]:
     first is made."""
     ip("link", "add", "under", "type", "veth", "peer", "name", "far-under")
     other = Namespace()
-    with removed("under"), contextlib.closing(other):
+    with contextlib.closing(other), removed("under"):  # it goes with a namespace that has its peer
         ip("link", "set", "far-under", "netns", other.path)
         _addressed("under", here)
         with other.entered():

@@ -91,8 +91,8 @@ class PrivateRabbit:
         self.ctl("start_app")
         self.wait_ready()
 
-    def wait_ready(self, timeout: float = 60) -> None:
-        """Raises with the broker's log when it does not come."""
+    def wait_ready(self, timeout: float = 240) -> None:
+        """Raises with the broker's log when it does not come. Under emulation it takes minutes."""
         processes.wait_until(lambda: _speaks_amqp(self.port), "rabbitmq", self.broker, timeout)
 
     def stop(self) -> None:
