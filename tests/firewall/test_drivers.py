@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from vif_agent import config
 from vif_agent.config.checks import check
 from vif_agent.errors import InvalidConfiguration, InvalidRequest, PluginFailed
 from vif_agent.firewall.base import FirewallDriver
-from vif_agent.firewall.guarded import Guarded
+from vif_agent.firewall.guarded import Guarded, Plugins
 from vif_agent.firewall.nftables import NftablesDriver
 from vif_agent.firewall.noop import NoopDriver
 from vif_agent.firewall.pairs import joined, link_local
@@ -155,6 +156,23 @@ def test_taps_are_guarded_where_we_wire_them_and_where_libvirt_does(
         assert Guarded(plugin, NftablesDriver()).resources(asked)[-1].name == asked.tap_name
 
 
+def test_taps_that_the_host_routes_are_guarded_where_that_is_asked_for(
+    vif: Callable[..., Vif],
+) -> None:
+    def guards(plugins: Plugins, name: str, routed_taps: bool) -> list[Guard]:
+        answer = Guarded(plugins, NftablesDriver(), routed_taps).resources(vif(name))
+        return [r for r in answer if isinstance(r, Guard)]
+
+    guard = NftablesDriver().guard(vif("tap"))
+    assert guard
+    assert guards(REGISTRY, "tap", False) == []
+    assert guards(REGISTRY, "tap", True) == [dataclasses.replace(guard, routed=True)]
+    wired = TapPlugin(BridgePlugin(create_tap=False, network_types=NETWORK_TYPES))
+    assert guards(wired, "tap", True) == [guard]
+    for name in ("bridge", "ovs_hybrid", "macvtap", "vhostuser_fp_bridge"):
+        assert guards(REGISTRY, name, True) == guards(REGISTRY, name, False)
+
+
 class Broken(FirewallDriver):
     def __init__(self, answer: Any) -> None:
         self._answer = answer
@@ -206,6 +224,7 @@ def _guard(**fields: Any) -> Guard:
         (_guard(router=0), "answered a Guard whose router is 0, not True or False"),
         (_guard(dhcp_server="no"), "answered a Guard whose dhcp_server is 'no'"),
         (_guard(enforced=False), "answered a Guard whose enforced is False, not True"),
+        (_guard(routed=True), "answered a Guard whose routed is True, not False"),
         (_guard(shared=True), "answered a Guard whose shared is True, not False"),
         (_guard(only_if=(("mtu", 1),)), "answered a Guard whose only_if is (('mtu', 1),)"),
     ],

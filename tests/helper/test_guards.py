@@ -112,7 +112,7 @@ def test_name_that_is_no_devices_is_refused(say: Speaker, foreign: str) -> None:
 
 FIELDS: tuple[tuple[str, object], ...] = (
     *(("table", "other"), ("family", "inet"), ("chain", "input"), ("set", "macs")),
-    *(("owner", "a b"), ("owner", 'x" drop'), ("router", 1)),
+    *(("owner", "a b"), ("owner", 'x" drop'), ("router", 1), ("routed", "inet")),
     *(("macs", ["zz"]), ("macs", []), ("macs", MAC)),
     *(("pairs", [[MAC, "10.0.0.9"]]), ("pairs", [[MAC, "10.0.0.9/24"]]), ("pairs", [["*", ""]])),
 )

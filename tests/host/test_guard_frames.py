@@ -32,7 +32,8 @@ from vif_agent.helper.orders import SetGuard
 from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.netlink import DONE, NftSocket
-from vif_agent.host.nft.rules import REASONS
+from vif_agent.host.nft.tables import REASONS
+from vif_agent.host.nft.words import BRIDGE as BRIDGED
 from vif_agent.testing.frames import End
 
 pytestmark = pytest.mark.usefixtures("namespace")
@@ -121,9 +122,9 @@ def replace_all_rules(permitted: list[int]) -> None:
     """As if an older agent had written others."""
     with NftSocket() as netlink:
         state, _ = reading.read(netlink)
-        assert state.fixed
-        other = dataclasses.replace(state.fixed, chains=dict.fromkeys(state.fixed.chains, False))
-        known = dataclasses.replace(state, fixed=other)
+        found = state.fixed[BRIDGED]
+        other = dataclasses.replace(found, chains=dict.fromkeys(found.chains, False))
+        known = dataclasses.replace(state, fixed={BRIDGED: other})
         work = table.batch(known, permitted, table.Change(), reading.counted(netlink))
         assert not {messages.DELETE_TABLE, messages.NEW_CHAIN} & {message.kind for message in work}
         assert netlink.do(work, state.generation) == DONE

@@ -26,7 +26,9 @@ from vif_agent.host.nft.elements import Element, device_of, elements, said
 from vif_agent.host.nft.events import NftEvents
 from vif_agent.host.nft.expressions import compiled, read, written
 from vif_agent.host.nft.netlink import DONE, PASSED, NftSocket
-from vif_agent.host.nft.rules import CHAINS, REASONS, permitted_ethertypes
+from vif_agent.host.nft.rules import permitted_ethertypes
+from vif_agent.host.nft.tables import REASONS, TABLES
+from vif_agent.host.nft.words import BRIDGE, Family
 from vif_agent.ip_networks import network
 from vif_agent.testing import processes
 
@@ -63,7 +65,7 @@ _HAS_NFT = bool(shutil.which("nft"))
 
 
 def test_rule_is_read_as_it_is_written() -> None:
-    for chain in CHAINS:
+    for chain in (chain for one in TABLES.values() for chain in one.chains):
         for rule in chain.rules:
             assert read(written(rule)) == compiled(rule)
 
@@ -85,12 +87,13 @@ def _networks(draw: st.DrawFn) -> str:
     st.lists(st.tuples(_MACS, _networks()), unique=True).map(sorted),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 def test_what_a_port_may_say_is_read_as_it_was_given(
-    macs: list[str], pairs: list[tuple[str, str]], serves: bool, routes: bool
+    macs: list[str], pairs: list[tuple[str, str]], serves: bool, routes: bool, routed: bool
 ) -> None:
     """In the very form: what differs would be written for ever."""
-    found = elements("tap-a", PORT, macs, pairs, serves, routes)
+    found = elements("tap-a", PORT, macs, pairs, serves, routes, routed)
     assert {device_of(e) for e in found} == {"tap-a"}
     assert said(found) == {
         "owner": PORT,
@@ -98,6 +101,7 @@ def test_what_a_port_may_say_is_read_as_it_was_given(
         "pairs": tuple(pairs),
         "dhcp_server": serves,
         "router": routes,
+        "routed": routed,
     }
 
 
@@ -302,10 +306,11 @@ def test_what_others_have_tied_to_each_other_in_the_table_goes(netlink: NftSocke
 def test_table_of_an_older_agent_is_taken_over(netlink: NftSocket) -> None:
     """It has a hash in its comment, other rules, a chain and a set that we know nothing of, and
     lacks some of ours."""
-    old = table.State(fixed=None)
+    old = table.State()
     wanted = guard("tap-a", PORT, "10.0.0.9/32", "10.1.0.0/16")
     has = elements(wanted.name, wanted.owner, wanted.macs, wanted.pairs)
-    work = table.batch(old, (), table.Change({"tap-a": has}), table.Counted([("mac", 7, 70)]))
+    counted: dict[Family, table.Counted] = {BRIDGE: table.Counted([("mac", 7, 70)])}
+    work = table.batch(old, (), table.Change({"tap-a": has}), counted)
     named = messages.new_table("vif-agent 1 0123456789abcdef", 0)
     assert netlink.do([named if m.kind == messages.NEW_TABLE else m for m in work]) == DONE
     handles = _handles()
@@ -445,7 +450,7 @@ def test_asking_whether_the_kernel_can_changes_nothing(netlink: NftSocket) -> No
     assert guards.lacks() == ""
     assert reading.try_out(netlink, table.HELD).errno in (0, 95)
     assert netlink.generation() == 1
-    assert reading.read(netlink) == (table.State(1), None)
+    assert reading.read(netlink) == (table.State(1), {})
     assert list(events.take()) == []
     events.close()
 
@@ -457,12 +462,17 @@ def test_asking_whether_the_kernel_can_changes_nothing(netlink: NftSocket) -> No
 def test_table_reads_as_it_always_has() -> None:
     """Each release of nft has its own way to put it. Written by ``VIF_AGENT_GOLDEN=1`` in the
     environment, for a reader to look at."""
+    assert write(guarded.orders(), permitted=[PERMITTED]) == DONE
+    as_recorded("guards", nft("list", "table", "bridge", "vif_agent"))
+
+
+def as_recorded(name: str, *listed: str) -> None:
+    """What this release of nft says."""
     release = nft("--version").split()[1]
-    golden = Path(__file__).with_name(f"guards-nft-{release}.txt")
+    golden = Path(__file__).with_name(f"{name}-nft-{release}.txt")
     if not golden.exists() and not os.environ.get("VIF_AGENT_GOLDEN"):
         pytest.skip(f"nobody has recorded what nft {release} says")
-    assert write(guarded.orders(), permitted=[PERMITTED]) == DONE
-    text = _stable(nft("list", "table", "bridge", "vif_agent"))
+    text = _stable("".join(listed))
     if os.environ.get("VIF_AGENT_GOLDEN"):
         golden.write_text(text)
     assert text == golden.read_text()

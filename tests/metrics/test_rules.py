@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support.prometheus import BOARDS, ROOT, RULES, promtool, unit_tests
-from vif_agent.host.nft.rules import REASONS
+from vif_agent.host.nft.tables import REASONS
 from vif_agent.metrics.exported import EXPORTED
 from vif_agent.metrics.family import HISTOGRAM
 

@@ -14,7 +14,7 @@ from vif_agent.errors import HostRefused, NotYet
 from vif_agent.ownership import SHARED
 from vif_agent.ports.port import PLUG, UNPLUG
 from vif_agent.reconcile.engine import Engine
-from vif_agent.resources import LINK, OVS_PORT, Bridge, Key, Tap
+from vif_agent.resources import GUARD, LINK, OVS_PORT, Bridge, Key, Tap
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -144,7 +144,7 @@ def test_lost_ovsdb_holds_up_ovs_ports_only(rig: Rig, payload: Payload) -> None:
     rig.host.lose_ovsdb()
     ids = [rig.request(PLUG, vif) for vif in (wired, other)]
     assert rig.settle(*ids) == {wired["id"]}
-    assert rig.made() == {Key(LINK, other["devname"])}
+    assert rig.made() == {Key(space, other["devname"]) for space in (GUARD, LINK)}
     rig.host.find_ovsdb()
     assert rig.settle(*ids) == set()
     assert rig.stored(wired).state == "ready"

@@ -41,7 +41,7 @@ class DryRuns:
         config.register(conf)
         conf([f"--config-file={file}"])
         registry = plugins.load(conf)
-        wanted = Guarded(registry, registry.drivers.used)
+        wanted = Guarded(registry, registry.drivers.used, registry.drivers.routed_taps)
         self._store = Store(directory / "store.sqlite")
         self._engine = Engine(self._store, _host(), wanted, ready_timeout=0)
         self._engine.load()

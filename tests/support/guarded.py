@@ -15,9 +15,9 @@ import pytest
 from tests.support.guarded_frames import BRIDGE, CASES, PERMITTED, PORTS, Case, fence
 from vif_agent.helper import guards
 from vif_agent.helper.orders import SetGuard
-from vif_agent.host.nft import reading
+from vif_agent.host.nft import reading, words
 from vif_agent.host.nft.netlink import NftSocket, Refused
-from vif_agent.host.nft.rules import REASONS
+from vif_agent.host.nft.tables import REASONS
 from vif_agent.testing.frames import DOWN, End, PacketEnd, TapEnd, tolerating
 from vif_agent.testing.netns import Namespace
 from vif_agent.testing.plugging import TUN
@@ -63,7 +63,7 @@ def write(
 def holder() -> int:
     """The socket that alone may change the table; 0 for none."""
     with NftSocket() as netlink:
-        table = reading.read(netlink)[1]
+        table = reading.read(netlink)[1].get(words.BRIDGE)
     return table.holder if table else 0
 
 

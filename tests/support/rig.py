@@ -74,7 +74,7 @@ REGISTRY = PluginRegistry(
     }
 )
 #: ports on linux bridges have their guards
-PLUGINS = Guarded(REGISTRY, NftablesDriver())
+PLUGINS = Guarded(REGISTRY, NftablesDriver(), routed_taps=True)
 PLUGGABLE = [
     "bridge", "bridge_flat", "bridge_vlan", "bridge_vxlan", "ovs", "ovs_create_tap",
     "ovs_hybrid", "tap", "vhostuser_ovs", "macvtap",

@@ -183,7 +183,7 @@ class Calls(PortCalls):
 
     @_call
     def get_firewall(self, ctxt: Any) -> dict[str, Any]:
-        """The guards of ports on linux bridges, and how many frames were dropped, by reason."""
+        """The guards of ports, and how many frames were dropped, by reason."""
         return self._operations.firewall()
 
     @_call

@@ -59,6 +59,7 @@ def guard(guard: Guard) -> dict[str, Any]:
         "pairs": [" ".join(pair) for pair in guard.pairs],
         "dhcp_server": guard.dhcp_server,
         "router": guard.router,
+        "routed": guard.routed,
     }
 
 

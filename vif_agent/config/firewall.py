@@ -38,6 +38,13 @@ FIREWALL: list[cfg.Opt] = [
         "its fixed ones (the VIF's meta.allowed_address_pairs; an empty list is a word, too). nova "
         "does not say it. 'strict' is for sites without Neutron's allowed address pairs.",
     ),
+    cfg.BoolOpt(
+        "routed_taps",
+        default=False,
+        help="Does the driver also guard taps that the host routes (vif_type 'tap' without "
+        "[bridge] wire_taps)? For hosts where nobody else does, as Calico's Felix would. What such "
+        "a guest says to the host is held to the same as in a bridge.",
+    ),
     cfg.ListOpt(
         "permitted_ethertypes",
         item_type=EtherType(),

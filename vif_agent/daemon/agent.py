@@ -72,7 +72,7 @@ def host_and_engine(
         guarding=guarding,
     )
     host.remember(store.links())
-    wanted = Guarded(plugins, guards.asked(plugins.drivers, guarding))
+    wanted = Guarded(plugins, guards.asked(plugins.drivers, guarding), plugins.drivers.routed_taps)
     bridges = [conf.ovs.integration_bridge]
     return host, Engine(store, host, wanted, timeout, bridges=bridges)
 

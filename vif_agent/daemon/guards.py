@@ -14,13 +14,15 @@ from vif_agent.vif import Vif
 LOG = logging.getLogger(__name__)
 
 _CANNOT = (
-    "the kernel cannot guard ports, which takes nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE): {}"
+    "the kernel cannot guard ports, which takes nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE; "
+    "for routed_taps also _INET and _ARP): {}"
 )
 
 
 def table(conf: Any) -> Table:
     """The kernel's; nothing is asked of it yet."""
-    return NftTable([int(number, 16) for number in conf.firewall.permitted_ethertypes])
+    permitted = [int(number, 16) for number in conf.firewall.permitted_ethertypes]
+    return NftTable(permitted, conf.firewall.routed_taps)
 
 
 def chosen(drivers: Drivers, table: Table, events: GuardEvents | None) -> Guarding:

@@ -89,6 +89,7 @@ _FIELDS: dict[str, tuple[Callable[[Guard, object], bool], str]] = {
     ),
     "dhcp_server": (_is(True, False), "True or False"),
     "router": (_is(True, False), "True or False"),
+    "routed": (_is(False), "False"),
     "enforced": (_is(True), "True"),
     "shared": (_is(False), "False"),
     "only_if": (_is(()), "()"),

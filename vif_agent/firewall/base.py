@@ -2,10 +2,11 @@
 
 A driver is named by an entry point in the group ``vif_agent.firewall_drivers``; ``[firewall]
 driver`` chooses one by that name. It is asked of each port that the agent wires into a linux
-bridge, and of no other. Like a plugin it is pure: the same Vif gives the same answer, without I/O,
-clock, state or thread; one of another package runs in a process of its own, as such plugins do, and
-has the time of ``[plugins] timeout``. What it answers is made by the engine, like all else: plug,
-change, unplug, repair, adoption and dry run need no code in a driver.
+bridge, with ``[firewall] routed_taps`` also of each tap that the host routes, and of no other;
+which it is the agent adds to the answer. Like a plugin it is pure: the same Vif gives the same
+answer, without I/O, clock, state or thread; one of another package runs in a process of its own, as
+such plugins do, and has the time of ``[plugins] timeout``. What it answers is made by the engine,
+like all else: plug, change, unplug, repair, adoption and dry run need no code in a driver.
 
 **It may answer** None, or one Guard as that class says, for the device ``vif.tap_name``: of one to
 ``MOST`` MACs and at most ``MOST`` pairs. It may refuse a VIF as plugins do, by InvalidRequest,

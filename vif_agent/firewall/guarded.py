@@ -28,18 +28,22 @@ class Driver(Protocol):
 
 
 class Guarded:
-    """A port without its guard is not to be: where the driver fails, the port does."""
+    """A port without its guard is not to be: where the driver fails, the port does.
+    ``routed_taps``: those have guards, too."""
 
-    def __init__(self, plugins: Plugins, driver: Driver) -> None:
+    def __init__(self, plugins: Plugins, driver: Driver, routed_taps: bool = False) -> None:
         self._plugins = plugins
         self._driver = driver
+        self._routed_taps = routed_taps
 
     def resources(self, vif: Vif) -> Sequence[Resource]:
         """What the port is to have, or a VifAgentError."""
         resources = self._plugins.resources(vif)
-        if not (self._driver.guards and is_wired(vif, resources)):
+        if not (self._driver.guards and is_ours(vif, resources, self._routed_taps)):
             return resources
         guard = self._driver.guard(vif)
+        if guard and not is_wired(vif, resources):
+            guard = dataclasses.replace(guard, routed=True)
         return (*map(_learning_from_seen, resources), *((guard,) if guard else ()))
 
 
@@ -54,11 +58,16 @@ def _learning_less(bridge: Bridge) -> Bridge:
     return dataclasses.replace(bridge, learns_link_local=False)
 
 
+def is_ours(vif: Vif, resources: Sequence[Resource], routed_taps: bool) -> bool:
+    """Are we to guard it?"""
+    return is_wired(vif, resources) or (routed_taps and vif.vif_type == "tap")
+
+
 def is_wired(vif: Vif, resources: Sequence[Resource]) -> bool:
     """Is its tap in a linux bridge by our doing, or by libvirt's, whose bridge is ours?
 
     Ports on Open vSwitch are Neutron's or OVN's to guard, also hybrid ones; what is routed is
-    theirs who route it.
+    theirs who route it, but for ``routed_taps``.
     """
     if vif.vif_type == "bridge":
         return True

@@ -102,9 +102,9 @@ def read_port_drops() -> dict[str, dict[str, int]]:
 
 
 @context.entrypoint
-def probe_guards() -> str:
-    """What the kernel lacks; "" for nothing."""
-    return guards.lacks()
+def probe_guards(routed: bool = False) -> str:
+    """What the kernel lacks; "" for nothing. ``routed``: to guard routed taps, too."""
+    return guards.lacks(routed is True)
 
 
 @context.entrypoint

@@ -1,4 +1,5 @@
-"""What ports may say of themselves, kept in ``table bridge vif_agent`` and nowhere else.
+"""What ports may say of themselves, kept in ``table bridge vif_agent`` and nowhere else; of routed
+taps in ``inet`` and ``arp``.
 
 The helper holds the table by one socket for its whole life, where the kernel has that (6.9): then
 nobody else can change it (`nft flush ruleset` leaves it out), it lasts when the helper dies, and
@@ -9,8 +10,9 @@ so there it is held by nobody, and what others undo is written again.
 import contextlib
 import errno
 import functools
+import itertools
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from vif_agent.helper.allowed import allowed
@@ -24,8 +26,9 @@ from vif_agent.host.nft import messages, reading, table
 from vif_agent.host.nft.elements import Elements, elements, said
 from vif_agent.host.nft.messages import PERSIST
 from vif_agent.host.nft.netlink import DONE, PASSED, NftSocket, Refused
-from vif_agent.host.nft.shown import dropped_shown
+from vif_agent.host.nft.shown import Table, dropped_shown
 from vif_agent.host.nft.table import HELD, Change, Counted, State
+from vif_agent.host.nft.words import BRIDGE, FAMILIES, Family
 
 #: what a kernel says that has no nf_tables, or not for bridges
 _NONE_THERE = (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL)
@@ -51,26 +54,32 @@ class Guards:
         can_hold = self._hold and reading.try_out(self._netlink, HELD).errno in can
         return HELD if can_hold else 0
 
-    def lacks(self) -> str:
-        """Why the kernel could not have the table; "" if it could, or somebody else holds it: the
-        helper before this one, which ends. Without the capability nothing is seen (OSError). What
-        it says once may come of others, who make or delete the table just then."""
-        refused = reading.try_out(self._netlink, self._flags)
+    def lacks(self, routed: bool = False) -> str:
+        """Why the kernel could not have the table, or all for ``routed`` taps; "" if it could, or
+        somebody else holds it: the helper before this one, which ends. Without the capability
+        nothing is seen (OSError). What it says once may come of others, who make or delete the
+        table just then."""
+        families = FAMILIES if routed else (BRIDGE,)
+        refused = reading.try_out(self._netlink, self._flags, families)
         if refused.errno not in _PASSES:
-            refused = reading.try_out(self._netlink, self._flags)
+            refused = reading.try_out(self._netlink, self._flags, families)
         return "" if refused.errno in _PASSES else refused.text
 
     def read(self) -> State:
         """As it is; a table whose holder has died is ours from then on."""
         state, there = reading.read(self._netlink)
-        if there and self._flags and there.holder != self._netlink.port:
-            if not there.flags & PERSIST:
-                state = table.unheld(state)
-            elif not there.holder:
-                self._netlink.do([messages.new_table("", self._flags)], state.generation)
-                state, _ = reading.read(self._netlink)
-        self._state = state
+        left = [one.family for one in there.values() if one.flags & PERSIST and not one.holder]
+        if left and self._flags:
+            take = [messages.new_table("", self._flags).to(family) for family in left]
+            self._netlink.do(take, state.generation)
+            state, there = reading.read(self._netlink)
+        self._state = state = table.unheld(state, self._weak(there.values()))
         return state
+
+    def _weak(self, there: Iterable[Table]) -> list[Family]:
+        """Those that could be held, and cannot be as they are."""
+        others = (one for one in there if one.holder != self._netlink.port)
+        return [one.family for one in others if self._flags and not one.flags & PERSIST]
 
     def restore(self, permitted: Collection[int]) -> tuple[State, list[str]]:
         """As it is, after what was last known of ports is there again; of which it was not.
@@ -96,7 +105,7 @@ class Guards:
         self, permitted: Collection[int], generation: int, change: Change
     ) -> tuple[Refused, bool]:
         """Whether there was anything to do."""
-        state, counted = self._state or self.read(), Counted()
+        state, counted = self._state or self.read(), dict[Family, Counted]()
         if table.needs_counted(state, permitted, change):
             counted = reading.counted(self._netlink)
         work = table.batch(state, permitted, change, counted, self._flags)
@@ -186,33 +195,38 @@ def write(
 
 def dropped() -> dict[str, int]:
     """Packets by reason, of all ports there were since the table was first made."""
+    drops: dict[str, int] = {}
     with NftSocket() as netlink:
-        return {reason: packets for reason, packets, _ in reading.by_reason(netlink)}
+        for reason, packets, _ in itertools.chain(*reading.by_reason(netlink).values()):
+            drops[reason] = drops.get(reason, 0) + packets
+    return drops
 
 
 def dropped_of_ports() -> dict[str, dict[str, int]]:
     """By device, packets by reason, since it has its guard."""
     by_port: dict[str, dict[str, int]] = {}
     with NftSocket() as netlink:
-        for device, reason, packets in map(dropped_shown, reading.counted(netlink).by_port):
-            by_port.setdefault(device, {})[reason] = packets
+        counted = (counted.by_port for counted in reading.counted(netlink).values())
+        for device, reason, packets in map(dropped_shown, itertools.chain(*counted)):
+            drops = by_port.setdefault(device, {})
+            drops[reason] = drops.get(reason, 0) + packets
     return by_port
 
 
-def lacks() -> str:
+def lacks(routed: bool = False) -> str:
     """What keeps this kernel from guarding; "" for nothing. Nothing is changed by asking. Who looks
     beside the agent, and may not ask, does not know; nor who cannot just now: to take that for a
     lack would take guards away."""
     lack = (*_NONE_THERE, *([errno.EPERM] if _Holder.lasting else ()))
     try:
         with opened() as guards:
-            return guards.lacks()
+            return guards.lacks(routed)
     except OSError as error:
         return str(error) if error.errno in lack else ""
 
 
 def _elements(order: SetGuard) -> Elements:
-    may = order.dhcp_server, order.router
+    may = order.dhcp_server, order.router, order.routed
     return elements(order.name, order.owner, order.macs, order.pairs, *may)
 
 

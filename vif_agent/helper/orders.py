@@ -165,6 +165,7 @@ class SetGuard:
     pairs: tuple[tuple[str, str], ...]
     dhcp_server: bool = False
     router: bool = False
+    routed: bool = False
 
 
 Order: TypeAlias = LinkOrder | DeleteLink | SetVf | SetGuard

@@ -209,6 +209,7 @@ def _found(order: SetGuard, enforced: bool, undone_by: str) -> Found:
         pairs=order.pairs,
         dhcp_server=order.dhcp_server,
         router=order.router,
+        routed=order.routed,
         enforced=enforced,
     )
     return Found(guard, owner=order.owner or None, undone_by="" if enforced else undone_by)
@@ -224,6 +225,7 @@ def _order(step: Step) -> SetGuard:
         pairs=guard.pairs,
         dhcp_server=guard.dhcp_server,
         router=guard.router,
+        routed=guard.routed,
     )
 
 

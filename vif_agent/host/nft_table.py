@@ -10,15 +10,17 @@ from vif_agent.host.nft.events import NftEvents
 
 
 class NftTable:
-    """``permitted``: ethertypes that guests may send besides IP and ARP."""
+    """``permitted``: ethertypes that guests may send besides IP and ARP. ``routed``: are routed
+    taps guarded?"""
 
-    def __init__(self, permitted: Collection[int]) -> None:
+    def __init__(self, permitted: Collection[int], routed: bool = False) -> None:
         self._permitted = [*permitted]
+        self._routed = routed
 
     def lacks(self) -> str:
         """See Table."""
         with helper(call="read_guards"):
-            missing: str = calls.probe_guards()
+            missing: str = calls.probe_guards(self._routed)
         return missing
 
     def read(self) -> Mapping[str, Any]:

@@ -38,7 +38,8 @@ Driver: TypeAlias = InProcessDriver | SubProcessDriver
 
 class Drivers:
     """``used``: the one that is asked. ``given``: the operator's name for it, perhaps a former
-    one. ``named``: has he named one?"""
+    one. ``named``: has he named one, or asked for what takes one? ``routed_taps``: it is asked of
+    those, too."""
 
     def __init__(
         self,
@@ -46,9 +47,11 @@ class Drivers:
         found: Mapping[str, Candidate] | None = None,
         given: str = "",
         named: bool = True,
+        routed_taps: bool = False,
     ) -> None:
         self.used = used
         self.named = named
+        self.routed_taps = routed_taps
         self._found = found or {}
         self._given = given
 
@@ -86,14 +89,15 @@ def load(conf: Any) -> Drivers:
     """One of another package has yet to load then. InvalidConfiguration if it cannot be had: the
     agent must not start, and open all ports."""
     named, found = conf.firewall.driver is not None, discovery.find(FIREWALL_DRIVER.group)
-    given = conf.firewall.driver if named else _UNNAMED
+    given, routed_taps = conf.firewall.driver if named else _UNNAMED, conf.firewall.routed_taps
+    named = named or routed_taps  # who asks for these must have a driver
     candidate = found.get(given) or found.get(_todays(given))
     if candidate is None:
-        return Drivers(_of_former_name(given, found, conf), found, given)
+        return Drivers(_of_former_name(given, found, conf), found, given, named, routed_taps)
     if candidate.clash:
         raise _unusable(given, candidate.name, candidate.clash)
     used = _own(candidate, conf) if candidate.own else SubProcessDriver(candidate, conf)
-    return Drivers(used, found, given, named)
+    return Drivers(used, found, given, named, routed_taps)
 
 
 def _todays(given: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from vif_agent.errors import NoPlugin, Unanswered, VifAgentError, brief
-from vif_agent.firewall.guarded import is_wired
+from vif_agent.firewall.guarded import is_ours
 from vif_agent.firewall.noop import NoopDriver
 from vif_agent.plugin_host.drivers import Drivers
 from vif_agent.plugin_host.in_process import InProcessDriver, InProcessPlugin
@@ -96,7 +96,7 @@ class PluginRegistry:
             plugin, driver = self.of_type(vif.vif_type), self.drivers.used
             if isinstance(plugin, SubProcessPlugin) and not plugin.await_answer(vif, deadline):
                 continue  # it is not guarded either
-            if isinstance(driver, SubProcessDriver) and self._is_wired(vif):
+            if isinstance(driver, SubProcessDriver) and self._is_guarded(vif):
                 driver.await_answer(vif, deadline)
 
     def await_loaded(self, timeout: float) -> None:
@@ -114,9 +114,9 @@ class PluginRegistry:
         asked = (*self.installed.values(), self.drivers.used)
         return [each for each in asked if isinstance(each, SubProcess)]
 
-    def _is_wired(self, vif: Vif) -> bool:
+    def _is_guarded(self, vif: Vif) -> bool:
         with contextlib.suppress(VifAgentError):
-            return is_wired(vif, self.resources(vif))
+            return is_ours(vif, self.resources(vif), self.drivers.routed_taps)
         return False
 
     def _await_names(self, vif: Vif) -> None:

@@ -1,4 +1,4 @@
-"""What a guest may say of itself on a linux bridge."""
+"""What a guest may say of itself on a linux bridge, or to the host that routes it."""
 
 import dataclasses
 from typing import ClassVar
@@ -15,6 +15,7 @@ class Guard(Resource):
     of one MAC do not overlap. There are no others: the link-local address is a pair, too. It may
     stand before its device, and hold for one that is made anew, for it goes by the name alone.
     ``dhcp_server``: it may serve DHCP and DHCPv6; ``router``: it may send router advertisements.
+    ``routed``: its frames are the host's, and not a bridge's; the agent says so, and no driver.
     ``enforced``: the rules that look all this up are there.
     """
 
@@ -25,4 +26,5 @@ class Guard(Resource):
     pairs: Pairs
     dhcp_server: bool = False
     router: bool = False
+    routed: bool = False
     enforced: bool = True

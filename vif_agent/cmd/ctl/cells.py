@@ -49,7 +49,8 @@ def guard(guard: Mapping[str, Any]) -> str:
     """What may come from a guarded device, and what did not, in words."""
     may = [what for what in ("dhcp_server", "router") if guard[what]]
     roles = "".join(f"; may be a {what.replace('_', ' ')}" for what in may)
-    words = f"{text(guard['device'])} sends from {text(guard['pairs'])}{roles}"
+    to = " to the host" if guard.get("routed") else ""  # agents of before do not say it
+    words = f"{text(guard['device'])} sends{to} from {text(guard['pairs'])}{roles}"
     return words if guard["drops"] is None else f"{words}; dropped: {dropped(guard['drops'])}"
 
 

@@ -9,7 +9,7 @@ from vif_agent.cmd.ctl import cells
 from vif_agent.cmd.ctl.app import Asking
 
 _RULES = """\
-table bridge vif_agent: frames from {devices} pass only as it is said here; others are not looked at
+{tables} vif_agent: frames from {devices} pass only as it is said here; others are not looked at
 {guards}
 from all of these no DHCP server's answers and no router advertisements, but where it is said;
 no VLAN tags; IP, ARP and RARP only, and what [firewall] permitted_ethertypes names"""
@@ -38,7 +38,9 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
         return
     lines = [f"  port {cells.text(guard['port_id'])}: {cells.guard(guard)}" for guard in guards]
     count = "1 device" if len(guards) == 1 else f"{len(guards)} devices"
-    yield _RULES.format(devices=count, guards="\n".join(lines))
+    routed = any(guard.get("routed") for guard in guards)  # agents of before do not say it
+    tables = "tables bridge, inet and arp" if routed else "table bridge"
+    yield _RULES.format(tables=tables, devices=count, guards="\n".join(lines))
     if not all(guard["enforced"] for guard in guards):
         yield "NOT ENFORCED: somebody has changed the rules; the agent writes them anew"
     yield f"dropped, of all ports there were: {cells.dropped(answer['drops'])}"

@@ -8,6 +8,7 @@ from vif_agent.host.nft.expressions import padded
 from vif_agent.host.nft.sets import (
     ANY4,
     ANY6,
+    ARP_PORTS,
     DHCP_SERVERS,
     GUARDED,
     MACS,
@@ -17,9 +18,10 @@ from vif_agent.host.nft.sets import (
     ONE6,
     ROUTERS,
 )
-from vif_agent.host.nft.words import Set
+from vif_agent.host.nft.words import ARP, BRIDGE, INET, Family, Set
 from vif_agent.ip_networks import address, network
 
+_ARP_NAMES = frozenset(one.name for one in ARP_PORTS)
 _NAME_LENGTH, _MAC_LENGTH = 16, 6
 _ADDRESS = _NAME_LENGTH + len(padded(bytes(_MAC_LENGTH)))
 
@@ -27,13 +29,14 @@ _ADDRESS = _NAME_LENGTH + len(padded(bytes(_MAC_LENGTH)))
 class Element(NamedTuple):
     """``key`` is in registers: a device's name, and what follows; ``end`` of the last key of a
     range; ``comment`` is a port's id; ``counter`` what the kernel has counted for it, as it shows
-    it."""
+    it; ``family``: in which of our tables."""
 
     set: str
     key: bytes
     end: bytes = b""
     comment: str = ""
     counter: bytes = b""
+    family: Family = BRIDGE
 
 
 Elements: TypeAlias = frozenset[Element]
@@ -46,11 +49,12 @@ def elements(
     pairs: Iterable[tuple[str, str]],
     dhcp_server: bool = False,
     router: bool = False,
+    routed: bool = False,
 ) -> Elements:
-    """All that is there of a port."""
+    """All that is there of a port. ``routed``: for the host's own IP and ARP, else for a bridge."""
     name = device.encode().ljust(_NAME_LENGTH, b"\0")
     may = [(DHCP_SERVERS, dhcp_server), (ROUTERS, router)]
-    return frozenset(
+    found = frozenset(
         [
             Element(GUARDED.name, name, comment=owner),
             *(Element(among.name, name) for among, is_one in may if is_one),
@@ -58,6 +62,18 @@ def elements(
             *(_of_pair(name, mac, network) for mac, network in pairs),
         ]
     )
+    return _routed(found) if routed else found
+
+
+def _routed(found: Elements) -> Elements:
+    """In two tables what a bridge has in one."""
+    of_arp = (e._replace(family=ARP) for e in found if e.set in _ARP_NAMES)
+    return frozenset((*(e._replace(family=INET) for e in found), *of_arp))
+
+
+def is_routed(element: Element) -> bool:
+    """Is it in one of the two tables of routed taps?"""
+    return element.family != BRIDGE
 
 
 def device_of(element: Element) -> str:
@@ -66,7 +82,17 @@ def device_of(element: Element) -> str:
 
 
 def said(found: Collection[Element]) -> dict[str, object]:
-    """Of one device: the arguments of ``elements``, of what it has. No owner: ""."""
+    """Of one device: the arguments of ``elements``, of what it has. No owner: "", also where two
+    tables do not say the same."""
+    routed = any(map(is_routed, found))
+    if not routed:
+        return _said(found, routed)
+    of_ip = frozenset(e._replace(family=BRIDGE) for e in found if e.family == INET)
+    agree = _routed(of_ip) == found
+    return _said(of_ip, routed) | ({} if agree else {"owner": ""})
+
+
+def _said(found: Collection[Element], routed: bool) -> dict[str, object]:
     by_set: dict[str, list[Element]] = {}
     for element in found:
         by_set.setdefault(element.set, []).append(element)
@@ -77,6 +103,7 @@ def said(found: Collection[Element]) -> dict[str, object]:
         "pairs": tuple(sorted(_pairs(by_set))),
         "dhcp_server": DHCP_SERVERS.name in by_set,
         "router": ROUTERS.name in by_set,
+        "routed": routed,
     }
 
 

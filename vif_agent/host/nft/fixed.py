@@ -12,9 +12,9 @@ from typing import TypeAlias
 from vif_agent.host.nft import messages
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.messages import Message
-from vif_agent.host.nft.rules import CHAINS, VERSION
-from vif_agent.host.nft.sets import PERMITTED, SETS
-from vif_agent.host.nft.words import Chain
+from vif_agent.host.nft.sets import PERMITTED
+from vif_agent.host.nft.tables import VERSION
+from vif_agent.host.nft.words import Chain, Table
 
 #: to be made: by reason the packets and octets from which they go on
 Counters: TypeAlias = Mapping[str, tuple[int, int]]
@@ -26,39 +26,50 @@ class Fixed:
     the chain by which frames come, and the sets and chains that there are."""
 
     permitted: frozenset[int]
-    chains: Mapping[str, bool] = dataclasses.field(
-        default_factory=lambda: dict.fromkeys((chain.name for chain in CHAINS), True)
-    )
-    sets: frozenset[str] = frozenset(one.name for one in SETS)
+    chains: Mapping[str, bool]
+    sets: frozenset[str]
     can_stay: bool = True
 
 
+#: of a table that others have made, or that is not as one can mend
+STRANGE = Fixed(frozenset(), {}, frozenset(), can_stay=False)
+
+
+def right(table: Table, permitted: Collection[int]) -> Fixed:
+    """As it must be."""
+    names = frozenset(one.name for one in table.sets)
+    may = frozenset(permitted) if PERMITTED.name in names else frozenset[int]()
+    return Fixed(may, dict.fromkeys((chain.name for chain in table.chains), True), names)
+
+
 def anew(
-    is_there: bool, permitted: Collection[int], flags: int, counters: Counters
+    table: Table, is_there: bool, permitted: Collection[int], flags: int, counters: Counters
 ) -> Iterator[Message]:
     """The table without any port. What was there is deleted."""
     if is_there:
         yield messages.delete_table()
     yield messages.new_table(VERSION, flags)
-    yield from mended(Fixed(frozenset(), {}, frozenset()), permitted, counters)
+    yield from mended(table, STRANGE, permitted, counters)
 
 
-def mended(found: Fixed, permitted: Collection[int], counters: Counters) -> Iterator[Message]:
+def mended(
+    table: Table, found: Fixed, permitted: Collection[int], counters: Counters
+) -> Iterator[Message]:
     """Only what differs. What nobody knows goes: it might decide, too."""
-    right = Fixed(frozenset(permitted))
-    differ = [chain for chain in CHAINS if not found.chains.get(chain.name)]
-    strange = found.chains.keys() - right.chains.keys()
+    wanted = right(table, permitted)
+    differ = [chain for chain in table.chains if not found.chains.get(chain.name)]
+    strange = found.chains.keys() - wanted.chains.keys()
     refilled = found.chains.keys() & {chain.name for chain in differ}
     yield from map(messages.delete_rules, sorted(strange | refilled))
-    yield from map(messages.delete_set, sorted(found.sets - right.sets))
+    yield from map(messages.delete_set, sorted(found.sets - wanted.sets))
     yield from map(messages.delete_chain, sorted(strange))
     yield from (messages.new_counter(reason, *begin) for reason, begin in counters.items())
-    missing = [one for one in SETS if one.name not in found.sets]
+    missing = [one for one in table.sets if one.name not in found.sets]
     yield from (messages.new_set(one, number) for number, one in enumerate(missing, 1))
-    yield from (messages.new_chain(c) for c in CHAINS if c.name not in found.chains)
+    yield from (messages.new_chain(c) for c in table.chains if c.name not in found.chains)
     yield from _rules(differ)
-    yield from messages.delete_elements(permitting(found.permitted - right.permitted))
-    yield from messages.new_elements(permitting(right.permitted - found.permitted))
+    yield from messages.delete_elements(permitting(found.permitted - wanted.permitted))
+    yield from messages.new_elements(permitting(wanted.permitted - found.permitted))
 
 
 def _rules(chains: Iterable[Chain]) -> Iterator[Message]:

@@ -1,13 +1,14 @@
-"""nf_tables' messages about our table. Pure.
+"""nf_tables' messages about our tables. Pure.
 
-No message takes the name of a table, nor its family: there is none for another's. Numbers:
+No message takes the name of a table, and all are about the family bridge until they are sent ``to``
+another of ours: there is none for another's table. Numbers:
 linux/netfilter/nfnetlink.h and nf_tables.h.
 """
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from vif_agent.host.netlink.attributes import raw, text
 from vif_agent.host.nft.elements import Element
@@ -18,11 +19,10 @@ from vif_agent.host.nft.expressions import (
     padded,
     written,
 )
-from vif_agent.host.nft.rules import TABLE
+from vif_agent.host.nft.tables import NAME
 from vif_agent.host.nft.wording import in_words
-from vif_agent.host.nft.words import IFNAME, Chain, Rule, Set
+from vif_agent.host.nft.words import BRIDGE, IFNAME, Chain, Family, Rule, Set
 
-BRIDGE = 7
 NEW_TABLE, GET_TABLE, DELETE_TABLE = 0, 1, 2
 NEW_CHAIN, GET_CHAIN, DELETE_CHAIN = 3, 4, 5
 NEW_RULE, GET_RULE, DELETE_RULE = 6, 7, 8
@@ -37,13 +37,14 @@ _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 
 #: of a table
 DORMANT, OWNER, PERSIST = 1, 2, 4
-_PREROUTING, _PRIORITY = 0, -310  # before all that anybody does by the conventional priorities
+#: when a frame has come in: prerouting of bridges and of IP, the input of ARP
+RECEIVED = 0
 ACCEPT = 1
 _RANGES, _FILLED_BY_RULES, _CONCATENATED = 0x4, 0x20, 0x80
 _MOST_DROPPED = 1 << 16  # what comes then is counted for all, and not for its port
 _MOST_AT_ONCE = 300  # elements of a message: an attribute has 64 KiB at most
 _COUNTER = 1
-_TABLE = text(1, TABLE)
+_TABLE = text(1, NAME)
 #: for nft, which would show them as numbers in its byte order
 _NAMES_ARE_TEXT = bytes((0, 4)) + (1).to_bytes(4, "little")
 
@@ -54,12 +55,16 @@ class Message(NamedTuple):
     kind: int
     flags: int
     body: bytes
-    what: str = TABLE
-    family: int = BRIDGE
+    what: str = NAME
+    family: Family | Literal[0] = BRIDGE
 
     def with_flag(self, flag: int) -> "Message":
         """The same, and this."""
-        return Message(self.kind, self.flags | flag, self.body, self.what, self.family)
+        return self._replace(flags=self.flags | flag)
+
+    def to(self, family: Family) -> "Message":
+        """The same about our table there."""
+        return self._replace(family=family)
 
     def encode(self, sequence: int) -> bytes:
         """With its headers, nlmsghdr and nfgenmsg."""
@@ -133,7 +138,8 @@ def new_chain(chain: Chain) -> Message:
     """Empty."""
     body = _TABLE + text(3, chain.name)
     if chain.hooked:
-        body += raw(4, HOOK) + raw(5, big(ACCEPT)) + text(7, "filter")
+        hook = raw(1, big(RECEIVED)) + raw(2, big(chain.hooked))
+        body += raw(4, hook) + raw(5, big(ACCEPT)) + text(7, "filter")
     return Message(NEW_CHAIN, CREATE, body, f"chain {chain.name}")
 
 
@@ -161,9 +167,6 @@ def new_elements(elements: Iterable[Element]) -> Iterator[Message]:
 def delete_elements(elements: Iterable[Element]) -> Iterator[Message]:
     """Each must be there."""
     return _about_elements(DELETE_ELEMENT, 0, elements)
-
-
-HOOK = raw(1, big(_PREROUTING)) + raw(2, big(_PRIORITY))
 
 
 def _flags(which: Set) -> int:
@@ -207,9 +210,9 @@ def _comment(comment: str) -> bytes:
 # -- asked --------------------------------------------------------------------------
 
 
-def get_table() -> Message:
-    """Of the family bridge, all: one that is not there would be an error."""
-    return Message(GET_TABLE, DUMP, b"")
+def get_tables() -> Message:
+    """Of each family, all: one that is not there would be an error."""
+    return Message(GET_TABLE, DUMP, b"", family=0)
 
 
 def get_chains() -> Message:
@@ -219,7 +222,7 @@ def get_chains() -> Message:
 
 def get_rules() -> Message:
     """Ours, chain by chain, in their order."""
-    return Message(GET_RULE, DUMP, text(1, TABLE))
+    return Message(GET_RULE, DUMP, text(1, NAME))
 
 
 def get_sets() -> Message:

@@ -1,6 +1,6 @@
 """All rules there are: the same for every port, whose own things are in the sets. Pure.
 
-Read from above: ``ports`` is where frames come from any bridge's port. What nobody has allowed is
+Read from above: ``ports`` is where frames come from any device. What nobody has allowed is
 dropped, and counted by the reason. Of IPv6, RFC 4862 (an address is probed from ::), RFC 3590 (so
 are groups joined), RFC 4861 (neighbour discovery) and RFC 6980 (never in fragments).
 """
@@ -40,8 +40,6 @@ from vif_agent.host.nft.words import (
     Accept,
     Chain,
     Condition,
-    Count,
-    Discard,
     Drop,
     Field,
     Goto,
@@ -53,12 +51,6 @@ from vif_agent.host.nft.words import (
     Rule,
     Verdict,
 )
-from vif_agent.ownership import MARK
-
-TABLE = "vif_agent"
-#: of the sets and of what is read back of them: an agent that knows another one makes all anew.
-#: It is in the table's comment, which also begins so where an older agent has made it
-VERSION = f"{MARK} 1"
 
 _UDP, _ICMP6 = b"\x11", b"\x3a"
 _TAGS = (b"\x81\x00", b"\x88\xa8", b"\x91\x00")
@@ -107,12 +99,23 @@ def _icmp6(*kinds: bytes) -> tuple[Condition, ...]:
     return (_IS_IP6, Is(PROTOCOL, _ICMP6), *(Is(ICMP6_TYPE, kind) for kind in kinds))
 
 
-_JUDGING = (
-    Chain("ports", ((In(GUARDED, (DEVICE,)), Goto("guard")),), hooked=True),
+#: before what anybody does by the conventional priorities; the host's, before connection tracking
+#: makes one packet of the fragments of several guests
+_BRIDGED, _ROUTED = -310, -410
+
+
+def _ports(priority: int) -> Chain:
+    return Chain("ports", ((In(GUARDED, (DEVICE,)), Goto("guard")),), hooked=priority)
+
+
+_MAC = (NotIn(MACS, (DEVICE, SOURCE_MAC)), Drop("mac"))
+
+OF_A_BRIDGE = (
+    _ports(_BRIDGED),
     Chain(
         "guard",
         (
-            (NotIn(MACS, (DEVICE, SOURCE_MAC)), Drop("mac")),
+            _MAC,
             (Is(ETHERTYPE, _IP), Goto("guard_ip4")),
             (Is(ETHERTYPE, _IPV6), Goto("guard_ip6")),
             (Is(ETHERTYPE, _ARP), Goto("guard_arp")),
@@ -122,6 +125,27 @@ _JUDGING = (
             (Drop("ethertype"),),
         ),
     ),
+)
+
+OF_IP = (
+    _ports(_ROUTED),
+    Chain(
+        "guard",
+        (
+            _MAC,
+            (Is(ETHERTYPE, _IP), Goto("guard_ip4")),
+            (Is(ETHERTYPE, _IPV6), Goto("guard_ip6")),
+            (Drop("ethertype"),),
+        ),
+    ),
+)
+
+OF_ARP = (
+    _ports(_BRIDGED),
+    Chain("guard", (_MAC, (Goto("guard_arp"),))),
+)
+
+ARP_CHAINS = (
     Chain(
         "guard_arp",
         (
@@ -147,6 +171,9 @@ _JUDGING = (
             (Drop("arp_address"),),
         ),
     ),
+)
+
+RARP_CHAINS = (
     Chain(
         "guard_rarp",  # by which qemu tells where a guest that has moved is now
         (
@@ -159,6 +186,9 @@ _JUDGING = (
             (Drop("rarp"),),
         ),
     ),
+)
+
+IP_CHAINS = (
     Chain(
         "guard_ip4",
         (
@@ -237,22 +267,6 @@ _JUDGING = (
         ),
     ),
     Chain("guard_ip6_source", (*_own6(IP6_SOURCE, Accept()), (Drop("ip6_source"),))),
-)
-
-#: why frames are dropped: each has a counter of its own
-REASONS = tuple(
-    dict.fromkeys(
-        word.reason
-        for chain in _JUDGING
-        for rule in chain.rules
-        for word in rule
-        if isinstance(word, Drop)
-    )
-)
-
-CHAINS = (
-    *_JUDGING,
-    *(Chain(Drop(reason).chain, ((Count(reason),), (Discard(),))) for reason in REASONS),
 )
 
 

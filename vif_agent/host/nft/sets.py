@@ -26,6 +26,9 @@ DHCP_SERVERS, ROUTERS = Set("dhcp_servers", (IFNAME,)), Set("routers", (IFNAME,)
 #: what of a port makes its elements
 PORTS = (GUARDED, MACS, ONE4, ANY4, NET4, ONE6, ANY6, NET6, DHCP_SERVERS, ROUTERS)
 
+#: the same of a port's ARP, where that has a table of its own
+ARP_PORTS = (GUARDED, MACS, ONE4, ANY4, NET4)
+
 #: the operator's, of the whole host
 PERMITTED = Set("permitted", (ETHERTYPE_NUMBER,))
 #: filled by the rules: how much of a port was dropped, and why

@@ -1,4 +1,4 @@
-"""What the kernel shows of our table. Pure: the other way round from ``messages``."""
+"""What the kernel shows of our tables. Pure: the other way round from ``messages``."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -6,17 +6,19 @@ from typing import NamedTuple
 from vif_agent.host.netlink.attributes import attributes, each_attribute
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.expressions import DATA_VALUE, Expression, big, read
-from vif_agent.host.nft.messages import ACCEPT, BRIDGE, HOOK
-from vif_agent.host.nft.rules import TABLE
+from vif_agent.host.nft.messages import ACCEPT, RECEIVED
 from vif_agent.host.nft.sets import DROPPED
+from vif_agent.host.nft.tables import NAME
+from vif_agent.host.nft.words import FAMILIES, Family
 
 _ANONYMOUS = 0x1
-_OURS = TABLE.encode() + b"\0"
+_OURS = NAME.encode() + b"\0"
 
 
 class Table(NamedTuple):
     """``holder``: the socket that alone may change it; 0 for none."""
 
+    family: Family
     comment: str
     flags: int
     holder: int
@@ -28,14 +30,14 @@ def table_shown(body: bytes) -> Table | None:
         return None
     found = attributes(body, 4)
     comment = _comment_shown(found.get(6, b""))
-    return Table(comment, _number(found.get(2)), _number(found.get(7)))
+    return Table(_family(body), comment, _number(found.get(2)), _number(found.get(7)))
 
 
 class ChainFound(NamedTuple):
-    """``hooked`` where ours hooks, or not at all; None: elsewhere."""
+    """``hooked``: by which priority where ours are, 0 for not at all; None: elsewhere."""
 
     name: str
-    hooked: bool | None
+    hooked: int | None
 
 
 def chain_shown(body: bytes) -> ChainFound | None:
@@ -44,9 +46,11 @@ def chain_shown(body: bytes) -> ChainFound | None:
         return None
     found = attributes(body, 4)
     if 4 not in found:
-        return ChainFound(_text(found.get(3)), False)
-    as_ours = attributes(found[4]) == attributes(HOOK) and found.get(5) == big(ACCEPT)
-    return ChainFound(_text(found.get(3)), True if as_ours else None)
+        return ChainFound(_text(found.get(3)), 0)
+    hook = attributes(found[4])
+    priority = int.from_bytes(hook.pop(2, b""), signed=True)
+    as_ours = hook == {1: big(RECEIVED)} and found.get(5) == big(ACCEPT)
+    return ChainFound(_text(found.get(3)), priority if as_ours else None)
 
 
 def set_shown(body: bytes) -> tuple[str, tuple[int, int, int]] | None:
@@ -66,13 +70,14 @@ def rule_shown(body: bytes) -> tuple[str, list[Expression]]:
 def elements_shown(body: bytes) -> Iterator[Element]:
     """Some of a set's."""
     found = attributes(body, 4)
-    name = _text(found.get(2))
+    family, name = _family(body), _text(found.get(2))
     for _, packed in each_attribute(found.get(3, b"")):
         one = attributes(packed)
         end = _value(one[10]) if 10 in one else b""
         key = _value(one.get(1, b""))
         comment = _comment_shown(one.get(6, b""))
-        yield Element(name, key, b"" if end == key else end, comment, one.get(7, b""))
+        end = b"" if end == key else end
+        yield Element(name, key, end, comment, one.get(7, b""), family)
 
 
 def counter_shown(body: bytes) -> tuple[str, int, int]:
@@ -97,7 +102,12 @@ def generation_shown(body: bytes) -> tuple[int, int, str]:
 
 def is_ours(body: bytes) -> bool:
     """Tables, chains, rules, sets, elements and objects all say it first, in answers and events."""
-    return body[0] == BRIDGE and attributes(body, 4).get(1) == _OURS
+    return body[0] in FAMILIES and attributes(body, 4).get(1) == _OURS
+
+
+def _family(body: bytes) -> Family:
+    (family,) = (one for one in FAMILIES if one == body[0])
+    return family
 
 
 def permitted_shown(elements: Iterable[Element]) -> frozenset[int]:

@@ -6,7 +6,14 @@ which has no ports) does not hold. So what may pass is always what is listed.
 """
 
 import dataclasses
-from typing import NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+#: of frames that a linux bridge's port receives; of the host's own IPv4 and IPv6; of its ARP
+Family: TypeAlias = Literal[7, 1, 3]
+BRIDGE: Final = 7
+INET: Final = 1
+ARP: Final = 3
+FAMILIES: tuple[Family, ...] = (BRIDGE, INET, ARP)
 
 
 class Type(NamedTuple):
@@ -152,8 +159,24 @@ Rule: TypeAlias = tuple[Condition | Verdict, ...]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Chain:
-    """``hooked``: frames come here of themselves, when a bridge's port has received them."""
+    """``hooked``: frames come here of themselves, when they have been received; by this priority, 0
+    for not at all."""
 
     name: str
     rules: tuple[Rule, ...]
-    hooked: bool = False
+    hooked: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """All that there is of it, but for the ports."""
+
+    family: Family
+    chains: tuple[Chain, ...]
+    sets: tuple[Set, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why frames are dropped: each has a counter of its own."""
+        words = (word for chain in self.chains for rule in chain.rules for word in rule)
+        return tuple(dict.fromkeys(w.reason for w in words if isinstance(w, Count)))

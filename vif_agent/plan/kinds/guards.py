@@ -1,4 +1,4 @@
-"""Guards of ports on linux bridges. Pure."""
+"""Guards of ports. Pure."""
 
 import dataclasses
 
