@@ -265,5 +265,6 @@ def test_kernel_that_cannot_is_said_at_the_start() -> None:
     from vif_agent.host.guarding import Guarding
     from vif_agent.host.guards import Guards
 
-    with pytest.raises(NotConfigured, match=r"\[firewall\] driver: the kernel cannot guard ports"):
-        Guards(Guarding(needed=True), lambda _: None).check()
+    missing = "the kernel cannot guard ports"
+    with pytest.raises(NotConfigured, match=rf"\[firewall\] driver: {missing}; driver = noop"):
+        Guards(Guarding(needed=True, missing=missing), lambda _: None).check()
