@@ -16,18 +16,22 @@ from typing import Any
 import oslo_messaging
 from oslo_serialization import jsonutils
 
-from tests.support.rig import PLUGINS, REGISTRY
+from tests.support.rig import REGISTRY
 from vif_agent.bus import admin
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.report import Report
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.topology import Topology
+from vif_agent.firewall.guarded import Guarded
+from vif_agent.firewall.nftables import NftablesDriver
 from vif_agent.ports.port import PLUG, UNPLUG, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.cleanup import Cleanup
 from vif_agent.reconcile.engine import Engine
 from vif_agent.testing.daemon import transport
 
+#: not of routed taps: the witness has others' tables of the names that these would need
+PLUGINS = Guarded(REGISTRY, NftablesDriver())
 _ROUNDS = 12
 _MESSAGES = itertools.count()
 

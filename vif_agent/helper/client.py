@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from vif_agent.errors import HelperGone
 from vif_agent.health import Sign, sign
@@ -25,6 +25,13 @@ LOG = logging.getLogger(__name__)
 LIMIT_SECONDS = 60.0
 _LINK_SECONDS = 0.1
 _DYING_SECONDS = 5.0
+#: who only looks does not wait behind a call that takes longer
+_PATIENCE_SECONDS = 0.5
+
+
+class _Call(NamedTuple):
+    began: float
+    until: float
 
 
 class Helper:
@@ -38,7 +45,7 @@ class Helper:
         self._limit = LIMIT_SECONDS
         self._numbers = itertools.count()
         self.lasted, self.refusals = Durations(SHORT), Tally()
-        self._until: dict[int, float] = {}
+        self._calls: dict[int, _Call] = {}
         self._on_death: Callable[[], None] = lambda: None
         #: the process in which the calls are carried out; until it is forked, this one
         self.pid = os.getpid()
@@ -52,7 +59,8 @@ class Helper:
         if not private.lives(self._context):
             raise HelperGone("the privileged helper is not running")
         number = next(self._numbers)
-        self._until[number] = time.monotonic() + self._limit + links * _LINK_SECONDS
+        began = time.monotonic()
+        self._calls[number] = _Call(began, began + self._limit + links * _LINK_SECONDS)
         try:
             with self.lasted.timed(call):
                 yield
@@ -62,7 +70,12 @@ class Helper:
                 raise HelperGone("the privileged helper has died") from error
             raise
         finally:
-            del self._until[number]
+            del self._calls[number]
+
+    def stalls(self) -> bool:
+        """Is a call unanswered for so long that no more should wait behind it but for work?"""
+        late = time.monotonic() - _PATIENCE_SECONDS
+        return any(call.began < late for call in list(self._calls.values()))
 
     def sign(self) -> Sign:
         """Does it live, and answer?"""
@@ -97,4 +110,4 @@ class Helper:
             os._exit(1)
 
     def _is_late(self) -> bool:
-        return any(until < time.monotonic() for until in list(self._until.values()))
+        return any(call.until < time.monotonic() for call in list(self._calls.values()))

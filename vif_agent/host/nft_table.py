@@ -1,6 +1,8 @@
 """The kernel's table of guards, through the helper."""
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+import errno
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from vif_agent.helper import calls
@@ -45,15 +47,24 @@ class NftTable:
 
     def drops(self) -> Mapping[str, int]:
         """See Table."""
-        with helper(call="read_guards"):
+        with _glance():
             drops: Mapping[str, int] = calls.read_drops()
         return drops
 
     def port_drops(self) -> Mapping[str, Mapping[str, int]]:
         """See Table."""
-        with helper(call="read_guards"):
+        with _glance():
             drops: Mapping[str, Mapping[str, int]] = calls.read_port_drops()
         return drops
+
+
+@contextlib.contextmanager
+def _glance() -> Iterator[None]:
+    """For what nobody is to wait for: a port can be shown while the helper hangs."""
+    if helper.stalls():
+        raise BlockingIOError(errno.EAGAIN, "the privileged helper is busy")
+    with helper(call="read_guards"):
+        yield
 
 
 class TableEvents:

@@ -38,6 +38,10 @@ class Element(NamedTuple):
     counter: bytes = b""
     family: Family = BRIDGE
 
+    def of(self, family: Family) -> "Element":
+        """The same in our table there."""
+        return Element(self.set, self.key, self.end, self.comment, self.counter, family)
+
 
 Elements: TypeAlias = frozenset[Element]
 
@@ -67,8 +71,8 @@ def elements(
 
 def _routed(found: Elements) -> Elements:
     """In two tables what a bridge has in one."""
-    of_arp = (e._replace(family=ARP) for e in found if e.set in _ARP_NAMES)
-    return frozenset((*(e._replace(family=INET) for e in found), *of_arp))
+    of_arp = (e.of(ARP) for e in found if e.set in _ARP_NAMES)
+    return frozenset((*(e.of(INET) for e in found), *of_arp))
 
 
 def is_routed(element: Element) -> bool:
@@ -87,7 +91,7 @@ def said(found: Collection[Element]) -> dict[str, object]:
     routed = any(map(is_routed, found))
     if not routed:
         return _said(found, routed)
-    of_ip = frozenset(e._replace(family=BRIDGE) for e in found if e.family == INET)
+    of_ip = frozenset(e.of(BRIDGE) for e in found if e.family == INET)
     agree = _routed(of_ip) == found
     return _said(of_ip, routed) | ({} if agree else {"owner": ""})
 

@@ -60,11 +60,11 @@ class Message(NamedTuple):
 
     def with_flag(self, flag: int) -> "Message":
         """The same, and this."""
-        return self._replace(flags=self.flags | flag)
+        return Message(self.kind, self.flags | flag, self.body, self.what, self.family)
 
     def to(self, family: Family) -> "Message":
         """The same about our table there."""
-        return self._replace(family=family)
+        return Message(self.kind, self.flags, self.body, self.what, family)
 
     def encode(self, sequence: int) -> bytes:
         """With its headers, nlmsghdr and nfgenmsg."""
