@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("untimed", deadline=None)  # one example may wait for a busy machine
     settings.load_profile("untimed")
+    # of a shell's job in the background it is ignored, and so it would be of all that we start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_FIGURES] = []
     if directory := config.getoption(OPTION):
         config.stash[_SHARE] = Share(directory)
