@@ -118,14 +118,15 @@ def test_open_vswitch_is_missed_where_a_port_needs_it(
 
 
 def test_thread_that_has_ended_is_missed() -> None:
-    """Those that were never needed are not. (Other tests of this process may have run some.)"""
+    """Those that were never needed are not. (Other tests of this process may
+    run some: waiters, notifications; none this.)"""
     going = threading.Event()
-    thread = threading.Thread(target=going.wait, name="waiters")
+    thread = threading.Thread(target=going.wait, name="signals")
     thread.start()
     threads.living()
     going.set()
     thread.join()
-    assert "waiters" in threads.living().why
+    assert "signals" in threads.living().why
     threads._seen.clear()
     assert threads.living().ok
 
