@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-
 import pytest
 
 from tests.support import foreign
@@ -75,18 +71,8 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     drivers = {name: bad[0] for name, bad in BAD.items()}
     foreign.package(directory, "bad-drivers", SOURCE, drivers, group=GROUP)
     (directory / "bridge.json").write_text((PAYLOADS / "bridge.json").read_text())
-    for name in BAD:
-        (directory / f"test_{name}.py").write_text(SUITE.format(name=name))
-    done = subprocess.run(
-        (sys.executable, "-m", "pytest", "-q", "-rf", "-pno:cacheprovider", "-knot stands"),
-        cwd=directory, env=foreign.environment(directory), capture_output=True, text=True,
-        timeout=200, check=False,
-    )  # fmt: skip
-    found: dict[str, set[str]] = {name: set() for name in BAD}
-    for name, test in re.findall(r"^FAILED test_(\w+)\.py::Test::(\w+)", done.stdout, re.MULTILINE):
-        found[name].add(test)
-    assert " passed" in done.stdout, done.stdout + done.stderr
-    return found
+    done = foreign.run_suites(directory, SUITE, BAD, but="stands")
+    return foreign.failed_tests(done, BAD)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -64,20 +64,7 @@ DRIVERS = {
     "two": "One",
     "twice": "Good",
 }
-LOAD = """
-import json, logging, sys
-from oslo_config import cfg
-from vif_agent import config
-from vif_agent.errors import InvalidConfiguration
-from vif_agent.plugin_host import loader
-logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
-conf = cfg.ConfigOpts()
-config.register(conf)
-conf(sys.argv[1:])
-try:
-    plugins = loader.load(conf)
-except InvalidConfiguration as error:
-    sys.exit(str(error))
+SHOW = """
 print(json.dumps([plugins.drivers.listed(), "other_driver" in sys.modules]))
 plugins.close()
 """
@@ -101,16 +88,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _load(others: Path, driver: str, more: str = "") -> subprocess.CompletedProcess[str]:
-    path = others / "agent.conf"
-    path.write_text(f"[firewall]\ndriver = {driver}\n{more}")
-    return subprocess.run(
-        [sys.executable, "-c", LOAD, "--config-file", str(path)],
-        env=foreign.environment(others),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return foreign.load(others, f"[firewall]\ndriver = {driver}\n{more}", SHOW)
 
 
 def _lines(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:

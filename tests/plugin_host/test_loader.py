@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,20 +91,7 @@ REASONS = {
     "no_plugin": "other_plugin:NoPlugin is no subclass of vif_agent.plugins.base.Plugin",
     "twice": "offered by other-plugin 1.0 and third-plugin 2.0: uninstall all but one",
 }
-LOAD = """
-import json, logging, sys
-from oslo_config import cfg
-from vif_agent import config
-from vif_agent.errors import InvalidConfiguration
-from vif_agent.plugin_host import loader
-logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
-conf = cfg.ConfigOpts()
-config.register(conf)
-conf(sys.argv[1:])
-try:
-    plugins = loader.load(conf)
-except InvalidConfiguration as error:
-    sys.exit(str(error))
+SHOW = """
 for name in ("former", "former"):
     plugins.why_not(name)
 print(json.dumps({line["vif_type"]: line for line in plugins.listed(["lost"])}))
@@ -163,16 +149,7 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _load(others: Path, *override: str) -> subprocess.CompletedProcess[str]:
-    path = others / "agent.conf"
-    path.write_text("[plugins]\noverride = " + ", ".join(override))
-    return subprocess.run(
-        [sys.executable, "-c", LOAD, "--config-file", str(path)],
-        env=foreign.environment(others),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return foreign.load(others, "[plugins]\noverride = " + ", ".join(override), SHOW)
 
 
 def test_load_contains_broken_plugins_of_another_package(others: Path) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -104,21 +101,10 @@ from vif_agent.testing.conformance import PluginConformance
 class Test(PluginConformance):
     plugin, payloads = "{name}", "*.json"
 """
+ON_HOST = "plug_and"
 BARE = {
     "id": "7e0c5a52-64f4-4b2e-9d3c-0f6a1b2c3d4e", "type": "good", "address": "fa:16:3e:11:22:33",
 }  # fmt: skip
-
-
-def _run(directory: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        (sys.executable, "-m", "pytest", "-q", "-rf", "-pno:cacheprovider", "-knot plug_and"),
-        cwd=directory,
-        env=foreign.environment(directory),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +113,8 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     directory = tmp_path_factory.mktemp("bad")
     foreign.package(directory, "bad-plugins", SOURCE, {n: bad[0] for n, bad in BAD.items()})
     (directory / "tap.json").write_text((PAYLOADS / "tap.json").read_text())
-    for name in BAD:
-        (directory / f"test_{name}.py").write_text(SUITE.format(name=name))
-    done = _run(directory)
-    found: dict[str, set[str]] = {name: set() for name in BAD}
-    for name, test in re.findall(r"^FAILED test_(\w+)\.py::Test::(\w+)", done.stdout, re.MULTILINE):
-        found[name].add(test)
-    assert " passed" in done.stdout, done.stdout + done.stderr
-    return found
+    done = foreign.run_suites(directory, SUITE, BAD, ON_HOST)
+    return foreign.failed_tests(done, BAD)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -153,8 +133,7 @@ def test_breach_of_the_contract_fails_the_suite(failed: dict[str, set[str]], nam
 )
 def test_payload_says_little_or_is_none(tmp_path: Path, payload: str, answer: str) -> None:
     foreign.package(tmp_path, "good-plugin", SOURCE, {"good": "Good"})
-    (tmp_path / "test_good.py").write_text(SUITE.format(name="good"))
     (tmp_path / "vif.json").write_text(payload)
-    done = _run(tmp_path)
+    done = foreign.run_suites(tmp_path, SUITE, ["good"], ON_HOST)
     assert answer in done.stdout
     assert "Traceback" not in done.stdout

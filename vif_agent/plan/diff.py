@@ -35,7 +35,7 @@ def diff(
     doubles = [t for t in doubles if t.port not in problems]
     steps = [*_steps(cases, actual, problems), *(s for t in doubles for s in t.adoptions())]
     moving = {s.key.name: s for s in steps if any(d.field == "master" for d in s.differences)}
-    wanting = _wanting(wanted)
+    wanting = _wanting(wanted) if to_delete else {}
     undone = _being_undone(cases)
     going = removals(to_delete, actual, moving, undone, wanting)
     going += tuple(step for t in doubles for step in t.removals())
