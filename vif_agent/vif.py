@@ -36,7 +36,8 @@ class Vif:
     stands from ``port_security`` on (None: not given) is the port's own in Neutron, and is read
     from the VIF's ``meta`` by Neutron's names; nova does not say it. The rates are in Mbit/s.
     ``ips``: its fixed addresses, in the order of the subnets. ``address_pairs``: what a guest may
-    use besides, (MAC, network) as ("fa:16:3e:00:00:01", "10.0.0.9/32").
+    use besides, (MAC, network) as ("fa:16:3e:00:00:01", "10.0.0.9/32"). ``device_owner`` is told
+    of ports of Neutron's own ("network:dhcp"), of no guest's.
     """
 
     port_id: str
@@ -69,6 +70,7 @@ class Vif:
     trusted: bool = False
     port_security: bool | None = None
     address_pairs: tuple[tuple[str, str], ...] | None = None
+    device_owner: str | None = None
     admin_up: bool | None = None
     follows_uplink: bool | None = None
     min_tx_rate: int | None = None
@@ -122,6 +124,7 @@ def parse(instance: object, vif: object) -> Vif:
         vhostuser_socket=_socket(details),
         ips=tuple(_ips(network)),
         address_pairs=_pairs(node),
+        device_owner=node.child("meta").text("device_owner"),
         details=cast("Mapping[str, object]", freeze(details.value, details.path)),
         profile=cast("Mapping[str, object]", freeze(profile.value, profile.path)),
         **_of_a_card(profile, node.child("meta")),

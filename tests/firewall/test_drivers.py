@@ -93,6 +93,30 @@ def test_port_without_port_security_has_no_guard(vif: Callable[..., Vif]) -> Non
     assert NoopDriver().guard(vif()) is None
 
 
+@pytest.mark.parametrize(
+    ("owner", "dhcp", "router"),
+    [("network:dhcp", True, False), ("network:router_gateway", False, True),
+     ("network:router_interface", False, True),
+     ("network:ha_router_replicated_interface", False, True)],
+)  # fmt: skip
+def test_port_of_neutrons_own_may_serve_from_its_mac(
+    vif: Callable[..., Vif], owner: str, dhcp: bool, router: bool
+) -> None:
+    """Neutron says of them that port security is off; without that extension it says nothing."""
+    told = vif(device_owner=owner, allowed_address_pairs=[])
+    own = Guard(
+        name="tapcb0042fb-c1", macs=(MAC,), pairs=ANY, dhcp_server=dhcp, router=router
+    )  # fmt: skip
+    assert NftablesDriver(strict=True).guard(told) == own
+    off = vif(device_owner=owner, port_security_enabled=False)
+    assert NftablesDriver().guard(off) is None
+
+
+@pytest.mark.parametrize("owner", ["compute:nova", "xnetwork:dhcp", "Network:dhcp", ""])
+def test_guest_is_neither_dhcp_server_nor_router(vif: Callable[..., Vif], owner: str) -> None:
+    assert NftablesDriver().guard(vif(device_owner=owner)) == NftablesDriver().guard(vif())
+
+
 @given(
     st.lists(
         st.tuples(

@@ -22,7 +22,7 @@ from tests.support.osvif_specs import (
 from tests.support.real_host import network_types
 from vif_agent.errors import InvalidRequest
 from vif_agent.nova import payload as made
-from vif_agent.nova.neutron import from_neutron_port
+from vif_agent.nova.neutron import from_neutron_port, instance_of
 from vif_agent.plugins.base import Plugin
 from vif_agent.plugins.bridge import BridgePlugin
 from vif_agent.plugins.ovs import OvsPlugin
@@ -293,8 +293,27 @@ def test_neutron_port_as_a_user_sees_it(payload: Payload) -> None:
 
 
 @pytest.mark.parametrize(
-    "owner", ["network:dhcp", "network:router_interface_distributed", "trunk:subport"]
-)
-def test_neutron_port_of_neutrons_own_is_refused(payload: Payload, owner: str) -> None:
-    with pytest.raises(InvalidRequest, match=rf"port\.device_owner: .* own, got '{owner}'"):
-        from_neutron_port({**neutron_port(payload("ovs")), "device_owner": owner})
+    ("owner", "names"),
+    [("network:dhcp", ["ovs", "bridge"]), ("network:router_interface_distributed", ["ovs"]),
+     ("trunk:subport", ["ovs", "bridge", "tap"])],
+)  # fmt: skip
+def test_neutron_port_that_neutron_plugs_is_refused(
+    payload: Payload, owner: str, names: list[str]
+) -> None:
+    for name in names:
+        with pytest.raises(InvalidRequest, match=rf"port\.device_owner: .* plug, got '{owner}'"):
+            from_neutron_port({**neutron_port(payload(name)), "device_owner": owner})
+
+
+@pytest.mark.parametrize("owner", ["network:dhcp", "network:router_gateway"])
+def test_neutron_port_of_its_own_is_wired_where_it_is_a_tap(payload: Payload, owner: str) -> None:
+    device_id = "dhcp5c5c2b4b-0f62-5a29-8d4b-6d2d6b3a8a0e-1c8cfd37"  # no UUID
+    port = {**neutron_port(payload("tap")), "device_owner": owner, "device_id": device_id}
+    vif = parse(instance_of(port), from_neutron_port(port))
+    assert (vif.vif_type, vif.device_owner, vif.instance_uuid) == ("tap", owner, None)
+
+
+def test_guests_owner_is_not_told(payload: Payload) -> None:
+    port = {**neutron_port(payload("tap")), "device_owner": "compute:nova"}
+    vif = parse(instance_of(port), from_neutron_port(port))
+    assert (vif.device_owner, vif.instance_uuid) == (None, INSTANCE["uuid"])

@@ -9,8 +9,8 @@ Json = dict[str, Any]
 
 _NAME_LENGTH = 14  # of devices and bridges, as nova cuts them
 _OVS_TYPES = ("ovs", "agilio_ovs")
-#: of ports that Neutron's agents plug themselves: DHCP's, routers', a trunk's subports
-_NEUTRONS_OWN = ("network:", "trunk:")
+#: of ports of Neutron's own: DHCP's and routers'; a trunk's subports
+_SERVICES, _SUBPORTS = "network:", "trunk:"
 #: what a card is told of a port's VF, beside MAC and VLAN
 _OF_A_VF = ("admin_state_up", "propagate_uplink_status")
 #: what a firewall driver is told of the addresses that a guest may use, beside its fixed ones
@@ -18,14 +18,15 @@ _OF_A_GUARD = ("port_security_enabled", "allowed_address_pairs")
 
 
 def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None = None) -> Json:
-    """``vif`` for ``VifAgentAPI.plug_vif``; ``instance`` is ``{"uuid": port["device_id"]}``.
+    """``vif`` for ``VifAgentAPI.plug_vif``; its ``instance`` is ``instance_of(port)``.
 
     ``port`` must be as an administrator sees it: others are not shown the binding. ``network`` is
     the port's, for its MTU, name and segment. Raises InvalidRequest, also for a port that Neutron's
-    agents plug themselves.
+    agents plug themselves: those of DHCP and of routers, unless they are bound as ``tap``, and a
+    trunk's subports.
     """
-    _must_be_a_guests(port)
     vif_type = _need(port, "binding:vif_type")
+    _must_be_ours(port, vif_type)
     details = dict(port.get("binding:vif_details") or {})
     on_switch = vif_type in _OVS_TYPES or bool(details.get("vhostuser_ovs_plug"))
     return {
@@ -47,14 +48,29 @@ def from_neutron_port(port: Mapping[str, Any], network: Mapping[str, Any] | None
     }
 
 
-def _must_be_a_guests(port: Mapping[str, Any]) -> None:
+def instance_of(port: Mapping[str, Any]) -> Json:
+    """``instance`` for ``VifAgentAPI.plug_vif``: empty for a port of Neutron's own, whose
+    ``device_id`` is that of a router, or no UUID at all."""
+    return {} if _is_services(port) else {"uuid": port.get("device_id") or None}
+
+
+def _is_services(port: Mapping[str, Any]) -> bool:
+    return str(port.get("device_owner") or "").startswith(_SERVICES)
+
+
+def _must_be_ours(port: Mapping[str, Any], vif_type: str) -> None:
+    """Neutron's agents make the tap of a service, too, where it is left to us to wire taps."""
     owner = port.get("device_owner")
-    if str(owner or "").startswith(_NEUTRONS_OWN):
-        raise InvalidRequest("port.device_owner", owner, "a guest's port, not one of Neutron's own")
+    others = (_SERVICES, _SUBPORTS) if vif_type != "tap" else _SUBPORTS
+    if str(owner or "").startswith(others):
+        expected = "a guest's port, not one that Neutron's agents plug"
+        raise InvalidRequest("port.device_owner", owner, expected)
 
 
 def _meta(port: Mapping[str, Any], names: Iterable[str]) -> Json:
-    return {name: port[name] for name in names if port.get(name) is not None}
+    """Whose it is only of Neutron's own: a guest's may change, and says nothing to us."""
+    owner = ("device_owner",) if _is_services(port) else ()
+    return {name: port[name] for name in (*names, *owner) if port.get(name) is not None}
 
 
 def _need(port: Mapping[str, Any], field: str) -> Any:
