@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 HARMLESS = {
     "abc", "collections", "dataclasses", "enum", "fnmatch", "functools", "hashlib", "ipaddress",
-    "itertools", "math", "operator", "re", "reprlib", "shlex", "string", "struct", "types",
+    "itertools", "json", "math", "operator", "re", "reprlib", "shlex", "string", "struct", "types",
     "typing", "uuid",
 }  # fmt: skip
 ACTS = {
