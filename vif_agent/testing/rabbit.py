@@ -43,6 +43,7 @@ class PrivateRabbit:
     A boot costs about two seconds: launch() begins it, and wait_ready() can come after other work.
     Ports and data survive stop() and kill(). ``settings`` are rabbitmq.conf's. ``beside``: a broker
     that is started before this one and stopped after it, for a cluster of both: see join().
+    ``address``: to listen there, for clients in other namespaces.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class PrivateRabbit:
         port: int | None = None,
         settings: Mapping[str, object] | None = None,
         beside: PrivateRabbit | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         spare, epmd_port, self._node_port = free_ports(3)
         self._beside = beside
@@ -58,8 +60,9 @@ class PrivateRabbit:
         self.node = f"rabbit-{directory.name}@localhost" if beside else NODE
         self.directory = directory
         self.port = port or spare
-        self.settings = dict(settings or {})
-        self.url = f"rabbit://guest:guest@127.0.0.1:{self.port}/"
+        self.address = address
+        self.settings = {"loopback_users": "none", **(settings or {})}
+        self.url = f"rabbit://guest:guest@{address}:{self.port}/"
         self.epmd: Process | None = None
         self.broker: Process | None = None
         self._env = self._environment()
@@ -93,7 +96,9 @@ class PrivateRabbit:
 
     def wait_ready(self, timeout: float = 240) -> None:
         """Raises with the broker's log when it does not come. Under emulation it takes minutes."""
-        processes.wait_until(lambda: _speaks_amqp(self.port), "rabbitmq", self.broker, timeout)
+        processes.wait_until(
+            lambda: _speaks_amqp(self.address, self.port), "rabbitmq", self.broker, timeout
+        )
 
     def stop(self) -> None:
         """Orderly, in a second; a VM in its first moments misses the SIGTERM and is killed."""
@@ -176,7 +181,7 @@ class PrivateRabbit:
             "ERL_CRASH_DUMP": str(self.directory / "erl_crash.dump"),
             "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "very_short",  # default "none" boots in 5 s
             "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_IP_ADDRESS": self.address,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._node_port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
@@ -243,11 +248,11 @@ def _accepts(port: int) -> bool:
     return False
 
 
-def _speaks_amqp(port: int) -> bool:
+def _speaks_amqp(address: str, port: int) -> bool:
     """The port opens before the broker can serve: only its answer counts."""
     with (
         contextlib.suppress(OSError),
-        socket.create_connection(("127.0.0.1", port), timeout=5) as sock,
+        socket.create_connection((address, port), timeout=5) as sock,
     ):
         sock.sendall(_PROTOCOL)
         return sock.recv(len(_METHOD_FRAME)) == _METHOD_FRAME

@@ -1,0 +1,185 @@
+"""A whole small cloud of Neutron's: see the package's own words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Self
+
+from vif_agent.testing import processes
+from vif_agent.testing.neutron import configuration
+from vif_agent.testing.neutron.api import Json, NeutronApi
+from vif_agent.testing.neutron.configuration import PHYSNET, Options
+from vif_agent.testing.neutron.controller import API, PERIODIC, RPC, TREE, Controller
+from vif_agent.testing.neutron.hypervisor import Hypervisor
+from vif_agent.testing.neutron.mariadb import PrivateMariaDb
+from vif_agent.testing.neutron.nova_api import NovaApi
+from vif_agent.testing.neutron.wires import CONTROL, Wires
+from vif_agent.testing.rabbit import PrivateRabbit
+
+VENV = Path(os.environ.get("VIF_AGENT_NEUTRON") or TREE / ".venv-neutron-29")
+
+
+class Cloud:
+    """``options`` of neutron.conf: {group: {option: value}}; ``venv``: of another Neutron."""
+
+    def __init__(
+        self,
+        controllers: int = 1,
+        drivers: str = "vif_agent",
+        options: Options | None = None,
+        venv: Path = VENV,
+        api_processes: int = 1,
+    ) -> None:
+        self._count = controllers
+        self._drivers = drivers
+        self._options = options or {}
+        self._venv = venv
+        self._api_processes = api_processes
+        self.controllers: list[Controller] = []
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self.directory = Path(tempfile.mkdtemp(prefix="vif-agent-neutron-"))
+            stack.callback(self._remove_directory)
+            self.directory.chmod(0o711)
+            self.wires = stack.enter_context(Wires())
+            self.nova = stack.enter_context(NovaApi())
+            self._launch_services(stack)
+            self._start_controllers(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def api(self) -> NeutronApi:
+        """The first controller's."""
+        return self.controllers[0].api
+
+    def hypervisor(self, name: str, options: Options | None = None) -> Hypervisor:
+        """To be entered: its agent runs then. ``options`` of vif-agent.conf."""
+        return Hypervisor(self, name, options or {})
+
+    def network(
+        self, kind: str = "vxlan", cidr: str = "10.1.0.0/16", dhcp: bool = False, **fields: object
+    ) -> Json:
+        """With a subnet. ``kind``: local, flat, vlan or vxlan."""
+        segment: Json = {"provider:network_type": kind}
+        if kind in ("flat", "vlan"):
+            segment["provider:physical_network"] = PHYSNET
+        network = self.api.create("network", **{"name": kind, **segment, **fields})
+        subnet = {"network_id": network["id"], "cidr": cidr, "ip_version": 4, "enable_dhcp": dhcp}
+        self.api.create("subnet", **subnet)
+        return network
+
+    def port(self, network: Json, host: str, **fields: object) -> Json:
+        """As nova makes one for a guest on this host."""
+        return self.api.create("port", **guests_port(network, host, **fields))
+
+    def run(self, program: str, *arguments: str, timeout: float = 300) -> str:
+        """What a program of the venv prints, with Neutron's configuration in its environment."""
+        controller = self.controllers[0]
+        argv = (*controller.argv(program), *arguments)
+        return processes.run(argv, controller.environment(), timeout)
+
+    def python(self, code: str, *arguments: str) -> str:
+        """What this prints, run by the venv's Python."""
+        argv = (str(self._venv / "bin/python"), "-W", "ignore", "-c", code, *arguments)
+        return processes.run(argv, self.controllers[0].environment())
+
+    def sql(self, statement: str) -> list[tuple[str, ...]]:
+        """Rows, of one statement, committed; all values as text."""
+        printed = self.python(_SQL, str(self.database.socket), statement)
+        return [tuple(line.split("\t")) for line in printed.splitlines()]
+
+    def wait_workers(self, count: int, timeout: float = 120) -> None:
+        """Until so many of them listen for the agents, of all controllers together."""
+        deadline = time.monotonic() + timeout
+        while (listening := self._consumers("q-plugin")) != count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{listening} of {count} RPC workers in {timeout} s")
+            time.sleep(0.2)
+
+    def logs(self, part: str) -> str:
+        """Of all controllers."""
+        return "".join(controller.log(part) for controller in self.controllers)
+
+    def _launch_services(self, stack: contextlib.ExitStack) -> None:
+        self.rabbit = PrivateRabbit(self._subdirectory("rabbit"), address=CONTROL)
+        self.database = PrivateMariaDb(self._subdirectory("db"))
+        for service in (self.rabbit, self.database):
+            stack.callback(service.stop)
+            service.launch()
+        self.database.wait_ready()
+
+    def _start_controllers(self, stack: contextlib.ExitStack) -> None:
+        self.controllers = [self._controller(number) for number in range(1, self._count + 1)]
+        self.run("neutron-db-manage", "upgrade", "head")
+        self.rabbit.wait_ready()
+        for controller in self.controllers:
+            stack.callback(controller.stop)
+            controller.launch(API, RPC, PERIODIC)
+        for controller in self.controllers:
+            controller.wait_api()
+        self.wait_workers(self._workers())
+
+    def _workers(self) -> int:
+        """neutron-rpc-server has a process more than rpc_workers, for reports alone."""
+        wanted: Any = self._options.get("DEFAULT", {}).get("rpc_workers", 2)
+        return int(wanted) * self._count
+
+    def _controller(self, number: int) -> Controller:
+        directory = self._subdirectory(f"controller{number}")
+        config = configuration.write(
+            directory,
+            self._options,
+            database=self.database.url,
+            bus=self.rabbit.url,
+            nova=self.nova.url,
+            paste=str(self._venv / "etc/neutron/api-paste.ini"),
+            drivers=self._drivers,
+        )
+        return Controller(self._venv, directory, config, self._api_processes)
+
+    def _consumers(self, queue: str) -> int:
+        table = self.rabbit.ctl("-q", "--no-table-headers", "list_queues", "name", "consumers")
+        counts = dict(line.rsplit("\t", 1) for line in table.splitlines())
+        return int(counts.get(queue, 0))
+
+    def _subdirectory(self, name: str) -> Path:
+        path = self.directory / name
+        path.mkdir(0o711)
+        return path
+
+    def _remove_directory(self) -> None:
+        if not os.environ.get("VIF_AGENT_KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def guests_port(network: Json, host: str, **fields: object) -> Json:
+    """What nova asks Neutron for; a guest of its own."""
+    return {
+        "network_id": network["id"],
+        "device_id": str(uuid.uuid4()),
+        "device_owner": "compute:nova",
+        "binding:host_id": host,
+        **fields,
+    }
+
+
+_SQL = """
+import sys, pymysql
+connection = pymysql.connect(unix_socket=sys.argv[1], user="root", database="neutron")
+with connection, connection.cursor() as cursor:
+    cursor.execute(sys.argv[2])
+    for row in cursor.fetchall():
+        print(*row, sep="\\t")
+    connection.commit()
+"""
