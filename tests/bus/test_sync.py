@@ -13,6 +13,7 @@ from tests.support.casting import CONTEXT, MODES, Notices, Site, Vif, numbered, 
 from tests.support.examples import INSTANCE
 from tests.support.operating import frozen
 from tests.support.real_host import TUN, ip
+from vif_agent import wishes
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.frames import TapEnd
 from vif_agent.testing.host import ScratchHost
@@ -96,6 +97,36 @@ def test_complete_set_plugs_what_is_missing_and_unplugs_the_rest(
         vifs[3]["devname"],
     }
     assert site.ovs_ports() == {vifs[3]["devname"]}
+
+
+def test_complete_set_of_neutron_is_about_its_own_ports(
+    site: Site, vifs: list[Vif], left: str, payload: Payload
+) -> None:
+    """Neither nova's, nor what no request tells whose it is; and nova's leaves Neutron's."""
+    signed = [wishes.signed(vif, wishes.NEUTRON) for vif in vifs[:2]]
+    for vif in (*signed, *vifs[2:]):
+        site.plug(vif)
+    sync(site, signed[0], sender=wishes.NEUTRON)
+    wait_for(lambda: plugged(site) == ids(signed[0], *vifs[2:]), "one port less")
+    sync(site, *pairs(vifs[2]))
+    wait_for(lambda: plugged(site) == ids(signed[0], vifs[2]), "another port less")
+    assert left not in site.host.links(), "nova's set is of all that is not signed"
+
+
+def test_empty_set_of_neutron_comes_twice_whatever_others_send(
+    site: Site, vifs: list[Vif], left: str, payload: Payload
+) -> None:
+    site.plug(vif := wishes.signed(vifs[0], wishes.NEUTRON))
+    sync(site, sender=wishes.NEUTRON)
+    taken_in(site, payload)
+    sync(site)
+    time.sleep(INTERVAL)
+    sync(site, *pairs(vifs[2]), complete=False)
+    taken_in(site, payload)
+    assert plugged(site) == ids(vif, vifs[2])
+    sync(site, sender=wishes.NEUTRON)
+    wait_for(lambda: plugged(site) == ids(vifs[2]), "Neutron's port gone")
+    assert left in site.host.links()
 
 
 def test_complete_set_of_what_is_there_writes_nothing(site: Site, vifs: list[Vif]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from vif_agent.bus import casts
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.ports.port import OLDEST, PLUG, UNPLUG, FullSet, PortRequest
 from vif_agent.ports.store import Store
+from vif_agent.wishes import NEUTRON
 
 Payload = Callable[[str], dict[str, Any]]
 
@@ -122,7 +124,34 @@ def test_preview_tells_what_would_change_and_stores_nothing(store: Store) -> Non
     assert _verbs(store) == {A: UNPLUG, B: PLUG, C: PLUG}
 
 
+def test_set_of_one_sender_is_about_his_ports_alone(store: Store) -> None:
+    signed = dataclasses.replace(_plug(A), source=NEUTRON)
+    store.put([signed, _plug(B)])
+    store.put([_set(_plug(C), source="")])
+    assert _verbs(store) == {A: PLUG, B: UNPLUG, C: PLUG}
+    store.put([_set(source=NEUTRON, named=frozenset({C}))])
+    assert _verbs(store) == {A: UNPLUG, B: UNPLUG, C: PLUG}
+
+
 # at the door
+
+
+@pytest.mark.parametrize(
+    ("meta", "source"),
+    [({}, ""), ({"sender": NEUTRON}, NEUTRON), ({"sender": "file"}, ""), ({"sender": []}, "")],
+)
+def test_port_is_whose_who_signs_it(payload: Payload, meta: Any, source: str) -> None:
+    vif = {**payload("tap"), "meta": meta}
+    for method in ("plug_vif", "unplug_vif"):
+        item = casts.read({}, {"method": method, "args": {"instance": INSTANCE, "vif": vif}})
+        assert isinstance(item, PortRequest)
+        assert item.source == source
+    sync = _read([vif], sender=NEUTRON)
+    assert isinstance(sync, Sync)
+    assert (sync.full_set.source, sync.full_set.plugs[0].source) == (NEUTRON, source)
+    refused = casts.read({}, {"method": "plug_vif", "args": {"vif": {**vif, "address": "no"}}})
+    assert isinstance(refused, Refusal)
+    assert refused.source == source
 
 
 def _read(vifs: object, complete: object = True, **more: object) -> Sync | Refusal:
@@ -204,6 +233,8 @@ def test_set_that_does_not_say_is_not_whole(payload: Payload) -> None:
         ({"vifs": [], "complete": "yes"}, "complete"),
         ({"vifs": [], "complete": 1}, "complete"),
         ({"vifs": [], "generation": -1}, "generation"),
+        ({"vifs": [], "sender": "file"}, "sender"),
+        ({"vifs": [], "sender": 1}, "sender"),
         ([], "args"),
     ],
 )

@@ -109,6 +109,7 @@ class VifAgentAPI(Questions):
         *,
         complete: bool = False,
         generation: int | None = None,
+        sender: str = "",
     ) -> None:
         """Cast the ports of this host: each is plugged, if it is not.
 
@@ -116,10 +117,13 @@ class VifAgentAPI(Questions):
         ports of the host: others that the agent has plugged are unplugged. Take ``generation``
         (``time.time_ns()``) before the list is read: what is plugged after that is newer than the
         list and stays. An empty list unplugs nothing until it is sent again, an interval later.
+        ``sender``: these are only the ports of whoever signs his VIFs so (``vif_agent.wishes``),
+        and others stay; without it those that are signed do.
         Raises NoAnswer when the broker has not taken it within ``timeout``.
         """
         generation = _GENERATIONS() if generation is None else generation
         arguments = {"vifs": list(vifs), "complete": complete, "generation": generation}
+        arguments |= {"sender": sender} if sender else {}
         self._cast(self._timeout, context, host, "sync_vifs", **arguments)
 
     def wait_vif(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vif_agent import vif as vifs
+from vif_agent import wishes
 from vif_agent.errors import InvalidRequest, VifAgentError
 from vif_agent.ports.port import PLUG, UNPLUG, FullSet, PortRequest
 from vif_agent.vif import Vif
@@ -32,6 +33,7 @@ class Refusal:
     request_id: str
     vif_type: str = ""
     instance_uuid: str | None = None
+    source: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def refusal(context: object, message: object, error: VifAgentError) -> Refusal:
         request_id=_request_id(context),
         vif_type=_short(_get(vif, "type")),
         instance_uuid=instance_uuid(_get(args, "instance")),
+        source=_source(vif),
     )
 
 
@@ -97,7 +100,7 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         raise InvalidRequest("vifs", items, f"a list of at most {_MOST_PORTS} VIFs")
     if not isinstance(complete, bool):
         raise InvalidRequest("complete", complete, "true or false")
-    generation = generation_of(args)
+    generation, source = generation_of(args), _sender(args)
     read = list(_plugs(context, items, generation))
     named = {item.port_id for item in read if item.port_id}
     full_set = FullSet(
@@ -106,6 +109,7 @@ def _sync(context: object, message: object, message_id: object) -> Sync:
         generation=generation,
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
+        source=source,
     )
     refusals = tuple(_reported([item for item in read if isinstance(item, Refusal)], len(read)))
     return Sync(full_set, refusals, complete and all(item.port_id for item in read))
@@ -193,7 +197,22 @@ def _request(
         generation=generation_of(args),
         request_id=_request_id(context),
         message_id=_short(message_id) or None,
+        source=_source(args["vif"]),
     )
+
+
+def _source(vif: object) -> str:
+    """Neutron's driver signs what it casts; what others have put there is theirs."""
+    sender = wishes.sender_of(vif)
+    return sender if sender == wishes.NEUTRON else ""
+
+
+def _sender(args: Mapping[str, object]) -> str:
+    """Whose ports a full set is about: those of a sender who signs them, or of all others."""
+    sender = args.get("sender")
+    if sender not in (None, wishes.NEUTRON):
+        raise InvalidRequest("sender", sender, f"{wishes.NEUTRON}, or none")
+    return wishes.NEUTRON if sender else ""
 
 
 def _checked(verb: str, args: Mapping[str, object]) -> tuple[str, str, Vif | None]:

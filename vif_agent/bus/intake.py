@@ -9,6 +9,7 @@ HOST is the queue ``vif_agent.HOST``, to which RPCClient.cast sends.
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -34,9 +35,10 @@ class Intake(private.CastServer):
     """``on_requests`` gets the ports whose requests are stored now, though the disk may not have
     them yet; ``on_refusals`` what is not.
 
-    ``on_set``: a set of this host's ports is stored; True if what is not in it is to go. An empty
-    set is believed when it is sent again, ``set_interval`` seconds later. ``on_wait``: why no cast
-    is taken in now; empty when that is over.
+    ``on_set``: a set of this host's ports is stored; True if what is not in it is to go, though no
+    request tells whose it is. An empty set is believed when its sender sends it again,
+    ``set_interval`` seconds later. ``on_wait``: why no cast is taken in now; empty when that is
+    over.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Intake(private.CastServer):
         self._on_requests = on_requests
         self._on_refusals = on_refusals
         self._on_set = on_set
-        self._empty_sets = Confirmations(2, set_interval)
+        self._empty_sets = defaultdict[str, Confirmations](lambda: Confirmations(2, set_interval))
         self._on_wait = on_wait
         self._patience = patience
         self._gathered = Gathered()
@@ -115,21 +117,21 @@ class Intake(private.CastServer):
         if requested := {item.port_id for item in taken if isinstance(item, PortRequest)}:
             self._on_requests(requested)
         if sets := [item for item in taken if isinstance(item, FullSet)]:
-            self._on_set(any(item.deletes for item in sets))
+            self._on_set(any(item.deletes and not item.source for item in sets))
 
     def _checked_set(self, item: PortRequest | Sync) -> PortRequest | FullSet:
         """May this set delete? Only if it is whole, and an empty one only at the second sight."""
         if isinstance(item, PortRequest):
             return item
-        named = item.full_set.named
-        self._empty_sets.update(["empty"] if item.whole and not named else [])
+        named, empty_sets = item.full_set.named, self._empty_sets[item.full_set.source]
+        empty_sets.update(["empty"] if item.whole and not named else [])
         if not item.whole:
             LOG.debug("sync_vifs: not a complete set of ports: nothing is unplugged by it")
             return item.full_set
-        if not named and not self._empty_sets.confirmed("empty"):
+        if not named and not empty_sets.confirmed("empty"):
             LOG.warning(
                 "sync_vifs: a complete set with no port in it: nothing is unplugged, unless this "
-                "is sent again %g s or more from now", self._empty_sets.interval,
+                "is sent again %g s or more from now", empty_sets.interval,
             )  # fmt: skip
             return item.full_set
         return item.deleting()

@@ -24,7 +24,8 @@ _AHEAD_SECONDS = 60
 class PortRequest:
     """What was asked for one port. ``generation`` None: the sender gave none.
 
-    ``source``: the bus, empty, or the file that asks. ``parsed``: the VIF, as it was read.
+    ``source``: the bus, empty, or who signs its requests there, or the file that asks.
+    ``parsed``: the VIF, as it was read.
     """
 
     port_id: str

@@ -31,9 +31,11 @@ from vif_agent.ports.store_file import StoreFile, sqlite_errors
 from vif_agent.ports.store_reader import Reader
 from vif_agent.ports.store_writer import Writer
 from vif_agent.ports.stored import Stored
+from vif_agent.wishes import NEUTRON
 
 LOG = logging.getLogger(__name__)
 
+_SOURCES = {"file": "the file", NEUTRON: "Neutron"}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -260,5 +262,5 @@ def _words(port: Port) -> str:
     words = [port.verb]
     words += [f"generation {port.generation}"] if port.generation else []
     words += [port.request_id] if port.request_id else []
-    words += [f"by the {port.source}"] if port.source else []
+    words += [f"by {_SOURCES.get(port.source, port.source)}"] if port.source else []
     return ", ".join(words)
