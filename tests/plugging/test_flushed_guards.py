@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from tests.support.casting import CONTEXT, Site, Vif, numbered, wait_for
 from tests.support.guarded import holder
 from tests.support.operating import ctl
+from tests.support.others_tables import OthersTables
 from vif_agent.helper import guards
 from vif_agent.host.nft import reading
 from vif_agent.host.nft.netlink import NftSocket
@@ -63,8 +65,20 @@ def table() -> State:
 
 
 def stands(as_it_was: State) -> bool:
-    now = table()
-    return (now.fixed, now.ports) == (as_it_was.fixed, as_it_was.ports)
+    """All that is ours of it. LookupError: what differs."""
+    if found := list(differences(as_it_was, table())):
+        raise LookupError(*found)
+    return True
+
+
+def differences(before: State, now: State) -> Iterator[str]:
+    for family in before.needed:
+        if before.fixed[family] != (found := now.fixed.get(family)):
+            yield f"of family {family} there was {before.fixed[family]}, and is {found}"
+    for device in before.ports.keys() | now.ports.keys():
+        was, has = (state.ports.get(device, frozenset()) for state in (before, now))
+        if was != has:
+            yield f"{device} lacks {sorted(was - has)}, and has {sorted(has - was)} more"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +106,18 @@ def test_what_others_undo_is_back_and_it_is_told_who_it_was(
     events = site.api.explain_vif(CONTEXT, HOST, vifs[0]["id"])["events"]
     drift = [event["text"] for event in events if event["what"] == "drift"]
     assert BY_NFT.fullmatch(drift[-1]), drift
+
+
+def test_tables_of_others_that_are_called_as_ours_are_none_of_ours(
+    site: Site, vifs: list[Vif]
+) -> None:
+    """They go with the ruleset, and do not come back."""
+    with contextlib.closing(OthersTables()):
+        before = table()
+        assert "table inet vif_agent" in nft("list", "tables")
+        nft("flush ruleset")
+        wait_for(lambda: stands(before), "the guards")
+        assert nft("list", "tables").split() == ["table", *TABLE.split()]
 
 
 def _repaired(log: str, vif: Vif) -> bool:

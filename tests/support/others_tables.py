@@ -32,6 +32,8 @@ table arp vif_agent {
 }
 """
 TABLES = ("bridge others", "bridge vif_agent2", "inet vif_agent", "arp vif_agent")
+#: whatever of them is there
+REMOVAL = "".join(f"add table {name}\ndelete table {name}\n" for name in TABLES)
 
 
 class OthersTables:
@@ -45,8 +47,7 @@ class OthersTables:
     def come(self) -> None:
         """Whatever became of them before."""
         if self._events:
-            anew = "".join(f"add table {name}\ndelete table {name}\n" for name in TABLES)
-            _nft("-f", "-", commands=anew + RULES)
+            _nft("-f", "-", commands=REMOVAL + RULES)
             self._listed = self._list()
         self.forget()
 
@@ -65,9 +66,10 @@ class OthersTables:
         return "" if now == self._listed else now
 
     def close(self) -> None:
-        """The tables stay with their namespace."""
+        """They do not stay: for many tests that come later it is the same namespace."""
         if self._events:
             self._events.close()
+            _nft("-f", "-", commands=REMOVAL)
 
     def _list(self) -> str:
         """Without counters, and with handles, which tell a rule that was made anew."""
