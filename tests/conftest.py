@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support import skips
+from tests.support import failures, skips
 from tests.support.examples import PAYLOADS
 from tests.support.real_host import Ports
 from tests.support.rig import Rig
@@ -63,6 +63,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     fixtures.isolate()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """CI keeps nothing but what is printed."""
+    report = yield
+    if report.failed:
+        report.sections += failures.logs(getattr(item, "funcargs", {}))
+    return report
 
 
 def pytest_terminal_summary(

@@ -1,0 +1,19 @@
+"""What a failed test tells besides itself: the log of the agent that it was about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tests.support.casting import Site
+from vif_agent.testing.daemon import Daemon
+
+_LINES = 100
+
+
+def logs(fixtures: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """As a report's sections: of each agent among a test's fixtures the end of its log."""
+    for name, value in fixtures.items():
+        daemon = value.daemon if isinstance(value, Site) else value
+        if isinstance(daemon, Daemon):
+            last = daemon.log().splitlines()[-_LINES:]
+            yield f"the end of {name}'s log ({daemon.log_file})", "\n".join(last)
