@@ -44,6 +44,8 @@ class Cloud:
         self.controllers: list[Controller] = []
 
     def __enter__(self) -> Self:
+        if not self._venv.exists():
+            raise FileNotFoundError(f"{self._venv}: scripts/test-neutron makes it")
         with contextlib.ExitStack() as stack:
             self.directory = Path(tempfile.mkdtemp(prefix="vif-agent-neutron-"))
             stack.callback(self._remove_directory)
@@ -116,12 +118,11 @@ class Cloud:
         self.database = PrivateMariaDb(self._subdirectory("db"))
         for service in (self.rabbit, self.database):
             stack.callback(service.stop)
-            service.launch()
-        self.database.wait_ready()
+        self.rabbit.launch()
 
     def _start_controllers(self, stack: contextlib.ExitStack) -> None:
         self.controllers = [self._controller(number) for number in range(1, self._count + 1)]
-        self.run("neutron-db-manage", "upgrade", "head")
+        self._start_database()
         self.rabbit.wait_ready()
         for controller in self.controllers:
             stack.callback(controller.stop)
@@ -129,6 +130,29 @@ class Cloud:
         for controller in self.controllers:
             controller.wait_api()
         self.wait_workers(self._workers())
+
+    def _start_database(self) -> None:
+        """Its migrations take seconds of CPU: once for each release."""
+        (release,) = self._venv.glob("lib/python3*/site-packages/neutron-[0-9]*.dist-info")
+        kept = self._venv / f"database-of-{release.stem}"
+        if kept.exists():
+            shutil.copytree(kept, self.database.data)
+            self.database.start()
+            return
+        self.database.start()
+        self.run("neutron-db-manage", "upgrade", "head")
+        self.database.stop()
+        self._keep_database(kept)
+        self.database.start()
+
+    def _keep_database(self, kept: Path) -> None:
+        """Whole or not at all; somebody else may have been faster."""
+        new = Path(tempfile.mkdtemp(dir=self._venv))
+        shutil.copytree(self.database.data, new, dirs_exist_ok=True)
+        try:
+            new.rename(kept)
+        except OSError:
+            shutil.rmtree(new)
 
     def _workers(self) -> int:
         """neutron-rpc-server has a process more than rpc_workers, for reports alone."""

@@ -23,6 +23,7 @@ class PrivateMariaDb:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.data = directory / "data"
         self.socket = directory / "socket"
         self.url = f"mysql+pymysql://root@/neutron?unix_socket={self.socket}&charset=utf8mb4"
         self.process: Process | None = None
@@ -36,7 +37,7 @@ class PrivateMariaDb:
         """Returns while it is still coming up."""
         first = self.directory / "first.sql"
         first.write_text(_FIRST.replace("DATABASE", "DATABASE IF NOT EXISTS"))
-        self.directory.joinpath("data").mkdir(exist_ok=True)
+        self.data.mkdir(exist_ok=True)
         self.process = processes.start(self._argv(first), _environment(), self.directory / "log")
 
     def wait_ready(self) -> None:
@@ -66,7 +67,7 @@ class PrivateMariaDb:
     def _argv(self, first: Path) -> tuple[str, ...]:
         return (
             *(str(ROOT / "usr/sbin/mariadbd"), "--no-defaults", "--user=root"),
-            *(f"--basedir={ROOT / 'usr'}", f"--datadir={self.directory / 'data'}"),
+            *(f"--basedir={ROOT / 'usr'}", f"--datadir={self.data}"),
             *(f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}"),
             *("--skip-networking", "--skip-grant-tables", "--max-connections=500"),
             *("--innodb-buffer-pool-size=128M", "--innodb-log-file-size=32M"),
