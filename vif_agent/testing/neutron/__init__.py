@@ -30,8 +30,9 @@ directory, with all logs: controller1/{api,rpc,periodic}.log.
 - ``cloud.controllers[0].kill("rpc")``, ``.stop("api")``, ``.launch("rpc")``, ``.log("rpc")``;
   ``cloud.wait_workers(n)``. ``cloud.rabbit``, ``cloud.database``: ``stop``, ``kill``, ``start``,
   ``frozen()``.
-- ``cloud.api``: Neutron's REST API, ``cloud.sql("SELECT …")`` its database, ``cloud.run(program)``
-  one of its programs (``neutron-db-manage``, with the configuration), ``cloud.python(code)``.
+- ``cloud.api``: Neutron's REST API; ``cloud.agents``: a ``VifAgentAPI``, ``list_vifs({}, "one")``;
+  ``cloud.sql("SELECT …")``: Neutron's database; ``cloud.run(program)``: one of its programs, such
+  as ``neutron-db-manage``, with the configuration; ``cloud.python(code)``.
 - ``cloud.controllers[0].argv("neutron-dhcp-agent")`` and ``.environment()``: for
   ``processes.start()``, within ``one.entered()``, after files of one's own with
   ``--config-file``.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import oslo_messaging
 
-from vif_agent.bus.api import NoAnswer, VifAgentAPI
-from vif_agent.testing.daemon import transport
+from vif_agent.bus.api import NoAnswer
 from vif_agent.testing.neutron.api import Json, Refused
 from vif_agent.testing.neutron.hypervisor import Hypervisor, tap_of
 from vif_agent.testing.neutron.wires import PHYSICAL
@@ -29,28 +28,23 @@ def agree(cloud: Cloud, *hosts: Hypervisor, timeout: float = 60) -> None:
     Neutron by its API (and, for the bindings that are not active, its database), the agent by its
     store as it tells it by the bus, the kernel by ip(8)."""
     deadline, found = time.monotonic() + timeout, ["nothing was asked"]
-    messaging = transport(cloud.rabbit.url)
-    try:
-        agents = VifAgentAPI(transport=messaging, timeout=10)
-        while found and time.monotonic() < deadline:
-            try:
-                found = [line for host in hosts for line in differences(cloud, host, agents)]
-            except _TOO_EARLY as error:
-                found = [repr(error)]
-            time.sleep(0.2 if found else 0)
-    finally:
-        messaging.cleanup()
+    while found and time.monotonic() < deadline:
+        try:
+            found = [line for host in hosts for line in differences(cloud, host)]
+        except _TOO_EARLY as error:
+            found = [repr(error)]
+        time.sleep(0.2 if found else 0)
     if found:
         raise AssertionError(f"after {timeout} s:\n" + "\n".join(found))
 
 
-def differences(cloud: Cloud, host: Hypervisor, agents: VifAgentAPI) -> list[str]:
+def differences(cloud: Cloud, host: Hypervisor) -> list[str]:
     """On this host; a line for each."""
     bound = {port_id for port_id, where in cloud.sql(_BOUND) if where == host.name}
     ports = {port["id"]: port for port in cloud.api.list("port")}
     wanted = {ident: ports[ident] for ident in bound if ports[ident]["admin_state_up"]}
     networks = {network["id"]: network for network in cloud.api.list("network")}
-    views = {view["port_id"]: view for view in agents.list_vifs({}, host.name)}
+    views = {view["port_id"]: view for view in cloud.agents.list_vifs({}, host.name)}
     plugged = {ident: view for ident, view in views.items() if view["verb"] == "plug"}
     links = host.links()
     lines = [

@@ -8,12 +8,15 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from vif_agent.bus.api import VifAgentAPI
 from vif_agent.testing import processes
+from vif_agent.testing.daemon import transport
 from vif_agent.testing.neutron import configuration
-from vif_agent.testing.neutron.api import Json, NeutronApi
+from vif_agent.testing.neutron.api import Json, NeutronApi, Refused
 from vif_agent.testing.neutron.configuration import PHYSNET, Options
 from vif_agent.testing.neutron.controller import API, PERIODIC, RPC, TREE, Controller
 from vif_agent.testing.neutron.hypervisor import Hypervisor
@@ -37,8 +40,7 @@ class Cloud:
         api_processes: int = 1,
     ) -> None:
         self._count = controllers
-        self._drivers = drivers
-        self._options = options or {}
+        self._options = [{"ml2": {"mechanism_drivers": drivers}}, options or {}]
         self._venv = venv
         self._api_processes = api_processes
         self.controllers: list[Controller] = []
@@ -54,6 +56,9 @@ class Cloud:
             self.nova = stack.enter_context(NovaApi())
             self._launch_services(stack)
             self._start_controllers(stack)
+            messaging = transport(self.rabbit.url)
+            stack.callback(messaging.cleanup)
+            self.agents = VifAgentAPI(transport=messaging, timeout=10)
             self._stack = stack.pop_all()
         return self
 
@@ -85,6 +90,21 @@ class Cloud:
         """As nova makes one for a guest on this host."""
         return self.api.create("port", **guests_port(network, host, **fields))
 
+    def remove_all(self) -> None:
+        """Every port and network."""
+        for kind in ("port", "network"):
+            for one in self.api.list(kind):
+                self.api.delete(kind, one["id"])
+
+    def wait_agents(self, *hosts: str, alive: bool = True, timeout: float = 60) -> None:
+        """Until Neutron thinks so of all of these."""
+        wanted = f"agents on {hosts} {'alive' if alive else 'down'}"
+        wait(lambda: all(self._alive(host) is alive for host in hosts), wanted, timeout)
+
+    def _alive(self, host: str) -> bool | None:
+        agents = self.api.list("agent", agent_type="vif-agent", host=host)
+        return bool(agents[0]["alive"]) if agents else None
+
     def run(self, program: str, *arguments: str, timeout: float = 300) -> str:
         """What a program of the venv prints, with Neutron's configuration in its environment."""
         controller = self.controllers[0]
@@ -103,11 +123,7 @@ class Cloud:
 
     def wait_workers(self, count: int, timeout: float = 120) -> None:
         """Until so many of them listen for the agents, of all controllers together."""
-        deadline = time.monotonic() + timeout
-        while (listening := self._consumers("q-plugin")) != count:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{listening} of {count} RPC workers in {timeout} s")
-            time.sleep(0.2)
+        wait(lambda: self._consumers("q-plugin") == count, f"{count} RPC workers", timeout)
 
     def logs(self, part: str) -> str:
         """Of all controllers."""
@@ -156,21 +172,32 @@ class Cloud:
 
     def _workers(self) -> int:
         """neutron-rpc-server has a process more than rpc_workers, for reports alone."""
-        wanted: Any = self._options.get("DEFAULT", {}).get("rpc_workers", 2)
+        wanted: Any = self._options[1].get("DEFAULT", {}).get("rpc_workers", 2)
         return int(wanted) * self._count
 
-    def _controller(self, number: int) -> Controller:
+    def _controller(self, number: int, options: Options | None = None) -> Controller:
         directory = self._subdirectory(f"controller{number}")
         config = configuration.write(
             directory,
-            self._options,
+            [*self._options, options or {}],
             database=self.database.url,
             bus=self.rabbit.url,
             nova=self.nova.url,
             paste=str(self._venv / "etc/neutron/api-paste.ini"),
-            drivers=self._drivers,
         )
         return Controller(self._venv, directory, config, self._api_processes)
+
+    @contextlib.contextmanager
+    def another_api(self, options: Options) -> Iterator[Controller]:
+        """A controller with the API alone, and options of its own."""
+        controller = self._controller(len(self.controllers) + 1, options)
+        controller.launch(API)
+        try:
+            controller.wait_api()
+            yield controller
+        finally:
+            controller.stop()
+            shutil.rmtree(controller.directory)
 
     def _consumers(self, queue: str) -> int:
         table = self.rabbit.ctl("-q", "--no-table-headers", "list_queues", "name", "consumers")
@@ -196,6 +223,19 @@ def guests_port(network: Json, host: str, **fields: object) -> Json:
         "binding:host_id": host,
         **fields,
     }
+
+
+def wait(reached: Callable[[], object], what: str, timeout: float = 60) -> None:
+    """Until it is so; an error while looking is a look too early."""
+    deadline, last = time.monotonic() + timeout, ""
+    while time.monotonic() < deadline:
+        try:
+            if reached():
+                return
+        except (OSError, LookupError, Refused, RuntimeError) as error:
+            last = repr(error)
+        time.sleep(0.1)
+    raise TimeoutError(f"not in {timeout} s: {what}; {last}")
 
 
 _SQL = """

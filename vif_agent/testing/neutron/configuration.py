@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ REPORT_INTERVAL, DOWN_TIME = 2, 6
 POLICY = {"service_api": "rule:context_is_admin"}
 
 
-def write(directory: Path, options: Options, **where: str) -> Path:
-    """neutron.conf, and what it names. ``where``: see _basic; ``options`` come on top."""
+def write(directory: Path, layers: Sequence[Options], **where: str) -> Path:
+    """neutron.conf, and what it names. ``where``: see _basic; ``layers`` come on top."""
     policy = directory / "policy.yaml"
     policy.write_text(json.dumps(POLICY))
     groups = _basic(directory, policy, **where)
-    for group, values in options.items():
-        groups.setdefault(group, {}).update(values)
+    for options in layers:
+        for group, values in options.items():
+            groups.setdefault(group, {}).update(values)
     path = directory / "neutron.conf"
     path.write_text(as_text(groups))
     return path
@@ -47,7 +48,6 @@ def _basic(
     bus: str,
     nova: str,
     paste: str,
-    drivers: str,
 ) -> dict[str, dict[str, Any]]:
     return {
         "DEFAULT": {
@@ -67,11 +67,11 @@ def _basic(
         "oslo_concurrency": {"lock_path": directory / "locks"},
         "oslo_policy": {"policy_file": policy},
         "ml2": {
-            "mechanism_drivers": drivers,
             "type_drivers": "local,flat,vlan,vxlan",
             "tenant_network_types": "vxlan",
             "extension_drivers": "port_security",
         },
+        "ml2_vif_agent": {"security_groups": "ignored"},
         "ml2_type_flat": {"flat_networks": "*"},
         "ml2_type_vlan": {"network_vlan_ranges": f"{PHYSNET}:{VLANS.start}:{VLANS.stop - 1}"},
         "ml2_type_vxlan": {"vni_ranges": f"{VNIS.start}:{VNIS.stop - 1}"},
