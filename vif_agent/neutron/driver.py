@@ -1,7 +1,179 @@
-"""Neutron's ML2 mechanism driver ``vif_agent``."""
+"""Neutron's ML2 mechanism driver ``vif_agent``.
+
+It binds ports to hosts whose agent reports, and tells that agent what to plug. What is told is
+never what an event brings but what the database says when it is looked at: two servers that work
+at one port then tell the same in the end, whichever is heard last.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from neutron.plugins.ml2.drivers import mech_agent
+from neutron_lib.callbacks import events, registry
+from neutron_lib.plugins.ml2 import api
+from oslo_config import cfg
+from oslo_log import log
+
+from vif_agent.neutron import binding, database, options
+from vif_agent.neutron.casts import Casts, generation
+from vif_agent.neutron.reports import Reports
+
+LOG = log.getLogger(__name__)
+
+#: what of a port, and of a network, matters on its host
+_OF_A_PORT = (
+    "admin_state_up", "allowed_address_pairs", "binding:host_id", "binding:profile",
+    "binding:vif_details", "binding:vif_type", "binding:vnic_type", "device_id", "device_owner",
+    "fixed_ips", "mac_address", "network_id", "port_security_enabled",
+)  # fmt: skip
+_OF_A_NETWORK = (
+    "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id",
+)  # fmt: skip
+_BINDING = "binding"  # the resource of Neutron's bindings API
+
+
+def _contained(act: Callable[..., None]) -> Callable[..., None]:
+    """Nothing may escape after a commit: ML2 would delete the new port."""
+
+    @functools.wraps(act)
+    def contained(*args: Any, **kwargs: Any) -> None:
+        try:
+            act(*args, **kwargs)
+        except Exception:
+            LOG.exception("%s: made up for when the agent reports", act.__name__)
+
+    return contained
 
 
 class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore[misc]
-    """Binds ports to hosts whose agent reports."""
+    """Safe in any number of servers and workers: it keeps nothing that another must know."""
+
+    def __init__(self) -> None:
+        options.register(cfg.CONF)
+        super().__init__(binding.AGENT_TYPE, binding.VIF_TYPE, {}, [binding.VNIC_TYPE])
+        self._casts = Casts(cfg.CONF[options.GROUP].cast_timeout)
+        self._reports = Reports(self._casts)
+
+    def initialize(self) -> None:
+        """In the process that loads drivers, which forks later: nothing is begun here."""
+        self._reports.subscribe()
+        registry.subscribe(self._binding_changed, _BINDING, events.BEFORE_RESPONSE)
+
+    @property
+    def connectivity(self) -> str:
+        """See MechanismDriver."""
+        return "l2"
+
+    # -- binding -------------------------------------------------------------------------------
+
+    def bind_port(self, context: Any) -> None:
+        """Leaves it to other drivers, or nobody, where it must not be bound."""
+        agents = context.host_agents(self.agent_type)
+        if why := agents and binding.refusal(
+            context.current, cfg.CONF[options.GROUP].security_groups
+        ):
+            LOG.warning("Port %s is not bound to %s: %s", context.current["id"], context.host, why)
+        elif agents:
+            super().bind_port(context)
+
+    def check_segment_for_agent(self, segment: Any, agent: Any) -> bool:
+        """See SimpleAgentMechanismDriverBase."""
+        if agent["agent_type"] != self.agent_type:
+            return False
+        return binding.carries(segment, agent["configurations"])
+
+    def get_allowed_network_types(self, agent: Any = None) -> Any:
+        """See SimpleAgentMechanismDriverBase."""
+        return (agent or {}).get("configurations", {}).get("network_types", [])
+
+    def get_mappings(self, agent: Any) -> Any:
+        """See SimpleAgentMechanismDriverBase."""
+        return binding.physical_networks(agent["configurations"])
+
+    def get_vif_details(self, context: Any, agent: Any, segment: Any) -> dict[str, Any]:
+        """See SimpleAgentMechanismDriverBase."""
+        return binding.vif_details(agent["configurations"])
+
+    # -- what becomes of ports -----------------------------------------------------------------
+
+    def update_port_precommit(self, context: Any) -> None:
+        """A port that is bound anew on the same host waits for its agent, too."""
+        super().update_port_precommit(context)
+        if context.host == context.original_host and _is_bound_now(context):
+            self._insert_provisioning_block(context)
+
+    @_contained
+    def update_port_postcommit(self, context: Any) -> None:
+        """Also after each binding."""
+        if not _differ(context.current, context.original, _OF_A_PORT):
+            return
+        for host in filter(None, {context.host, context.original_host}):
+            self._refresh(context, host, _is_ours(context))
+
+    def delete_port_precommit(self, context: Any) -> None:
+        """Where it migrates, it is on two hosts; afterwards nobody knows."""
+        context.vif_agent_hosts = database.hosts_of_port(
+            context.plugin_context, context.current["id"]
+        )
+
+    @_contained
+    def delete_port_postcommit(self, context: Any) -> None:
+        """See MechanismDriver."""
+        for host in context.vif_agent_hosts:
+            port_id = context.current["id"]
+            self._casts.unplug(context.plugin_context, host, port_id, generation())
+
+    @_contained
+    def update_network_postcommit(self, context: Any) -> None:
+        """Its ports are told one by one to each host, which leaves those that stand just so."""
+        if not _differ(context.current, context.original, _OF_A_NETWORK):
+            return
+        network_id, asker = context.current["id"], context.plugin_context
+        for host in database.hosts_of_network(asker, network_id):
+            now = generation()
+            items = database.wanted(asker, host, *database.only(network_id=network_id))
+            self._casts.some(asker, host, items, now)
+
+    def _refresh(self, context: Any, host: str, ours: bool) -> None:
+        """The port on this host as the database has it. ``ours``: it was or is bound by us."""
+        asker, port_id, now = context.plugin_context, context.current["id"], generation()
+        if items := database.wanted(asker, host, *database.only(port_id=port_id)):
+            self._casts.plug(asker, host, items[0], now)
+        elif database.is_being_bound(asker, host, port_id):
+            LOG.debug("Port %s is being bound to %s", port_id, host)
+        elif ours or self._has_agent(context, host):
+            self._casts.unplug(asker, host, port_id, now)
+
+    def _has_agent(self, context: Any, host: str) -> bool:
+        filters = {"agent_type": [self.agent_type], "host": [host]}
+        return bool(context._plugin.get_agents(context.plugin_context, filters=filters))
+
+    @_contained
+    def _binding_changed(self, resource: Any, event: Any, trigger: Any, payload: Any) -> None:
+        """A second binding, of a port that is to migrate, was made, changed or deleted: ML2 tells
+        no driver. The answer names the host and not the port."""
+        state = payload.latest_state or {}
+        host = state.get(_BINDING, {}).get("host")
+        if not host:
+            return
+        asker, now = payload.context.elevated(), generation()
+        if "delete" in payload.method_name:
+            self._casts.all(asker, host, database.wanted(asker, host), now)
+        elif items := database.wanted(asker, host, *database.only(status=database.INACTIVE)):
+            self._casts.some(asker, host, items, now)
+
+
+def _differ(now: Mapping[str, Any], before: Mapping[str, Any], fields: tuple[str, ...]) -> bool:
+    return any(now.get(field) != before.get(field) for field in fields)
+
+
+def _is_bound_now(context: Any) -> bool:
+    unbound = (database.UNBOUND, database.FAILED)
+    before = context.original.get("binding:vif_type")
+    return _is_ours(context) and before in unbound and context.vif_type not in unbound
+
+
+def _is_ours(context: Any) -> bool:
+    levels = [*(context.binding_levels or ()), *(context.original_binding_levels or ())]
+    return any(level[api.BOUND_DRIVER] == binding.DRIVER for level in levels)
