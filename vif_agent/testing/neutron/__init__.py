@@ -1,9 +1,9 @@
 """A real Neutron on a scratch host, unmodified: how to use it.
 
-``scripts/test-neutron`` makes what it needs, ``.venv-neutron-29`` and ``.mariadb``, and runs the
-tests in ``tests/neutron_server``. To use others, for a while: ``VIF_AGENT_NEUTRON`` names the venv,
-``VIF_AGENT_MARIADB`` the directory. In a fresh network namespace (``isolate_process()``, or the
-fixture ``isolated``), as root:
+``scripts/neutron`` makes what it needs, ``.venv-neutron-29`` and ``.mariadb``;
+``scripts/test-neutron`` runs the tests in ``tests/neutron_server``. To use others, for a while:
+``VIF_AGENT_NEUTRON`` names the venv, ``VIF_AGENT_MARIADB`` the directory. In a fresh network
+namespace (``isolate_process()``, or the fixture ``isolated``), as root:
 
     with Cloud(controllers=2) as cloud, cloud.hypervisor("one") as one:
         network = cloud.network(kind="vxlan")              # with a subnet

@@ -47,7 +47,7 @@ class Cloud:
 
     def __enter__(self) -> Self:
         if not self._venv.exists():
-            raise FileNotFoundError(f"{self._venv}: scripts/test-neutron makes it")
+            raise FileNotFoundError(f"{self._venv}: scripts/neutron makes it")
         with contextlib.ExitStack() as stack:
             self.directory = Path(tempfile.mkdtemp(prefix="vif-agent-neutron-"))
             stack.callback(self._remove_directory)
