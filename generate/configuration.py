@@ -12,6 +12,7 @@ from oslo_config import cfg
 from generate.template import filled
 from vif_agent import config
 from vif_agent.bus import transport
+from vif_agent.neutron import options as neutron
 from vif_agent.nova import options as nova
 
 _TYPES = {
@@ -38,7 +39,10 @@ def text() -> str:
         Section("DEFAULT", "The host, and the store", config.DEFAULT),
         *(Section(group.name, group.title or "", options) for group, options in config.GROUPS),
     ]
-    senders = [Section(nova.GROUP, "In nova.conf: nova-compute as the sender", nova.OPTIONS)]
+    senders = [
+        Section(nova.GROUP, "In nova.conf: nova-compute as the sender", nova.OPTIONS),
+        Section(neutron.GROUP, "In ml2_conf.ini: Neutron's servers as the sender", neutron.OPTIONS),
+    ]
     known = {
         _name(s.group, option): _anchor(s.group, option) for s in sections for option in s.options
     }
@@ -46,7 +50,7 @@ def text() -> str:
         "configuration.md",
         CONTENTS="\n".join(_contents(sections + senders)),
         OPTIONS="\n".join(line for s in sections for line in _section(s, known)),
-        NOVA="\n".join(line for s in senders for line in _section(s, known)),
+        SENDERS="\n".join(line for s in senders for line in _section(s, known)),
         DEFAULTS="\n".join(_other_defaults()),
     )
 

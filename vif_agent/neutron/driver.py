@@ -6,6 +6,8 @@ at one port then tell the same in the end, whichever is heard last.
 """
 
 import functools
+import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +32,8 @@ _OF_A_PORT = (
 _OF_A_NETWORK = (
     "mtu", "provider:network_type", "provider:physical_network", "provider:segmentation_id",
 )  # fmt: skip
+_ONCE_SECONDS = 60.0
+_MOST_EXPLAINED = 1000
 _BINDING = "binding"  # the resource of Neutron's bindings API
 
 
@@ -54,6 +58,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
         super().__init__(binding.AGENT_TYPE, binding.VIF_TYPE, {}, [binding.VNIC_TYPE])
         self._casts = Casts(cfg.CONF[options.GROUP].cast_timeout)
         self._reports = Reports(self._casts)
+        self._explained: dict[tuple[str, str], float] = {}
 
     def initialize(self) -> None:
         """In the process that loads drivers, which forks later: nothing is begun here."""
@@ -69,13 +74,20 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
 
     def bind_port(self, context: Any) -> None:
         """Leaves it to other drivers, or nobody, where it must not be bound."""
-        agents = context.host_agents(self.agent_type)
-        if why := agents and binding.refusal(
-            context.current, cfg.CONF[options.GROUP].security_groups
-        ):
-            LOG.warning("Port %s is not bound to %s: %s", context.current["id"], context.host, why)
-        elif agents:
+        why = binding.refusal(context.current, cfg.CONF[options.GROUP].security_groups)
+        if not why:
             super().bind_port(context)
+        elif context.host_agents(self.agent_type):
+            self._explain(context.current["id"], context.host, why)
+
+    def _explain(self, port_id: str, host: str, why: str) -> None:
+        """Once: ML2 tries ten times in a row."""
+        now = time.monotonic()
+        if now - self._explained.get((port_id, host), -math.inf) > _ONCE_SECONDS:
+            LOG.warning("Port %s is not bound to %s: %s", port_id, host, why)
+        if len(self._explained) >= _MOST_EXPLAINED:
+            self._explained.clear()
+        self._explained[port_id, host] = now
 
     def check_segment_for_agent(self, segment: Any, agent: Any) -> bool:
         """See SimpleAgentMechanismDriverBase."""
@@ -142,7 +154,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
             self._casts.plug(asker, host, items[0], now)
         elif database.is_being_bound(asker, host, port_id):
             LOG.debug("Port %s is being bound to %s", port_id, host)
-        elif ours or self._has_agent(context, host):
+        elif ours or (not _is_anothers(context, host) and self._has_agent(context, host)):
             self._casts.unplug(asker, host, port_id, now)
 
     def _has_agent(self, context: Any, host: str) -> bool:
@@ -172,6 +184,12 @@ def _is_bound_now(context: Any) -> bool:
     unbound = (database.UNBOUND, database.FAILED)
     before = context.original.get("binding:vif_type")
     return _is_ours(context) and before in unbound and context.vif_type not in unbound
+
+
+def _is_anothers(context: Any, host: str) -> bool:
+    """Is it bound to this host by another driver? Then there is nothing of ours to be told, but
+    for what a full set tells."""
+    return bool(context.host == host and context.binding_levels)
 
 
 def _is_ours(context: Any) -> bool:
