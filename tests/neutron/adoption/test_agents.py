@@ -92,12 +92,3 @@ def test_tunnel_ends_are_those_of_linux_bridge_agents_with_an_address() -> None:
     without = agent(LINUX_BRIDGE_AGENT, host="three", configurations={})
     there = [OURS, agent(LINUX_BRIDGE_AGENT, host="two"), without]
     assert agents.tunnel_ends(there) == {"two": "192.0.2.1"}
-
-
-@pytest.mark.parametrize(
-    ("firewall", "guards"), [("nftables", True), ("noop", False), (None, False)]
-)
-def test_a_port_is_filtered_when_the_host_has_a_firewall_driver(
-    firewall: str | None, guards: bool
-) -> None:
-    assert agents.guards(agent(VIF_AGENT, configurations={"firewall": firewall})) is guards

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vif_agent.neutron.adoption.ports import LINUX_BRIDGE_AGENT, VIF_AGENT, Segment, Way
+from vif_agent.neutron.adoption.ports import LINUX_BRIDGE_AGENT, Segment, Way
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +90,3 @@ def is_populated(agents: Iterable[Agent]) -> bool:
         for agent in agents
         if agent.type == LINUX_BRIDGE_AGENT
     )
-
-
-def guards(agent: Agent) -> bool:
-    """Does the host's firewall driver hold guests to their addresses?"""
-    return agent.type == VIF_AGENT and agent.configurations.get("firewall") not in (None, "noop")

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from vif_agent.neutron import binding
 from vif_agent.neutron.adoption import agents as reported
 from vif_agent.neutron.adoption import database, nova, settings, shown
 from vif_agent.neutron.adoption.agents import Agent
@@ -150,7 +151,7 @@ def _kept(options: argparse.Namespace, found: Sorted) -> bool:
 
 def _ignored(options: argparse.Namespace, conf: Any) -> frozenset[str]:
     given = {*options.ignore}
-    if conf.ml2_vif_agent.security_groups == "ignored":
+    if conf.ml2_vif_agent.security_groups == binding.IGNORED:
         given.add("security-groups")
     return frozenset(given)
 
@@ -158,7 +159,7 @@ def _ignored(options: argparse.Namespace, conf: Any) -> frozenset[str]:
 def _details(way: Way, serving: Agent, conf: Any) -> Mapping[str, Any]:
     """What the driver itself says of a port that it binds."""
     if way is ADOPT:
-        return {"port_filter": reported.guards(serving), "connectivity": "l2"}
+        return binding.vif_details(serving.configurations)
     return {"port_filter": conf.securitygroup.enable_security_group, "connectivity": "l2"}
 
 

@@ -4,15 +4,16 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-#: of ``Way.agent_type`` and its binary
+from vif_agent.neutron.binding import AGENT_TYPE, DRIVER, VIF_TYPE, VNIC_TYPE
+
+#: the type of the agent that Neutron had until 25
 LINUX_BRIDGE_AGENT = "Linux bridge agent"
-VIF_AGENT = "vif-agent"
+VIF_AGENT = AGENT_TYPE
 
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """From one driver's binding to another's; ``agent_type``: whose agent is to serve them then,
-    ``former_type`` whose has."""
+    """From one driver's binding to another's, and from one agent to another."""
 
     from_type: str
     from_driver: str
@@ -27,7 +28,7 @@ class Way:
         return Way(*to, *former, former_agent=self.agent, agent=self.former_agent)
 
 
-ADOPT = Way("bridge", "linuxbridge", "tap", "vif_agent", LINUX_BRIDGE_AGENT, VIF_AGENT)
+ADOPT = Way("bridge", "linuxbridge", VIF_TYPE, DRIVER, LINUX_BRIDGE_AGENT, VIF_AGENT)
 RETURN = ADOPT.back()
 
 
@@ -130,8 +131,8 @@ def _hindrances(port: Bound, way: Way, serves: Serves, ignored: frozenset[str]) 
 
 
 def _what_ours_lacks(port: Bound, ignored: frozenset[str]) -> Iterator[str]:
-    if port.vnic_type != "normal":
-        yield f"binding:vnic_type is {port.vnic_type}, and only normal is a tap in a bridge"
+    if port.vnic_type != VNIC_TYPE:
+        yield f"binding:vnic_type is {port.vnic_type}, and only {VNIC_TYPE} is a tap in a bridge"
     if port.trunk:
         yield "is of a trunk, whose VLANs vif-agent does not tell apart"
     if port.qos and "qos" not in ignored:

@@ -6,6 +6,8 @@ from typing import Any
 
 from oslo_config import cfg
 
+from vif_agent.neutron import options
+
 #: where neutron-server's packages have them
 _FILES = ("/etc/neutron/neutron.conf", "/etc/neutron/plugins/ml2/ml2_conf.ini")
 
@@ -13,7 +15,6 @@ _OPTIONS: dict[str, list[cfg.Opt]] = {
     "DEFAULT": [cfg.IntOpt("agent_down_time", default=75)],
     "database": [cfg.StrOpt("connection", secret=True)],
     "securitygroup": [cfg.BoolOpt("enable_security_group", default=True)],
-    "ml2_vif_agent": [cfg.StrOpt("security_groups", default="refused")],
     "nova": [cfg.StrOpt("region_name"), cfg.StrOpt("endpoint_type", default="public")],
 }
 
@@ -25,8 +26,9 @@ class Unreadable(Exception):
 def read(files: Sequence[str]) -> Any:
     """Of these files, or of those where packages have them."""
     conf = cfg.ConfigOpts()
-    for group, options in _OPTIONS.items():
-        conf.register_opts(options, group=None if group == "DEFAULT" else group)
+    for group, some in _OPTIONS.items():
+        conf.register_opts(some, group=None if group == "DEFAULT" else group)
+    options.register(conf)
     _register_access(conf)
     names = [*files] or [name for name in _FILES if Path(name).exists()]
     try:
