@@ -33,7 +33,9 @@ directory, with all logs: controller1/{api,rpc,periodic}.log.
 - ``cloud.api``: Neutron's REST API; ``cloud.agents``: a ``VifAgentAPI``, ``list_vifs({}, "one")``;
   ``cloud.sql("SELECT …")``: Neutron's database; ``cloud.run(program)``: one of its programs, such
   as ``neutron-db-manage``, with the configuration; ``cloud.python(code)``.
-- ``cloud.controllers[0].argv("neutron-dhcp-agent")`` and ``.environment()``: for
+- ``cloud.controllers[0].argv("neutron-sriov-nic-agent")`` and ``.environment()``: for
   ``processes.start()``, within ``one.entered()``, after files of one's own with
   ``--config-file``.
+- ``services.Services(cloud, one)``: Neutron's DHCP, L3 and metadata agents on a host;
+  ``guest.Guest(one, port)``: a guest with a network stack, ``lease()``, ``reaches(address)``.
 """
