@@ -47,7 +47,7 @@ class Intake(private.CastServer):
         host: str,
         store: Store,
         on_requests: Callable[[set[str]], None],
-        on_refusals: Callable[[Sequence[Refusal]], None],
+        on_refusals: Callable[[Sequence[Refusal]], object],
         on_set: Callable[[bool], None],
         set_interval: float,
         on_wait: Callable[[str], None],

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from vif_agent.bus import declared, joining, leaving
 from vif_agent.bus.driver_log import DriverLog
@@ -19,8 +19,22 @@ LOG = logging.getLogger(__name__)
 _REPLIES_SECONDS = 2.0
 
 
+class Party(Protocol):
+    """Somebody else in this process who is on the bus. No method waits for anybody."""
+
+    def begin(self) -> None:
+        """The broker is there."""
+
+    def look(self) -> None:
+        """Something may have changed of ports, or on the host."""
+
+    def end(self) -> None:
+        """The agent leaves."""
+
+
 class Membership:
-    """``admin``: the server of the calls; ``replies``: what it has yet to answer."""
+    """``admin``: the server of the calls; ``replies``: what it has yet to answer; ``party``: joins
+    and leaves with us."""
 
     def __init__(
         self,
@@ -31,6 +45,7 @@ class Membership:
         intake: Intake,
         admin: Any,
         replies: Replies,
+        party: Party | None = None,
     ) -> None:
         self._messaging = messaging
         self._host = host
@@ -39,6 +54,7 @@ class Membership:
         self._intake = intake
         self._admin = admin
         self._replies = replies
+        self._party = party
         self._joined, self._left = threading.Event(), threading.Event()
         self._driver: DriverLog | None = None
 
@@ -69,6 +85,13 @@ class Membership:
         self._intake.begin()
         self._admin.start()
         self._joined.set()
+        if self._party:
+            self._party.begin()
+
+    def look(self) -> None:
+        """The loop has been at work."""
+        if self._party:
+            self._party.look()
 
     def leave(self, seconds: float) -> None:
         """No longer than this: everything may be cut off here, for what is not acknowledged comes
@@ -80,6 +103,8 @@ class Membership:
     def _leave(self) -> None:
         """Blocks while the broker is away."""
         try:
+            if self._party:
+                self._party.end()
             if self._joined.is_set():
                 self._report.end()
                 self._intake.end()

@@ -8,6 +8,7 @@ from oslo_config import cfg
 from vif_agent.config.firewall import FIREWALL
 from vif_agent.config.metrics import METRICS
 from vif_agent.config.networks import BRIDGE, NETWORK
+from vif_agent.config.neutron import NEUTRON
 from vif_agent.config.open_vswitch import OVS
 from vif_agent.config.option_types import BusName
 from vif_agent.config.vendors import COMMANDS, SRIOV, VROUTER
@@ -164,6 +165,7 @@ GROUPS = (
     (cfg.OptGroup("vrouter", title="Ports of Contrail's vRouter"), VROUTER),
     (cfg.OptGroup("commands", title="Vendors' programs, run for some vif_types"), COMMANDS),
     (cfg.OptGroup("network", title="What ties linux bridges to their networks"), NETWORK),
+    (cfg.OptGroup("neutron", title="The agent as one of Neutron's"), NEUTRON),
     (cfg.OptGroup("firewall", title="Who guards ports against spoofing, and how"), FIREWALL),
     (cfg.OptGroup("metrics", title="What monitoring may see of the agent"), METRICS),
     (cfg.OptGroup("plugins", title="The plugins, by their names"), PLUGINS),

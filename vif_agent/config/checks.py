@@ -22,6 +22,14 @@ def check(conf: Any) -> None:
         for option in options:
             _check(conf, group.name, option)
     tap_owner(conf)
+    _neutron(conf)
+
+
+def _neutron(conf: Any) -> None:
+    """Its ports are of vif_type 'tap', which nobody else would wire."""
+    if conf.neutron.enabled and not conf.bridge.wire_taps:
+        reason = "[neutron] enabled = true: expected [bridge] wire_taps = true with it"
+        raise cfg.ConfigFileValueError(reason)
 
 
 def tap_owner(conf: Any) -> int | None:

@@ -35,6 +35,7 @@ from vif_agent.host.heard import NOTHING, Heard
 from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
+from vif_agent.l2_agent.agent import L2Agent
 from vif_agent.metrics import service
 from vif_agent.metrics.sources import Sources
 from vif_agent.plugin_host import loader
@@ -104,41 +105,53 @@ class Agent:
         self._loop = Loop(
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
         )
-        self._health = health.Health(self._probes(engine, report))
+        messaging = oslo_messaging.get_rpc_transport(conf)
+        used = self._plugins.drivers
+        l2_agent = L2Agent.of(conf, messaging, self._store, engine.records, lambda: used.used.name)
+        self._health = health.Health(self._probes(engine, report, l2_agent))
         topology = Topology(
             self._host, self._store, engine.records, cleanup, physnets(conf.network)
         )
         operations = Operations(
             conf.host, self._store, engine, lock, self._plugins, cleanup, topology, self._health,
-            self._queue.next_try,
+            self._queue.next_try, l2_agent,
         )  # fmt: skip
         calls = admin.Calls(operations, self._queue.repair, self._store, report)
-        self._bus = self._membership(notifications, report, calls)
+        self._bus = self._membership(messaging, notifications, report, calls, l2_agent)
         self._monitoring = service.Monitoring(conf.metrics, Sources(
             conf, self._store, self._plugins, self._host, engine, cleanup, self._loop, report,
-            notifications, self._health,
+            notifications, self._health, l2_agent,
         ))  # fmt: skip
         self._chores = Chores(self._paces(report))
 
     def _membership(
-        self, notifications: Notifications, report: Report, calls: admin.Calls
+        self,
+        messaging: Any,
+        notifications: Notifications,
+        report: Report,
+        calls: admin.Calls,
+        l2_agent: L2Agent | None,
     ) -> Membership:
-        host, messaging = self._conf.host, oslo_messaging.get_rpc_transport(self._conf)
+        host = self._conf.host
+
+        told = (report.refused, *((l2_agent.refused,) if l2_agent else ()))
         intake = Intake(
             messaging,
             host,
             self._store,
             lambda port_ids: self._queue.add(port_ids, Reason.REQUEST),
-            report.refused,
+            lambda refusals: [tell(refusals) for tell in told],
             self._queue.set_taken,
             self._conf.cleanup.interval,
             report.waiting,
         )
         replies = Replies()
         server = admin.server(messaging, host, calls, replies)
-        return Membership(messaging, host, notifications, report, intake, server, replies)
+        return Membership(messaging, host, notifications, report, intake, server, replies, l2_agent)
 
-    def _probes(self, engine: Engine, report: Report) -> dict[str, health.Probe]:
+    def _probes(
+        self, engine: Engine, report: Report, l2_agent: L2Agent | None
+    ) -> dict[str, health.Probe]:
         signs = self._host.signs()
 
         def ovsdb() -> health.Sign:
@@ -157,6 +170,7 @@ class Agent:
             "store": lambda: health.sign(report.casts_wait or self._store.notice or ""),
             "ovsdb": ovsdb,
             "watchdog": self._pulse.watchdog,
+            **({"neutron": l2_agent.sign} if l2_agent else {}),
         }
 
     def _paces(self, report: Report) -> dict[Chore, Callable[[], float]]:
@@ -224,6 +238,7 @@ class Agent:
     def _turn(self) -> None:
         self._pulse.beat()
         self._loop.turn()
+        self._bus.look()
         self._chores.run()
 
     def _pause(self) -> float:

@@ -8,7 +8,7 @@ import contextlib
 import datetime
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from vif_agent import __version__
 from vif_agent.bus import casts, views
@@ -31,8 +31,16 @@ _PLUGINS_SECONDS = 5.0
 _OFF = "clean-up is off: nothing is removed until [cleanup] enabled is set; a dry run shows what is"
 
 
+class Viewed(Protocol):
+    """Who is asked how Neutron knows this host."""
+
+    def view(self) -> dict[str, Any]:
+        """Plain data."""
+
+
 class Operations:
-    """``lock`` is the engine's: held by whoever uses it. ``health``: where there is an agent."""
+    """``lock`` is the engine's: held by whoever uses it. ``health``: where there is an agent;
+    ``neutron``: where that is one of Neutron's."""
 
     def __init__(
         self,
@@ -45,6 +53,7 @@ class Operations:
         topology: Topology,
         health: Health | None = None,
         next_try: NextTry = lambda port_id: None,
+        neutron: Viewed | None = None,
     ) -> None:
         self._host = host
         self._store = store
@@ -54,6 +63,7 @@ class Operations:
         self._cleanup = cleanup
         self._topology = topology
         self._health = health
+        self._neutron = neutron
         self._explained = Explained(store, engine, lock, self._checked, next_try)
         self._started_at = datetime.datetime.now(datetime.UTC)
 
@@ -187,6 +197,7 @@ class Operations:
             "orphans": None if there is None else len(there),
             "cleanup_enabled": self._cleanup.enabled,
             "link_events": dict(self._engine.link_events),
+            "neutron": self._neutron and self._neutron.view(),
         }
 
     def health(self) -> dict[str, Any] | None:

@@ -12,9 +12,10 @@ from vif_agent.health import Sign, sign
 LOG = logging.getLogger(__name__)
 
 #: those that live as long as the agent; others end with their one job
-_LASTING = frozenset(
-    ("guard-watch", "helper-watch", "link-watch", "notifications", "ovsdb", "signals", "waiters")
-)
+_LASTING = frozenset((
+    "guard-watch", "helper-watch", "link-watch", "neutron-report", "neutron-status",
+    "notifications", "ovsdb", "signals", "waiters",
+))  # fmt: skip
 _seen: set[str] = set()
 
 

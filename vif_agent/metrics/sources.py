@@ -9,6 +9,7 @@ from vif_agent.bus.report import Report
 from vif_agent.daemon.loop import Loop
 from vif_agent.health import Health
 from vif_agent.host.real import RealHost
+from vif_agent.l2_agent.agent import L2Agent
 from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.cleanup import Cleanup
@@ -42,4 +43,5 @@ class Sources:
     report: Report
     notifications: Notifications
     health: Health
+    l2_agent: L2Agent | None = None
     sampled: Sampled = dataclasses.field(default_factory=Sampled)

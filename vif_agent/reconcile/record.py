@@ -82,6 +82,11 @@ class PortRecord:
         return self.held.union(resource.key for resource in self.restores)
 
     @property
+    def waits(self) -> bool:
+        """Have others yet to do something for it? Safe on any thread."""
+        return self.progress.waiting_since is not None
+
+    @property
     def needs_ovsdb(self) -> bool:
         """Must Open vSwitch be asked, for what it wants or still has?"""
         resources = (*self.wanted, *self.restores)

@@ -143,9 +143,14 @@ class PortRecords:
         """Does any port? Safe on any thread."""
         return any(record.needs_ovsdb for record in [*self._by_port.values()])
 
+    def waits(self, port_id: str) -> bool:
+        """Does it, for others? Safe on any thread."""
+        record = self.get(port_id)
+        return record is not None and record.waits
+
     def waiting(self) -> int:
         """How many ports wait for others: Open vSwitch, the kernel."""
-        return sum(record.progress.waiting_since is not None for record in self)
+        return sum(record.waits for record in self)
 
     def _replace(self, port_id: str, record: PortRecord | None) -> None:
         """What stays claimed is claimed all the while: ``concerns`` is asked meanwhile."""

@@ -43,12 +43,19 @@ class Status(Asking, ShowOne):
 
 
 def _flat(answer: dict[str, Any]) -> dict[str, Any]:
-    """For people: each part of the health in a row of its own."""
-    health = answer.pop("health", None)
+    """For people: each part of the health in a row of its own, and of Neutron a line."""
+    health, neutron = answer.pop("health", None), answer.pop("neutron", None)
+    answer |= {"neutron": _of_neutron(neutron)} if neutron else {}
     if not health:
         return answer
     parts = {f"health of {name}": part for name, part in health["parts"].items()}
     return {**answer, "health": health["state"], **parts}
+
+
+def _of_neutron(view: Mapping[str, Any]) -> str:
+    """How it knows the agent, since when, and what it has yet to hear."""
+    known = view["trouble"] or f"{view['answer']}, {view['answered_at']}"
+    return f"{known}; {view['ports_to_tell']} ports to tell, {view['ports_failed']} failed"
 
 
 class PluginList(Asking, Lister):
