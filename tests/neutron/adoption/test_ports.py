@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from vif_agent.neutron.adoption import shown
-from vif_agent.neutron.adoption.ports import ADOPT, RETURN, Bound, Level, Segment, sort
+from vif_agent.neutron.adoption.ports import ADOPT, RETURN, Bound, Level, Moved, Segment, sort
 
 VXLAN = Segment("vxlan", None, 70007)
 FLAT = Segment("flat", "physnet1", None)
@@ -96,10 +96,11 @@ def test_back_at_the_linux_bridge_driver_all_is_enforced_again() -> None:
 def test_what_is_shown_names_each_change_each_refusal_and_the_counts() -> None:
     bad = of(GUEST, port_id="9" * 36, trunk=True)
     found = sort([GUEST, bad, OURS, of(OURS, vif_type="ovs")], ADOPT, serves, frozenset())
-    change, refusal, summary = shown.lines("one", found, ADOPT, False)
+    change, refusal, summary, why = shown.lines("one", Moved(found, "of it", False), ADOPT)
     assert change == (
         f"one: port {GUEST.port_id} on vxlan 70007: vif_type bridge -> tap, "
         "driver linuxbridge -> vif_agent"
     )
     assert refusal.startswith(f"one: port {bad.port_id} refused: is of a trunk")
     assert summary == "one: 1 to change (1 vxlan), 1 refused, 1 are so, 1 of other drivers"
+    assert why == "one: nothing of it can change: of it"

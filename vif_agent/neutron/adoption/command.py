@@ -1,9 +1,8 @@
 """``vif-agent-neutron``: on a controller, with Neutron's files and in its environment."""
 
 import argparse
-import datetime
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,15 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from vif_agent.neutron import binding
 from vif_agent.neutron.adoption import agents as reported
 from vif_agent.neutron.adoption import database, nova, settings, shown
-from vif_agent.neutron.adoption.agents import Agent
 from vif_agent.neutron.adoption.engine import Engine
-from vif_agent.neutron.adoption.ports import ADOPT, RETURN, Bound, Sorted, Way, sort
+from vif_agent.neutron.adoption.moving import move
+from vif_agent.neutron.adoption.ports import ADOPT, RETURN, Bound
 
 _REFUSED, _FAILED = 1, 2
-
-
-class Refusal(Exception):
-    """Nothing of the host is changed."""
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -96,71 +91,22 @@ def _prepare(options: argparse.Namespace, _: Any, engine: Engine) -> int:
 
 def _move(options: argparse.Namespace, conf: Any, engine: Engine) -> int:
     status = 0
+    ignored = frozenset(options.ignore) | _ignored(conf)
     for host in options.host:
-        try:
-            found = _moved(options, conf, engine, host)
-        except Refusal as refusal:
-            print(f"{host}: refused: {refusal}")
+        given = (options.way, ignored, options.apply, options.partly)
+        moved = move(engine, conf, host, *given)
+        print("\n".join(shown.lines(host, moved, options.way)))
+        if moved.applied:
+            print("\n".join(_told(host, conf, (*moved.found.changes, *moved.found.done))))
+        if moved.hindrance or moved.found.refused:
             status = _REFUSED
-            continue
-        applied = options.apply and not _kept(options, found)
-        print("\n".join(shown.lines(host, found, options.way, applied)))
-        if options.apply and not applied:
-            print(f"{host}: nothing is changed, for some are refused (see --partly)")
-        elif applied:
-            print("\n".join(_told(host, conf, (*found.changes, *found.done))))
-        status = _REFUSED if found.refused else status
     return status
 
 
-def _moved(options: argparse.Namespace, conf: Any, engine: Engine, host: str) -> Sorted:
-    """One transaction for the host: changed is what was read in it."""
-    way: Way = options.way
-    with engine.transaction() as transaction:
-        agents = database.agents(transaction)
-        if why := reported.hindrance(host, agents, way, _now(), conf.agent_down_time):
-            raise Refusal(why)
-        serving = next(a for a in agents if (a.host, a.type) == (host, way.agent))
-        ports = database.bound(transaction, host, way)
-        found = sort(ports, way, serving.serves, _ignored(options, conf))
-        _check_tunnels(transaction, agents, found, way)
-        if options.apply and not _kept(options, found):
-            details = _details(way, serving, conf)
-            database.change(transaction, host, found.changes, way, details)
-    return found
-
-
-def _check_tunnels(
-    transaction: database.Transaction, agents: Sequence[Agent], found: Sorted, way: Way
-) -> None:
-    """By l2population the others' ends are in the kernel already, but the agent, told of fewer,
-    would take them away."""
-    tunnelled = any(level.segment.type == "vxlan" for p in found.changes for level in p.levels)
-    if way is ADOPT and tunnelled and reported.is_populated(agents):
-        missing = database.missing_ends(transaction, reported.tunnel_ends(agents))
-        if missing:
-            raise Refusal(
-                f"vif-agent would not know the tunnel ends of {', '.join(missing)}: run "
-                "vif-agent-neutron prepare --apply, and then start the host's vif-agent anew"
-            )
-
-
-def _kept(options: argparse.Namespace, found: Sorted) -> bool:
-    return bool(found.refused) and not options.partly
-
-
-def _ignored(options: argparse.Namespace, conf: Any) -> frozenset[str]:
-    given = {*options.ignore}
-    if conf.ml2_vif_agent.security_groups == binding.IGNORED:
-        given.add("security-groups")
-    return frozenset(given)
-
-
-def _details(way: Way, serving: Agent, conf: Any) -> Mapping[str, Any]:
-    """What the driver itself says of a port that it binds."""
-    if way is ADOPT:
-        return binding.vif_details(serving.configurations)
-    return {"port_filter": conf.securitygroup.enable_security_group, "connectivity": "l2"}
+def _ignored(conf: Any) -> frozenset[str]:
+    """What the driver itself lets go."""
+    ignored = conf.ml2_vif_agent.security_groups == binding.IGNORED
+    return frozenset({"security-groups"} if ignored else ())
 
 
 def _told(host: str, conf: Any, ports: Sequence[Bound]) -> Iterator[str]:
@@ -171,10 +117,6 @@ def _told(host: str, conf: Any, ports: Sequence[Bound]) -> Iterator[str]:
     not_taken = [*nova.tell(conf, given)]
     yield from (f"{host}: {words}" for words in not_taken)
     yield f"{host}: nova told to read {len(given)} ports anew, {len(not_taken)} times in vain"
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 if __name__ == "__main__":

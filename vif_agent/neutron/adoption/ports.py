@@ -98,6 +98,14 @@ class Sorted:
     refused: tuple[Refused, ...] = ()
 
 
+class Moved(NamedTuple):
+    """``hindrance``: why nothing of the host changes; empty if it may."""
+
+    found: Sorted
+    hindrance: str
+    applied: bool
+
+
 #: why a segment cannot be served by the host's new agent; empty if it can
 Serves = Callable[[Segment], str]
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from vif_agent.neutron.adoption.ports import Bound, Sorted, Way, count
+from vif_agent.neutron.adoption.ports import Bound, Moved, Sorted, Way, count
 
 
-def lines(host: str, found: Sorted, way: Way, applied: bool) -> Iterator[str]:
+def lines(host: str, moved: Moved, way: Way) -> Iterator[str]:
     """Each port that changes or is refused, and how many there are of each sort."""
+    found = moved.found
     for port in found.changes:
         segment = port.levels[-1].segment
         yield (
@@ -15,7 +16,9 @@ def lines(host: str, found: Sorted, way: Way, applied: bool) -> Iterator[str]:
         )
     for refused in found.refused:
         yield f"{host}: port {refused.port.port_id} refused: {refused.why}"
-    yield f"{host}: {_summary(found, applied)}"
+    yield f"{host}: {_summary(found, moved.applied)}"
+    if moved.hindrance:
+        yield f"{host}: nothing of it can change: {moved.hindrance}"
 
 
 def _summary(found: Sorted, applied: bool) -> str:
