@@ -41,7 +41,7 @@ def entry(mac: str, peer: str = PEER, **more: Any) -> dict[str, Any]:
 
 def test_a_tunnel_is_tagged_and_what_was_told_of_guests_goes() -> None:
     facts = Facts(links=[link()], entries=[entry(GUEST), entry(ANY)])
-    found = left_behind.tunnels(facts)
+    found = left_behind.tunnels(facts, True)
     assert found.commands == (
         "ip link set dev vxlan-7 alias 'vif-agent shared'",
         f"bridge fdb del {GUEST} dev vxlan-7 dst {PEER}",
@@ -51,12 +51,12 @@ def test_a_tunnel_is_tagged_and_what_was_told_of_guests_goes() -> None:
 
 def test_what_is_done_is_not_done_again() -> None:
     facts = Facts(links=[{**link(), "ifalias": "vif-agent shared"}], entries=[entry(ANY)])
-    assert left_behind.tunnels(facts) == left_behind.Legacy((), ())
+    assert left_behind.tunnels(facts, True) == left_behind.Legacy((), ())
 
 
 def test_a_guest_stays_known_until_its_host_is_a_peer() -> None:
     facts = Facts(links=[{**link(), "ifalias": "vif-agent shared"}], entries=[entry(GUEST)])
-    found = left_behind.tunnels(facts)
+    found = left_behind.tunnels(facts, True)
     assert found.commands == ()
     assert found.kept == (f"vxlan-7: entries of {PEER}, until the agent knows it as a peer",)
 
@@ -71,7 +71,7 @@ def test_a_guest_stays_known_until_its_host_is_a_peer() -> None:
 )
 def test_what_the_kernel_has_learnt_and_what_is_another_devices_stays(one: dict[str, Any]) -> None:
     facts = Facts(links=[{**link(), "ifalias": "vif-agent shared"}], entries=[entry(ANY), one])
-    assert left_behind.tunnels(facts).commands == ()
+    assert left_behind.tunnels(facts, True).commands == ()
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,22 @@ def test_what_the_kernel_has_learnt_and_what_is_another_devices_stays(one: dict[
     ],
 )
 def test_a_tunnel_that_the_agent_would_make_anew_stays(of: dict[str, Any], why: str) -> None:
-    found = left_behind.tunnels(Facts(links=[of], entries=[entry(ANY), entry(GUEST)]))
+    found = left_behind.tunnels(Facts(links=[of], entries=[entry(ANY), entry(GUEST)]), True)
     assert found.commands == ()
     (kept,) = found.kept
     assert kept.startswith(f"vxlan-7: {why}")
 
 
+def test_an_agent_that_goes_by_multicast_is_not_given_a_tunnel_that_goes_by_peers() -> None:
+    found = left_behind.tunnels(Facts(links=[link()], entries=[entry(ANY), entry(GUEST)]), False)
+    assert found.commands == ()
+    (kept,) = found.kept
+    assert kept.startswith("vxlan-7: goes by peers, and the agent's own by multicast")
+
+
 @pytest.mark.parametrize("of", [link(name="vxlan7"), link(name="tun0"), link(master="br0")])
 def test_tunnels_of_others_are_not_touched(of: dict[str, Any]) -> None:
-    assert left_behind.tunnels(Facts(links=[of])) == left_behind.Legacy((), ())
+    assert left_behind.tunnels(Facts(links=[of]), True) == left_behind.Legacy((), ())
 
 
 def test_its_rules_go_and_no_others() -> None:

@@ -7,16 +7,15 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from cliff.command import Command
-
 from vif_agent.cmd.ctl import left_behind
+from vif_agent.cmd.ctl.app import Asking
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.cmd.ctl.left_behind import Facts, Legacy
 
 _SAVES = ("iptables-save", "ip6tables-save")
 
 
-class Inherit(Command):
+class Inherit(Asking):
     """Take over what Neutron's linux bridge agent has left on this host, once its ports are ours.
 
     The commands are shown; with --apply they are run.
@@ -37,15 +36,21 @@ class Inherit(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """1 when something stays that needs the operator."""
         facts = _facts()
-        left = [left_behind.tunnels(facts)]
+        left = [left_behind.tunnels(facts, _by_peers(self.source.conf))]
         if parsed_args.firewall:
             left.append(left_behind.firewall(facts))
         for line in _done(left, parsed_args.apply):
-            print(line, file=self.app.stdout)
+            self.say(line)
         kept = [line for legacy in left for line in legacy.kept]
         for line in kept:
-            print(f"# stays: {line}", file=self.app.stdout)
+            self.say(f"# stays: {line}")
         return int(bool(kept))
+
+
+def _by_peers(conf: Any) -> bool:
+    """Whether the agent makes tunnels as l2population did."""
+    told = "vxlan_peers" in conf.neutron and conf.neutron.vxlan_peers
+    return bool(told or conf.network.vxlan_peers)
 
 
 def _done(left: list[Legacy], apply: bool) -> Iterator[str]:

@@ -39,16 +39,17 @@ class Legacy:
     kept: tuple[str, ...]
 
 
-def tunnels(facts: Facts) -> Legacy:
+def tunnels(facts: Facts, by_peers: bool) -> Legacy:
     """VXLAN devices that l2population has filled become the agent's, which keeps their peers; what
-    was told of single guests goes, for nobody tells when they move."""
+    was told of single guests goes, for nobody tells when they move. ``by_peers``: so the agent
+    makes its own; else it would make these anew, by multicast."""
     commands: list[str] = []
     kept: list[str] = []
     for link in facts.links:
         name, data = link["ifname"], link.get("linkinfo", {}).get("info_data", {})
         if not _TUNNEL.match(name) or "brq" not in link.get("master", ""):
             continue
-        if why := _unfit(data):
+        if why := _unfit(data, by_peers):
             kept.append(f"{name}: {why}")
             continue
         if not link.get("ifalias"):
@@ -69,7 +70,7 @@ def firewall(facts: Facts) -> Legacy:
     return Legacy(tuple(commands), ())
 
 
-def _unfit(data: Mapping[str, Any]) -> str:
+def _unfit(data: Mapping[str, Any], by_peers: bool) -> str:
     if data.get("group") or data.get("group6"):
         return "goes by multicast; used as it is, so [neutron] vxlan_peers stays off"
     if data.get("proxy"):
@@ -79,6 +80,8 @@ def _unfit(data: Mapping[str, Any]) -> str:
         )
     if not data.get("local") and not data.get("local6"):
         return "has no local address; used as it is"
+    if not by_peers:
+        return "goes by peers, and the agent's own by multicast: set [neutron] vxlan_peers = true"
     return ""
 
 
