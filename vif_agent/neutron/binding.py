@@ -12,7 +12,7 @@ DRIVER = "vif_agent"
 VIF_TYPE = "tap"
 VNIC_TYPE = "normal"
 
-REFUSED, IGNORED = "refused", "ignored"
+NOT_BOUND, IGNORED = "not_bound", "ignored"
 
 #: the agent's firewall drivers that hold a guest to its addresses are all but this one
 _UNGUARDED = "noop"

@@ -7,7 +7,7 @@ something else for its ports than Neutron does (``vif_agent.wishes``).
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from neutron_lib import rpc
@@ -29,10 +29,12 @@ class Casts:
 
     The bus is joined at the first cast, so in the process that casts: Neutron's servers fork
     their workers after drivers are loaded. ``timeout``: seconds for a broker that takes nothing.
+    ``bus``: answers the transport, once it is wanted.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, bus: Callable[[], Any] = lambda: rpc.TRANSPORT) -> None:
         self._timeout = timeout
+        self._bus = bus
         self._lock = threading.Lock()
         self._api: VifAgentAPI | None = None
 
@@ -65,7 +67,7 @@ class Casts:
     def _client(self) -> VifAgentAPI:
         with self._lock:
             if self._api is None:
-                self._api = VifAgentAPI(transport=rpc.TRANSPORT, timeout=self._timeout)
+                self._api = VifAgentAPI(transport=self._bus(), timeout=self._timeout)
             return self._api
 
 

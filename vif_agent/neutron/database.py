@@ -13,11 +13,15 @@ from neutron.db.models_v2 import IPAllocation, Network, Port
 from neutron.db.port_security import models as port_security
 from neutron.plugins.ml2.models import PortBinding, PortBindingLevel
 from neutron_lib.db import api as db_api
+from oslo_log import log
 from oslo_serialization import jsonutils
 
 from vif_agent import wishes
+from vif_agent.errors import InvalidRequest
 from vif_agent.neutron.binding import DRIVER
 from vif_agent.nova.neutron import from_neutron_port, instance_of
+
+LOG = log.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -39,7 +43,7 @@ def wanted(context: Any, host: str, *conditions: Any) -> list[Json]:
         rows = _ports(session, host).filter(*conditions).all()
         ips = _by_port(_of(session, host, IPAllocation, conditions))
         pairs = _by_port(_of(session, host, _PAIR, conditions))
-    return [_item(row, ips[row.id], pairs[row.id]) for row in rows]
+    return [item for row in rows if (item := _item(row, ips[row.id], pairs[row.id]))]
 
 
 def only(
@@ -105,8 +109,20 @@ def _by_port(rows: Iterable[Any]) -> Mapping[str, list[Json]]:
     return found
 
 
-def _item(row: Any, ips: list[Json], pairs: list[Json]) -> Json:
-    """Whether the port is ACTIVE follows from the plug: it is no part of what is wished."""
+def _item(row: Any, ips: list[Json], pairs: list[Json]) -> Json | None:
+    """None for what has become a port that is not ours to plug: of a trunk, say."""
+    port, network = _as_of_the_api(row, ips, pairs)
+    try:
+        vif = from_neutron_port(port, network)
+    except InvalidRequest as error:
+        LOG.warning("Port %s is not plugged: %s", row.id, error)
+        return None
+    return {"instance": instance_of(port), "vif": wishes.signed(vif, wishes.NEUTRON)}
+
+
+def _as_of_the_api(row: Any, ips: list[Json], pairs: list[Json]) -> tuple[Json, Json]:
+    """Port and network. That the port is ACTIVE is said always: whether it is follows from the
+    plug, and is no part of what is wished."""
     port = {
         "id": row.id,
         "mac_address": row.mac_address,
@@ -128,8 +144,7 @@ def _item(row: Any, ips: list[Json], pairs: list[Json]) -> Json:
         "provider:physical_network": row.physical_network,
         "provider:segmentation_id": row.segmentation_id,
     }
-    vif = wishes.signed(from_neutron_port(port, network), wishes.NEUTRON)
-    return {"instance": instance_of(port), "vif": vif}
+    return port, network
 
 
 def _loaded(text: str) -> Any:
@@ -137,7 +152,7 @@ def _loaded(text: str) -> Any:
 
 
 def is_being_bound(context: Any, host: str, port_id: str) -> bool:
-    """Is its binding to this host on the way? Every change of a binding begins with none."""
+    """Is its binding to this host on the way?"""
     return bool(waiting(context, host, [UNBOUND], PortBinding.port_id == port_id))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from neutron.plugins.ml2.drivers import mech_agent
+from neutron_lib import exceptions
 from neutron_lib.callbacks import events, registry
 from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
@@ -26,7 +27,7 @@ LOG = log.getLogger(__name__)
 #: what of a port, and of a network, matters on its host
 _OF_A_PORT = (
     "admin_state_up", "allowed_address_pairs", "binding:host_id", "binding:profile",
-    "binding:vif_details", "binding:vif_type", "binding:vnic_type", "device_id", "device_owner",
+    "binding:vif_type", "binding:vnic_type", "device_id", "device_owner",
     "fixed_ips", "mac_address", "network_id", "port_security_enabled",
 )  # fmt: skip
 _OF_A_NETWORK = (
@@ -56,8 +57,8 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
     def __init__(self) -> None:
         options.register(cfg.CONF)
         super().__init__(binding.AGENT_TYPE, binding.VIF_TYPE, {}, [binding.VNIC_TYPE])
-        self._casts = Casts(cfg.CONF[options.GROUP].cast_timeout)
-        self._reports = Reports(self._casts)
+        self.casts = Casts(cfg.CONF[options.GROUP].cast_timeout)
+        self._reports = Reports(self.casts)
         self._explained: dict[tuple[str, str], float] = {}
 
     def initialize(self) -> None:
@@ -74,11 +75,15 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
 
     def bind_port(self, context: Any) -> None:
         """Leaves it to other drivers, or nobody, where it must not be bound."""
-        why = binding.refusal(context.current, cfg.CONF[options.GROUP].security_groups)
+        why = self._refusal(context.current)
         if not why:
             super().bind_port(context)
         elif context.host_agents(self.agent_type):
             self._explain(context.current["id"], context.host, why)
+
+    @staticmethod
+    def _refusal(port: Any) -> str:
+        return binding.refusal(port, cfg.CONF[options.GROUP].security_groups)
 
     def _explain(self, port_id: str, host: str, why: str) -> None:
         """Once: ML2 tries ten times in a row."""
@@ -110,7 +115,11 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
     # -- what becomes of ports -----------------------------------------------------------------
 
     def update_port_precommit(self, context: Any) -> None:
-        """A port that is bound anew on the same host waits for its agent, too."""
+        """A port that is bound anew on the same host waits for its agent, too. Security groups
+        that would not be enforced are refused as at the binding: the API's caller is told."""
+        why = self._refusal(context.current)
+        if why and _is_ours(context) and not self._refusal(context.original):
+            raise exceptions.InvalidInput(error_message=f"it is bound by vif-agent, and {why}")
         super().update_port_precommit(context)
         if context.host == context.original_host and _is_bound_now(context):
             self._insert_provisioning_block(context)
@@ -120,8 +129,26 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
         """Also after each binding."""
         if not _differ(context.current, context.original, _OF_A_PORT):
             return
-        for host in filter(None, {context.host, context.original_host}):
-            self._refresh(context, host, _is_ours(context))
+        asker, port_id, now = context.plugin_context, context.current["id"], generation()
+        bound = database.hosts_of_port(asker, port_id)
+        for host in filter(None, {context.host, context.original_host, *bound}):
+            items = database.wanted(asker, host, *database.only(port_id)) if host in bound else []
+            if items:
+                self.casts.plug(asker, host, items[0], now)
+            elif host in bound or self._may_have_it(context, host):
+                self.casts.unplug(asker, host, port_id, now)
+
+    def _may_have_it(self, context: Any, host: str) -> bool:
+        """The port is not bound there by us: was it? If another driver has bound it there since,
+        a full set tells."""
+        if database.is_being_bound(context.plugin_context, host, context.current["id"]):
+            return False  # every change of a binding begins with none
+        anothers = context.host == host and context.binding_levels
+        return _is_ours(context) or (not anothers and self._has_agent(context, host))
+
+    def _has_agent(self, context: Any, host: str) -> bool:
+        filters = {"agent_type": [self.agent_type], "host": [host]}
+        return bool(context._plugin.get_agents(context.plugin_context, filters=filters))
 
     def delete_port_precommit(self, context: Any) -> None:
         """Where it migrates, it is on two hosts; afterwards nobody knows."""
@@ -134,7 +161,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
         """See MechanismDriver."""
         for host in context.vif_agent_hosts:
             port_id = context.current["id"]
-            self._casts.unplug(context.plugin_context, host, port_id, generation())
+            self.casts.unplug(context.plugin_context, host, port_id, generation())
 
     @_contained
     def update_network_postcommit(self, context: Any) -> None:
@@ -145,21 +172,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
         for host in database.hosts_of_network(asker, network_id):
             now = generation()
             items = database.wanted(asker, host, *database.only(network_id=network_id))
-            self._casts.some(asker, host, items, now)
-
-    def _refresh(self, context: Any, host: str, ours: bool) -> None:
-        """The port on this host as the database has it. ``ours``: it was or is bound by us."""
-        asker, port_id, now = context.plugin_context, context.current["id"], generation()
-        if items := database.wanted(asker, host, *database.only(port_id=port_id)):
-            self._casts.plug(asker, host, items[0], now)
-        elif database.is_being_bound(asker, host, port_id):
-            LOG.debug("Port %s is being bound to %s", port_id, host)
-        elif ours or (not _is_anothers(context, host) and self._has_agent(context, host)):
-            self._casts.unplug(asker, host, port_id, now)
-
-    def _has_agent(self, context: Any, host: str) -> bool:
-        filters = {"agent_type": [self.agent_type], "host": [host]}
-        return bool(context._plugin.get_agents(context.plugin_context, filters=filters))
+            self.casts.some(asker, host, items, now)
 
     @_contained
     def _binding_changed(self, resource: Any, event: Any, trigger: Any, payload: Any) -> None:
@@ -171,9 +184,9 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
             return
         asker, now = payload.context.elevated(), generation()
         if "delete" in payload.method_name:
-            self._casts.all(asker, host, database.wanted(asker, host), now)
+            self.casts.all(asker, host, database.wanted(asker, host), now)
         elif items := database.wanted(asker, host, *database.only(status=database.INACTIVE)):
-            self._casts.some(asker, host, items, now)
+            self.casts.some(asker, host, items, now)
 
 
 def _differ(now: Mapping[str, Any], before: Mapping[str, Any], fields: tuple[str, ...]) -> bool:
@@ -184,12 +197,6 @@ def _is_bound_now(context: Any) -> bool:
     unbound = (database.UNBOUND, database.FAILED)
     before = context.original.get("binding:vif_type")
     return _is_ours(context) and before in unbound and context.vif_type not in unbound
-
-
-def _is_anothers(context: Any, host: str) -> bool:
-    """Is it bound to this host by another driver? Then there is nothing of ours to be told, but
-    for what a full set tells."""
-    return bool(context.host == host and context.binding_levels)
 
 
 def _is_ours(context: Any) -> bool:

@@ -4,22 +4,22 @@ from typing import Any
 
 from oslo_config import cfg
 
-from vif_agent.neutron.binding import IGNORED, REFUSED
+from vif_agent.neutron.binding import IGNORED, NOT_BOUND
 
 GROUP = "ml2_vif_agent"
 
 OPTIONS: list[cfg.Opt] = [
     cfg.StrOpt(
         "security_groups",
-        default=REFUSED,
+        default=NOT_BOUND,
         choices=[
-            (REFUSED, "such a port is not bound"),
+            (NOT_BOUND, "such a port is not bound"),
             (IGNORED, "it is bound, and no rule of its groups is enforced"),
         ],
         help="What becomes of a port that has security groups. vif-agent holds a guest to its own "
         "MAC and IP addresses, if the host's [firewall] driver does; it enforces no rule of a "
         "security group. Every port is in the project's default group unless its creator says "
-        "otherwise, so 'refused' refuses all ordinary ports. Say the same in every Neutron server.",
+        "otherwise, so 'not_bound' refuses all ordinary ports. Say the same in every server.",
     ),
     cfg.FloatOpt(
         "cast_timeout",

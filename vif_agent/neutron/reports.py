@@ -75,7 +75,7 @@ class Reports:
         if agent.agent_type != binding.AGENT_TYPE:
             return
         address = agent.configurations.get("tunneling_ip")
-        if address and not _is_used(payload.context, agent.host, address):
+        if address and not _is_used(payload.context, address):
             plugin = directory.get_plugin()
             plugin.notifier.tunnel_delete(payload.context, address, _TUNNELS)
             if _TUNNELS in plugin.type_manager.drivers:
@@ -110,7 +110,7 @@ def _fail(context: Any, host: str, failed: Mapping[str, Any]) -> None:
             LOG.exception("Port %s cannot be said to have failed", port_id)
 
 
-def _is_used(context: Any, host: str, address: str) -> bool:
-    """By another agent of the host."""
-    agents = directory.get_plugin().get_agents(context, filters={"host": [host]})
+def _is_used(context: Any, address: str) -> bool:
+    """By another agent of the host, or by the host under another name."""
+    agents = directory.get_plugin().get_agents(context)
     return any(agent["configurations"].get("tunneling_ip") == address for agent in agents)
