@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from vif_agent.testing.frames import EXPERIMENTAL
 from vif_agent.testing.neutron.agree import agree
 from vif_agent.testing.neutron.api import Json
 from vif_agent.testing.neutron.cloud import Cloud
@@ -26,7 +27,11 @@ def cloud(isolated: None) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def hosts(cloud: Cloud) -> Iterator[tuple[Hypervisor, Hypervisor]]:
     """Named "one" and "two"; they learn their VXLAN peers from Neutron."""
-    options = {"neutron": {"vxlan_peers": "true"}}
+    options: dict[str, dict[str, object]] = {
+        "neutron": {"vxlan_peers": "true"},
+        "cleanup": {"interval": 5},  # until an empty full set is believed
+        "firewall": {"permitted_ethertypes": hex(EXPERIMENTAL)},  # what the tests' guests send
+    }
     with cloud.hypervisor("one", options) as one, cloud.hypervisor("two", options) as two:
         cloud.wait_agents("one", "two")
         yield one, two

@@ -20,6 +20,7 @@ LOG = log.getLogger(__name__)
 #: so long a difference that a full set has not mended is left alone: the agent refuses a port
 _PATIENCE_SECONDS = 300
 _REACH = ("network_types", "tunnel_types", "tunneling_ip", "interface_mappings", "bridge_mappings")
+_NOTHING = wishes.digest(())
 _BEGINS = ("new", "revived")
 _TUNNELS = "vxlan"
 
@@ -61,7 +62,10 @@ class Reports:
             self._casts.all(context, host, items, now)
 
     def _in_vain(self, host: str, theirs: str, ours: str) -> bool:
-        """Was just this said before, not long ago?"""
+        """Was just this said before, not long ago? Of a host without ports an agent believes it
+        when it is said again, after a while."""
+        if ours == _NOTHING:
+            return False
         now = time.monotonic()
         *tried, at = self._tried.get(host, ("", "", 0.0))
         if tried == [theirs, ours] and now - at < _PATIENCE_SECONDS:
