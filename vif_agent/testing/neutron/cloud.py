@@ -22,6 +22,7 @@ from vif_agent.testing.neutron.controller import API, PERIODIC, RPC, TREE, Contr
 from vif_agent.testing.neutron.hypervisor import Hypervisor
 from vif_agent.testing.neutron.mariadb import PrivateMariaDb
 from vif_agent.testing.neutron.nova_api import NovaApi
+from vif_agent.testing.neutron.sql import Sql
 from vif_agent.testing.neutron.wires import CONTROL, Wires
 from vif_agent.testing.rabbit import PrivateRabbit
 
@@ -39,10 +40,9 @@ class Cloud:
         venv: Path = VENV,
         api_processes: int = 1,
     ) -> None:
-        self._count = controllers
+        self._size = controllers, api_processes
         self._options = [{"ml2": {"mechanism_drivers": drivers}}, options or {}]
         self._venv = venv
-        self._api_processes = api_processes
         self.controllers: list[Controller] = []
 
     def __enter__(self) -> Self:
@@ -56,6 +56,8 @@ class Cloud:
             self.nova = stack.enter_context(NovaApi())
             self._launch_services(stack)
             self._start_controllers(stack)
+            self.sql = Sql(self._venv / "bin/python", self.database.socket)
+            stack.callback(self.sql.close)
             messaging = transport(self.rabbit.url)
             stack.callback(messaging.cleanup)
             self.agents = VifAgentAPI(transport=messaging, timeout=10)
@@ -116,11 +118,6 @@ class Cloud:
         argv = (str(self._venv / "bin/python"), "-W", "ignore", "-c", code, *arguments)
         return processes.run(argv, self.controllers[0].environment())
 
-    def sql(self, statement: str) -> list[tuple[str, ...]]:
-        """Rows, of one statement, committed; all values as text."""
-        printed = self.python(_SQL, str(self.database.socket), statement)
-        return [tuple(line.split("\t")) for line in printed.splitlines()]
-
     def wait_workers(self, count: int, timeout: float = 120) -> None:
         """Until so many of them listen for the agents, of all controllers together."""
         wait(lambda: self._consumers("q-plugin") == count, f"{count} RPC workers", timeout)
@@ -137,7 +134,7 @@ class Cloud:
         self.rabbit.launch()
 
     def _start_controllers(self, stack: contextlib.ExitStack) -> None:
-        self.controllers = [self._controller(number) for number in range(1, self._count + 1)]
+        self.controllers = [self._controller(number) for number in range(1, self._size[0] + 1)]
         self._start_database()
         self.rabbit.wait_ready()
         for controller in self.controllers:
@@ -173,7 +170,7 @@ class Cloud:
     def _workers(self) -> int:
         """neutron-rpc-server has a process more than rpc_workers, for reports alone."""
         wanted: Any = self._options[1].get("DEFAULT", {}).get("rpc_workers", 2)
-        return int(wanted) * self._count
+        return int(wanted) * self._size[0]
 
     def _controller(self, number: int, options: Options | None = None) -> Controller:
         directory = self._subdirectory(f"controller{number}")
@@ -185,7 +182,7 @@ class Cloud:
             nova=self.nova.url,
             paste=str(self._venv / "etc/neutron/api-paste.ini"),
         )
-        return Controller(self._venv, directory, config, self._api_processes)
+        return Controller(self._venv, directory, config, self._size[1])
 
     @contextlib.contextmanager
     def another_api(self, options: Options) -> Iterator[Controller]:
@@ -236,14 +233,3 @@ def wait(reached: Callable[[], object], what: str, timeout: float = 60) -> None:
             last = repr(error)
         time.sleep(0.1)
     raise TimeoutError(f"not in {timeout} s: {what}; {last}")
-
-
-_SQL = """
-import sys, pymysql
-connection = pymysql.connect(unix_socket=sys.argv[1], user="root", database="neutron")
-with connection, connection.cursor() as cursor:
-    cursor.execute(sys.argv[2])
-    for row in cursor.fetchall():
-        print(*row, sep="\\t")
-    connection.commit()
-"""
