@@ -12,6 +12,7 @@ from typing import Self
 
 from vif_agent.testing import processes
 from vif_agent.testing.neutron.api import NeutronApi
+from vif_agent.testing.neutron.wires import CONTROL
 from vif_agent.testing.processes import Process
 from vif_agent.testing.rabbit import free_ports
 
@@ -30,6 +31,7 @@ class Controller:
         self.directory = directory
         self.config = config
         (self._port,) = free_ports(1)
+        self.url = f"http://{CONTROL}:{self._port}"  # for hypervisors
         self.api = NeutronApi(f"http://127.0.0.1:{self._port}")
         self._argv = {
             API: self._uwsgi(api_processes),
@@ -118,7 +120,7 @@ class Controller:
 
     def _uwsgi(self, count: int) -> tuple[str, ...]:
         return (
-            *(str(self.venv / "bin/uwsgi"), "--http-socket", f"127.0.0.1:{self._port}"),
+            *(str(self.venv / "bin/uwsgi"), "--http-socket", f":{self._port}"),
             *("--module", "neutron.wsgi.api:application", "--need-app", "--lazy-apps"),
             *("--enable-threads", "--threads", "8", "--processes", str(count), "--master"),
             *("--die-on-term", "--no-orphans", "--buffer-size", "65535", "--listen", "100"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vif_agent.testing.neutron.cloud import Cloud
 
 #: in a mount namespace with a /sys of the network namespace
-_SEEING = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sysfs /sys && exec "$0" "$@"')
+SEEING = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sysfs /sys && exec "$0" "$@"')
 _TUN = Path("/dev/net/tun")
 
 
@@ -46,7 +46,7 @@ class Hypervisor:
                 self.scratch,
                 self._cloud.rabbit.url,
                 self._agents_options(),
-                argv=(*_SEEING, str(Path(sys.executable).parent / "vif-agent")),
+                argv=(*SEEING, str(Path(sys.executable).parent / "vif-agent")),
             )
             stack.callback(self.stop_agent)
             self.start_agent()
