@@ -25,12 +25,13 @@ class Case:
     own_bridge: bool = False
     vcpus: int = 1
     extra_specs: dict[str, str] = field(default_factory=dict)
+    instance: str = INSTANCE["uuid"]
 
     @property
     def owner(self) -> dict[str, Any]:
         """``id`` gives the instance's name."""
         asked = {"vcpus": self.vcpus, "extra_specs": self.extra_specs}
-        return {"id": 42, "uuid": INSTANCE["uuid"], "project_id": INSTANCE["project_id"], **asked}
+        return {"id": 42, "uuid": self.instance, "project_id": INSTANCE["project_id"], **asked}
 
 
 def _payload(name: str, details: dict[str, Any] | None = None, **fields: Any) -> Vif:

@@ -36,9 +36,13 @@ def start(args: argparse.Namespace) -> None:
 
 class Side:
     def __init__(self) -> None:
+        from nova_check import guests  # it needs nova's objects, which start() has registered
+
         self._objects: Any = importlib.import_module("nova.objects")
         self._model: Any = importlib.import_module("nova.network.model")
         self._driver = importlib.import_module("nova.virt.libvirt.vif").LibvirtGenericVIFDriver()
+        self._context = importlib.import_module("nova.context").get_admin_context()
+        self._neutron, self._guests = guests, guests.Guests(self._context, self._driver)
 
     def versions(self) -> list[str]:
         names = ("nova", "os-vif", "ovsdbapp", "oslo.messaging")
@@ -49,6 +53,31 @@ class Side:
 
     def unplug(self, vif: dict[str, Any], owner: dict[str, Any]) -> None:
         self._driver.unplug(self._instance(owner), self._model.VIF.hydrate(vif))
+
+    def bind(self, port_id: str, host: str, owner: dict[str, Any]) -> None:
+        self._neutron.bind(self._context, port_id, host, self._instance(owner))
+
+    def vif(self, port_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._neutron.vif_of(self._context, port_id)
+        return found
+
+    def domain(self, vif: dict[str, Any], owner: dict[str, Any]) -> str:
+        """The interface in the guest's domain XML."""
+        instance = self._instance(owner)
+        config = self._driver.get_config(
+            instance, self._model.VIF.hydrate(vif), instance.image_meta, instance.flavor, "kvm"
+        )
+        xml: str = config.to_xml()
+        return xml
+
+    def boot(self, vif: dict[str, Any], owner: dict[str, Any]) -> None:
+        self._guests.boot(self._instance(owner), self._model.VIF.hydrate(vif))
+
+    def hear(self, body: dict[str, Any], owner: dict[str, Any]) -> None:
+        self._guests.hear(self._instance(owner), body)
+
+    def booted(self, timeout: float) -> str:
+        return self._guests.booted(timeout)
 
     def _instance(self, owner: dict[str, Any]) -> Any:
         """As far as the driver looks; `owner` tells id, uuid, project, CPUs and extra specs."""
@@ -63,6 +92,8 @@ class Side:
             image_ref="",
             system_metadata={},
             flavor=flavor,
+            vm_state="building",
+            task_state="spawning",
         )
 
 
