@@ -31,7 +31,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     checks = Checks()
     try:
-        _story(arguments, checks)
+        (_neutrons_story if arguments.neutron else _story)(arguments, checks)
     except KeyboardInterrupt:
         return _sorry("interrupted; all was removed") and 130
     except Exception as error:
@@ -52,6 +52,11 @@ def _arguments() -> argparse.Namespace:
         default="memory",
         help="the in-process bus kombu+memory:// (default), or a private RabbitMQ",
     )
+    parser.add_argument(
+        "--neutron",
+        action="store_true",
+        help="another story: a real Neutron, which binds ports on two hypervisors",
+    )
     parser.add_argument("--all", action="store_true", help="list every port of the burst")
     return parser.parse_args()
 
@@ -71,6 +76,12 @@ def _verdict(checks: Checks) -> int:
         show.note(f"- {failed}")
     show.note("VIF_AGENT_KEEP=1 scripts/demo keeps the scratch host's directory, with all logs.")
     return 1
+
+
+def _neutrons_story(_: argparse.Namespace, checks: Checks) -> None:
+    from demo.neutron import story  # it takes what scripts/neutron makes
+
+    story.tell(checks)
 
 
 def _story(arguments: argparse.Namespace, checks: Checks) -> None:
