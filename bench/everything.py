@@ -37,6 +37,7 @@ class Results:
     runs: dict[str, list[dict[str, Figures]]] = field(default_factory=dict)
     alone: dict[str, Rows] = field(default_factory=dict)
     guards: list[Cost] = field(default_factory=list)
+    neutron: Rows = field(default_factory=dict)
     repairs: Repairs = field(default_factory=dict)
     plugs: Times = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
@@ -64,6 +65,8 @@ class Bench:
             results.alone = self.alone()
             with self._going_on(options.GUARDS):
                 results.guards = self.guards()
+            with self._going_on(options.NEUTRON):
+                results.neutron = self.neutron()
             with self._going_on(options.REPAIR):
                 results.repairs = self.repairs()
             with self._going_on(options.DROPIN):
@@ -135,6 +138,13 @@ class Bench:
         burst = guarded_burst.measure(self.here, self.args.ports, self.args.guard_turns)
         flushes = flushed.measure(self.here, flushed.PORTS, self.args.guard_flushes)
         return [*burst, *guards.measure(), *flushes]
+
+    def neutron(self) -> Rows:
+        if options.NEUTRON not in self.args.cases:
+            return {}
+        from bench.neutron import measure
+
+        return measure.measure(self.args.neutron_ports, self.args.neutron_turns)
 
     def repairs(self) -> Repairs:
         if options.REPAIR not in self.args.cases or OURS not in self.trees:

@@ -15,6 +15,7 @@ DROPIN = "os_vif.plug"  # os-vif's own plugin and ours in its place
 DRAIN, GROWTH, MEMORY, STATUS, WAITERS = "drain", "growth", "memory", "status", "waiters"
 GUARDS = "guards"
 SEEN = "seen"
+NEUTRON = "neutron"
 ALONE = {
     DRAIN: "casts wait in the queue, the agent starts; beside the tools",
     GROWTH: "a host full of ports: what one more costs, memory, a link's event, the start",
@@ -34,7 +35,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         prog="scripts/bench",
         description="vif-agent, os-vif and the floor, side by side in one namespace.",
         epilog="Cases of vif-agent alone, over RabbitMQ: "
-        + "; ".join(f"{name}: {what}" for name, what in ALONE.items()),
+        + "; ".join(f"{name}: {what}" for name, what in ALONE.items())
+        + f". {NEUTRON}, only where it is asked for: POST to ACTIVE, and what it costs Neutron, "
+        "beside ML2/OVS.",
     )
     _add_choices(parser)
     _add_counts(parser)
@@ -47,7 +50,8 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 def _add_choices(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     cases = [*CASES, *ALONE]
-    add("--cases", nargs="+", choices=cases, default=cases, help="(default: all)")
+    add("--cases", nargs="+", choices=[*cases, NEUTRON], default=cases,
+        help=f"(default: all but {NEUTRON})")  # fmt: skip
     names = (OURS, BESIDE, THEIRS, FLOOR)
     add("--contenders", nargs="+", choices=names, default=list(names))
     add("--beside", type=Path, metavar="TREE", help="another checkout with environments, too")
@@ -75,4 +79,6 @@ def _add_counts(parser: argparse.ArgumentParser) -> None:
     add("--unplugged", type=int, default=17000, help="ports of `status` (default 17000)")
     add("--profile-on", type=int, default=0, help="ports there before the profiled burst (0)")
     add("--seen-turns", type=int, default=6, help="agents of `seen`, of either kind (default 6)")
+    add("--neutron-ports", nargs="+", type=int, default=[1, 100, 1000], help="bursts of `neutron`")
+    add("--neutron-turns", type=int, default=1, help="of either driver in `neutron` (default 1)")
     add("--waiters", type=int, default=1000, help="senders of `waiters` (default 1000)")

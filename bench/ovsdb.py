@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -28,6 +29,21 @@ class Ovsdb:
         ofport, index = rows[0]["ofport"], rows[0]["ifindex"]
         return index if isinstance(ofport, int) and ofport > 0 and isinstance(index, int) else 0
 
+    def add_port(self, bridge: str, name: str, external_ids: Mapping[str, str]) -> None:
+        """As ``ovs-vsctl --no-wait add-port``, with these of the interface."""
+        ids = ["map", list(external_ids.items())]
+        interface = {"name": name, "external_ids": ids}
+        port = {"name": name, "interfaces": ["named-uuid", "interface"]}
+        mutation = ["ports", "insert", ["set", [["named-uuid", "port"]]]]
+        self._do_all(
+            {"op": "insert", "table": "Interface", "row": interface, "uuid-name": "interface"},
+            {"op": "insert", "table": "Port", "row": port, "uuid-name": "port"},
+            {"op": "mutate", "table": "Bridge", "where": [["name", "==", bridge]],
+             "mutations": [mutation]},
+            {"op": "mutate", "table": "Open_vSwitch", "where": [],
+             "mutations": [["next_cfg", "+=", 1]]},
+        )  # fmt: skip
+
     def delete_port(self, bridge: str, name: str) -> None:
         """As ``ovs-vsctl del-port``: its other rows are collected, but for the QoS row."""
         (row,) = self._rows("Port", name, "_uuid")
@@ -46,12 +62,15 @@ class Ovsdb:
         return rows
 
     def _do(self, **operation: object) -> Any:
-        request = {"method": "transact", "params": ["Open_vSwitch", operation], "id": 0}
+        return self._do_all(operation)[0]
+
+    def _do_all(self, *operations: Mapping[str, object]) -> list[Any]:
+        request = {"method": "transact", "params": ["Open_vSwitch", *operations], "id": 0}
         self._socket.sendall(json.dumps(request).encode())
-        (result,) = self._answer()["result"]
-        if "error" in result:
-            raise RuntimeError(f"ovsdb: {result}")
-        return result
+        results: list[Any] = self._answer()["result"]
+        if wrong := [result for result in results if result and "error" in result]:
+            raise RuntimeError(f"ovsdb: {wrong}")
+        return results
 
     def _answer(self) -> dict[str, Any]:
         """Messages have no frame: one is whole when it can be parsed. Probes are passed over."""

@@ -42,6 +42,10 @@ def report(args: argparse.Namespace, results: Results) -> None:
     names = [*trees(args), FLOOR]
     for name, rows in results.alone.items():
         print("\n" + side_table(options.ALONE[name], rows, names, NOTES_ALONE.get(name, ())))
+    if results.neutron:
+        from bench.neutron import measure
+
+        print("\n" + side_table(measure.TITLE, results.neutron, measure.NAMES, measure.NOTES))
     if results.guards:
         print("\n" + guards_table(results.guards))
     if results.repairs:
@@ -68,6 +72,7 @@ def write(file: Path, about: dict[str, Any], results: Results) -> None:
         "cases": {name: as_json(several) for name, several in results.runs.items()},
         "alone": results.alone,
         "guards": {cost.title: (cost.without, cost.guarded) for cost in results.guards},
+        "neutron": results.neutron,
         "repairs": results.repairs,
         "os_vif.plug": results.plugs,
         "failed": results.failed,
