@@ -198,6 +198,36 @@ def test_guard_stays_with_a_tap_that_does_not_go(rig: Rig, vif: Vif) -> None:
     assert rig.host.snapshot() == rig.clean
 
 
+@pytest.mark.parametrize("unplugged", [True, False], ids=["unplugged", "port security off"])
+def test_guard_without_its_owner_tag_goes_with_its_port_as_any_other(
+    rig: Rig, vif: Vif, unplugged: bool
+) -> None:
+    """Others have flushed the set that has the tags, and we come before it is put back."""
+    rig.plug(vif)
+    rig.host.things[KEY] = dataclasses.replace(rig.host.things[KEY], owner=None)
+    if unplugged:
+        assert rig.unplug(vif).state == UNPLUGGED
+        assert rig.host.snapshot() == rig.clean
+    else:
+        off = {**vif, "meta": {"port_security_enabled": False}}
+        assert rig.plug(off).state == READY
+        assert (KEY in rig.host.things, TAP in rig.host.things) == (False, True)
+
+
+def test_guard_without_its_owner_tag_stays_for_the_next_port_of_that_device(
+    libvirts: Rig, vif: Vif
+) -> None:
+    twin = {**vif, "id": vif["id"][:11] + "0" + vif["id"][12:]}
+    assert libvirts.plug(vif).state == READY
+    found = libvirts.host.things[KEY]
+    libvirts.host.things[KEY] = dataclasses.replace(found, owner=None)
+    done(libvirts)
+    libvirts.settle(libvirts.request(UNPLUG, vif), libvirts.request(PLUG, twin))
+    assert libvirts.stored(twin).state == READY
+    assert f"delete: remove guard {NAME}" not in done(libvirts)
+    assert libvirts.host.things[KEY].owner == twin["id"]
+
+
 def test_libvirts_tap_is_guarded_before_it_is_there_and_until_it_has_gone(
     libvirts: Rig, vif: Vif
 ) -> None:

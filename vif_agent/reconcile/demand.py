@@ -1,11 +1,12 @@
 """What some ports ask of the host together: what is wanted, what is restored, what may go."""
 
-from collections.abc import Collection, Iterable, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from vif_agent.ownership import SHARED
 from vif_agent.plan.steps import Actual, Plan, Want
 from vif_agent.reconcile.records import PortRecords
-from vif_agent.resources import Key, OvsPort, Resource, Vf
+from vif_agent.resources import GUARD, Key, OvsPort, Resource, Vf
 
 
 def wanted(records: PortRecords, ids: Iterable[str]) -> dict[str, Sequence[Resource]]:
@@ -73,6 +74,20 @@ def _former_owners(records: PortRecords, key: Key, holders: set[str]) -> frozens
     claimants = (records[port_id] for port_id in records.claims.claimants(key))
     shared = any(r.shared for record in claimants for r in record.wanted if r.key == key)
     return frozenset() if shared else frozenset(holders - {SHARED})
+
+
+def with_former_owners(
+    records: PortRecords, to_delete: Mapping[Key, Collection[str]], actual: Actual
+) -> Actual:
+    """The table of guards is ours alone: one that others have taken the owner tag from, and nobody
+    claims, is the port's that has had it."""
+    found = {
+        key: dataclasses.replace(actual.found[key], owner=min(ports))
+        for key, owners in to_delete.items()
+        if key.space == GUARD and key in actual.found and not records.claims.claimed(key)
+        if actual.found[key].owner is None and (ports := {*owners} - {SHARED})
+    }
+    return dataclasses.replace(actual, found={**actual.found, **found}) if found else actual
 
 
 def adopt_by_owner_tag(records: PortRecords, actual: Actual) -> None:

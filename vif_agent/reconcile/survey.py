@@ -63,6 +63,7 @@ class Survey:
             to_delete = demand.to_delete(records, ids)
         else:
             actual = self._some(keys, wanted, to_delete, demand.unfinished(records, ids))
+        actual = demand.with_former_owners(records, to_delete, actual)
         actual = self._with_duplicates(records, wanted, actual)
         if not trial:
             self.known.note(keys, actual)
