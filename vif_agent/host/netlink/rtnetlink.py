@@ -5,11 +5,10 @@ a link message and 0.65 ms to decode one, this 0.01 and 0.02 ms; a burst is hund
 """
 
 import dataclasses
-import mmap
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from pyroute2.netlink import (
@@ -37,7 +36,6 @@ from vif_agent.host.netlink.sockets import (
     errno_of,
     reason_of,
     refusal,
-    unpacked,
 )
 
 NEW = (RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL)
@@ -47,7 +45,6 @@ GET = (RTM_GETLINK, NLM_F_REQUEST)
 DUMP = (RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP)
 
 _STRICT = 12  # a dump takes filters: all of a host's routes or bridge entries would be too many
-_ONE_ANSWER = 1 << 20
 _AT_ONCE = 2000
 _AT_ONCE_IN_LITTLE_ROOM = 24  # answers of 2 KB, in 208 KiB: the default of net.core.rmem_max
 
@@ -108,8 +105,6 @@ class Socket(AskingSocket):
     def __init__(self) -> None:
         super().__init__(socket.NETLINK_ROUTE, (CAP_ACK, EXT_ACK, _STRICT))
         self._at_once = _AT_ONCE if self.is_large else _AT_ONCE_IN_LITTLE_ROOM
-        # pages, of which only those are taken that answers fill
-        self._room = memoryview(mmap.mmap(-1, _ONE_ANSWER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
     def ask(self, requests: Sequence[NetlinkRequest]) -> list[Answer]:
         """Send all in one message (thousands: in a few); a failed request stops no other one."""
@@ -139,7 +134,7 @@ class Socket(AskingSocket):
         self.raw.send(b"".join(encoded))
         answers = [Answer() for _ in requests]
         while True:
-            for kind, flags, sequence, _, body in self._receive():
+            for kind, flags, sequence, _, body in self.receive():
                 if first <= sequence <= last:
                     _take(answers[sequence - first], kind, flags, body)
                 if sequence == last:
@@ -150,7 +145,7 @@ class Socket(AskingSocket):
         self.raw.send(request.encode(self._sequence))
         answer, interrupted = Answer(), False
         while True:
-            for kind, flags, sequence, _, body in self._receive():
+            for kind, flags, sequence, _, body in self.receive():
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(flags & INTERRUPTED)
@@ -162,9 +157,6 @@ class Socket(AskingSocket):
                     raise OSError(answer.errno, os.strerror(answer.errno))
                 if kind == NLMSG_DONE:
                     return answer, interrupted
-
-    def _receive(self) -> Iterator[tuple[int, int, int, int, bytes]]:
-        return unpacked(bytes(self._room[: self.raw.recv_into(self._room)]))
 
 
 def _take(answer: Answer, kind: int, flags: int, body: bytes) -> None:

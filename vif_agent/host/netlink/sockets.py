@@ -3,6 +3,7 @@ holds, how a refusal reads, and how to wait for what the kernel tells by itself.
 """
 
 import contextlib
+import mmap
 import os
 import select
 import socket
@@ -23,6 +24,7 @@ _HEADER = struct.Struct("=IHHII").unpack_from  # struct nlmsghdr
 #: acks of one send all wait in the socket, and a lost one would be a lost error; a batch of guards
 #: goes in one send, 6 MB for 10,000 ports
 _BUFFER = 64 << 20
+_ONE_ANSWER = 1 << 20
 
 
 class AskingSocket:
@@ -43,6 +45,12 @@ class AskingSocket:
             self.is_large = False
         self.raw.bind((0, 0))
         self._sequence = 0
+        # pages, of which only those are taken that answers fill: recv() would take all each time
+        self._room = memoryview(mmap.mmap(-1, _ONE_ANSWER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+    def receive(self, flags: int = 0) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """A datagram's messages: see ``unpacked``. ``flags`` of recv(2)."""
+        return unpacked(bytes(self._room[: self.raw.recv_into(self._room, 0, flags)]))
 
     def close(self) -> None:
         """What has not been read is lost, and what it has held it holds no longer."""

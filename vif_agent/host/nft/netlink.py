@@ -16,13 +16,11 @@ from vif_agent.host.netlink.sockets import (
     errno_of,
     reason_of,
     refusal,
-    unpacked,
 )
 from vif_agent.host.nft.messages import ACK, Message, batch, get_generation
 from vif_agent.host.nft.shown import generation_shown
 
 NETLINK_NETFILTER = 12
-_MOST_ERRORS = 1 << 20
 
 
 class Refused(NamedTuple):
@@ -76,10 +74,9 @@ class NftSocket(AskingSocket):
     def _at_once(self) -> Iterator[tuple[int, int, int, int, bytes]]:
         while True:
             try:
-                data = self.raw.recv(_MOST_ERRORS, socket.MSG_DONTWAIT)
+                yield from self.receive(socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            yield from unpacked(data)
 
     def generation(self) -> int:
         """How many batches have been done in this namespace, anybody's."""
@@ -93,7 +90,7 @@ class NftSocket(AskingSocket):
         bodies: list[bytes] = []
         interrupted = False
         while True:
-            for kind, flags, sequence, _, body in unpacked(self.raw.recv(1 << 20)):
+            for kind, flags, sequence, _, body in self.receive():
                 if sequence != self._sequence:
                     continue
                 interrupted = interrupted or bool(flags & INTERRUPTED)
