@@ -107,7 +107,8 @@ class Guards:
         """Whether there was anything to do."""
         state, counted = self._state or self.read(), dict[Family, Counted]()
         if table.needs_counted(state, permitted, change):
-            counted = reading.counted(self._netlink)
+            reasons = not table.is_right(state, permitted)
+            counted = reading.counted(self._netlink, state.fixed, reasons)
         work = table.batch(state, permitted, change, counted, self._flags)
         if not work:
             return DONE, False
@@ -183,14 +184,24 @@ def write(
     permitted: Sequence[int], generation: int, put: Sequence[SetGuard], remove: Collection[str]
 ) -> Refused:
     """All of it, or why not. What is put replaces all that is there of its device."""
-    with opened() as guards, Socket() as netlink:
+    with opened() as guards:
         strange = [order for order in put if guards.owner_of(order.name) != order.owner]
-        policy = Policy(allowed(), KNOWN, Looks(netlink, (), [o.name for o in strange]))
-        for order in strange:
-            if refusal := policy.refusal_of_guard(order):
-                return Refused(refusal[0], f"{order.name}: {refusal[1]}")
+        if refused := _refused(strange):
+            return refused
         new = {order.name: _elements(order) for order in put}
         return guards.write(permitted, generation, Change(new, set(remove) - new.keys()))
+
+
+def _refused(orders: Sequence[SetGuard]) -> Refused | None:
+    """By the policy."""
+    if not orders:
+        return None
+    with Socket() as netlink:
+        policy = Policy(allowed(), KNOWN, Looks(netlink, (), [order.name for order in orders]))
+    for order in orders:
+        if refusal := policy.refusal_of_guard(order):
+            return Refused(refusal[0], f"{order.name}: {refusal[1]}")
+    return None
 
 
 def dropped() -> dict[str, int]:
@@ -206,8 +217,9 @@ def dropped_of_ports() -> dict[str, dict[str, int]]:
     """By device, packets by reason, since it has its guard."""
     by_port: dict[str, dict[str, int]] = {}
     with NftSocket() as netlink:
-        counted = (counted.by_port for counted in reading.counted(netlink).values())
-        for device, reason, packets in map(dropped_shown, itertools.chain(*counted)):
+        counted = reading.counted(netlink, reasons=False).values()
+        of_ports = itertools.chain.from_iterable(one.by_port for one in counted)
+        for device, reason, packets in map(dropped_shown, of_ports):
             drops = by_port.setdefault(device, {})
             drops[reason] = drops.get(reason, 0) + packets
     return by_port

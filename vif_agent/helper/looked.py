@@ -62,7 +62,8 @@ class Looks:
     """The links that a call speaks of, as they were when it began: one send for all.
 
     ``known``: what is known by its index, and need not be read: a reading waits for the kernel's
-    lock for links.
+    lock for links. The names are those of links that are there then: for each that is not the
+    kernel looks for a module, and runs modprobe.
     """
 
     def __init__(
@@ -70,9 +71,10 @@ class Looks:
         netlink: Socket,
         indexes: Collection[int],
         names: Collection[str],
-        known: Callable[[str, int], Looked | None] = lambda name, index: None,
+        known: Callable[[str, int], Looked | None] | None = None,
     ) -> None:
-        of_known = {name: link for name in names if (link := known(name, _index_of(name)))}
+        indexed = {name: known(name, _index_of(name)) for name in names} if known else {}
+        of_known = {name: link for name, link in indexed.items() if link}
         requests = [
             *(LinkRequest(GET, _NO_STATS, index) for index in indexes),
             *(

@@ -6,6 +6,7 @@ chain by which frames come stays: if that one is made anew, too, a frame can com
 """
 
 import dataclasses
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -13,8 +14,8 @@ from vif_agent.host.nft import messages
 from vif_agent.host.nft.elements import Element
 from vif_agent.host.nft.messages import Message
 from vif_agent.host.nft.sets import PERMITTED
-from vif_agent.host.nft.tables import VERSION
-from vif_agent.host.nft.words import Chain, Table
+from vif_agent.host.nft.tables import TABLES, VERSION
+from vif_agent.host.nft.words import Chain, Family, Table
 
 #: to be made: by reason the packets and octets from which they go on
 Counters: TypeAlias = Mapping[str, tuple[int, int]]
@@ -37,8 +38,15 @@ STRANGE = Fixed(frozenset(), {}, frozenset(), can_stay=False)
 
 def right(table: Table, permitted: Collection[int]) -> Fixed:
     """As it must be."""
+    return _right(table.family, frozenset(permitted))
+
+
+@functools.lru_cache(1 << 4)
+def _right(family: Family, permitted: frozenset[int]) -> Fixed:
+    """Each batch asks for it several times."""
+    table = TABLES[family]
     names = frozenset(one.name for one in table.sets)
-    may = frozenset(permitted) if PERMITTED.name in names else frozenset[int]()
+    may = permitted if PERMITTED.name in names else frozenset[int]()
     return Fixed(may, dict.fromkeys((chain.name for chain in table.chains), True), names)
 
 

@@ -39,11 +39,17 @@ def read(netlink: NftSocket) -> tuple[State, Found]:
     raise OSError(errno.EBUSY, "nf_tables is changed by others all the time")
 
 
-def counted(netlink: NftSocket) -> dict[Family, Counted]:
-    """Nothing where there is no table."""
-    by_port = {family: list(_elements(netlink, family, DROPPED)) for family in FAMILIES}
-    reasons = by_reason(netlink)
-    return {family: Counted(reasons[family], has) for family, has in by_port.items()}
+def counted(
+    netlink: NftSocket, families: Iterable[Family] = FAMILIES, reasons: bool = True
+) -> dict[Family, Counted]:
+    """Nothing where there is no table. ``reasons``: also by reason, of all."""
+    return {
+        family: Counted(
+            list(_counters(netlink, family)) if reasons else (),
+            list(_elements(netlink, family, DROPPED)),
+        )
+        for family in families
+    }
 
 
 def by_reason(netlink: NftSocket) -> dict[Family, list[tuple[str, int, int]]]:
@@ -53,9 +59,9 @@ def by_reason(netlink: NftSocket) -> dict[Family, list[tuple[str, int, int]]]:
 
 def _counters(netlink: NftSocket, family: Family) -> Iterator[tuple[str, int, int]]:
     with contextlib.suppress(FileNotFoundError):
-        bodies = netlink.dump(messages.get_counters().to(family))
+        bodies, reasons = netlink.dump(messages.get_counters().to(family)), TABLES[family].reasons
         found = map(shown.counter_shown, filter(shown.is_ours, bodies))
-        yield from (one for one in found if one[0] in TABLES[family].reasons)
+        yield from (one for one in found if one[0] in reasons)
 
 
 def _read(netlink: NftSocket, generation: int) -> tuple[State, Found] | None:
