@@ -9,7 +9,7 @@ import dataclasses
 import errno
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from vif_agent.errors import NotConfigured, NotYet, Problem
 from vif_agent.helper.codec import to_plain
@@ -31,9 +31,11 @@ _Count = TypeVar("_Count")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _State:
+    """``guards``: by device, as if all rules were there."""
+
     enforced: bool = False
     generation: int = 0
-    guards: dict[str, SetGuard] = dataclasses.field(default_factory=dict)
+    guards: dict[str, Found] = dataclasses.field(default_factory=dict)
 
 
 class Guards:
@@ -77,8 +79,9 @@ class Guards:
             chosen = state.guards if names is None else state.guards.keys() & names
             weak = self._put_back if state.enforced else chosen
             return {
-                Key(GUARD, name): _found(state.guards[name], name not in weak, self._undone_by)
+                Key(GUARD, name): self._weak(found) if name in weak else found
                 for name in chosen
+                for found in [state.guards[name]]
             }
 
     def write(self, steps: Sequence[Step]) -> dict[Key, Problem]:
@@ -136,6 +139,11 @@ class Guards:
             if changed:
                 self._on_change(frozenset(Key(GUARD, name) for name in changed))
 
+    def _weak(self, found: Found) -> Found:
+        """It holds nobody, or did not."""
+        guard = dataclasses.replace(_guard(found), enforced=False)
+        return dataclasses.replace(found, resource=guard, undone_by=self._undone_by)
+
     def _now(self) -> _State:
         known = self._state if self.watched else None
         return known or self._refresh()
@@ -158,14 +166,14 @@ class Guards:
         undone = read["undone"] if restore else ()
         self._put_back |= {*undone}
         self._changed |= {*undone}
-        guards = {name: SetGuard(**fields) for name, (_, fields) in read["guards"].items()}
+        guards = {name: _found(**fields) for name, (_, fields) in read["guards"].items()}
         return _State(read["enforced"], read["generation"], guards)
 
     def _write(self, steps: Sequence[Step]) -> tuple[int, str]:
-        orders = [_order(step) for step in steps if step.verb != REMOVE]
+        put = {s.key.name: Found(s.resource, s.owner) for s in steps if s.verb != REMOVE}
         going = [step.key.name for step in steps if step.verb == REMOVE]
         for _ in range(_TRIES):
-            code, text = self._try(self._now(), orders, going)
+            code, text = self._try(self._now(), put, going)
             if not code:
                 self._put_back -= {step.key.name for step in steps}
                 return 0, ""
@@ -175,23 +183,23 @@ class Guards:
         raise NotYet("the guards of ports: others change nftables all the time")
 
     def _try(
-        self, state: _State, orders: Sequence[SetGuard], going: Collection[str]
+        self, state: _State, put: Mapping[str, Found], going: Collection[str]
     ) -> tuple[int, str]:
-        if _is_so(state, orders, going):
+        if _is_so(state, put, going):
             return 0, ""
-        put = [to_plain(order) for order in orders]
-        code, text = self._table.write(state.generation, put, [*going])
+        orders = [to_plain(_order(found)) for found in put.values()]
+        code, text = self._table.write(state.generation, orders, [*going])
         if not code:
-            self._state = self._after(state, orders, going)
+            self._state = self._after(state, put, going)
         return code, text
 
-    def _after(self, state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> _State:
+    def _after(self, state: _State, put: Mapping[str, Found], going: Collection[str]) -> _State:
         """As the kernel has it now: each batch is a generation. The same guards, changed: of
         thousands one is new."""
         for name in going:
             state.guards.pop(name, None)
-        state.guards.update((order.name, order) for order in orders)
-        return _State(bool(orders) or state.enforced, state.generation + 1, state.guards)
+        state.guards.update(put)
+        return _State(bool(put) or state.enforced, state.generation + 1, state.guards)
 
 
 @contextlib.contextmanager
@@ -202,25 +210,21 @@ def _readable(what: str) -> Iterator[None]:
         raise NotYet(f"{what} cannot be read: {error.strerror or error}") from error
 
 
-def _found(order: SetGuard, enforced: bool, undone_by: str) -> Found:
-    guard = Guard(
-        name=order.name,
-        macs=order.macs,
-        pairs=order.pairs,
-        dhcp_server=order.dhcp_server,
-        router=order.router,
-        routed=order.routed,
-        enforced=enforced,
-    )
-    return Found(guard, owner=order.owner or None, undone_by="" if enforced else undone_by)
+def _found(owner: str, **fields: Any) -> Found:
+    """From a SetGuard's fields."""
+    return Found(Guard(**fields), owner or None)
 
 
-def _order(step: Step) -> SetGuard:
-    guard = step.resource
-    assert isinstance(guard, Guard)
+def _guard(found: Found) -> Guard:
+    assert isinstance(found.resource, Guard)
+    return found.resource
+
+
+def _order(found: Found) -> SetGuard:
+    guard = _guard(found)
     return SetGuard(
         name=guard.name,
-        owner=step.owner,
+        owner=found.owner or "",
         macs=guard.macs,
         pairs=guard.pairs,
         dhcp_server=guard.dhcp_server,
@@ -229,10 +233,10 @@ def _order(step: Step) -> SetGuard:
     )
 
 
-def _is_so(state: _State, orders: Sequence[SetGuard], going: Collection[str]) -> bool:
+def _is_so(state: _State, put: Mapping[str, Found], going: Collection[str]) -> bool:
     """There is nothing to do: it was put back, say."""
-    there = state.enforced and all(state.guards.get(order.name) == order for order in orders)
-    return (there or not orders) and state.guards.keys().isdisjoint(going)
+    there = state.enforced and all(state.guards.get(name) == new for name, new in put.items())
+    return (there or not put) and state.guards.keys().isdisjoint(going)
 
 
 def _differing(before: _State, now: _State) -> set[str]:
