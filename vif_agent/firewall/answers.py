@@ -1,6 +1,7 @@
 """Is a firewall driver's answer one? A guard that the kernel could not take, or that is not this
 port's, fails this port alone."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ def _check(guard: object, vif: Vif) -> None:
         )
     for field, (takes, expected) in _FIELDS.items():
         value = getattr(guard, field)
-        if not takes(guard, value):
+        if value is not _DEFAULTS[field] and not takes(guard, value):
             raise PluginFailed(f"answered a Guard whose {field} is {brief(value)}, not {expected}")
 
 
@@ -42,11 +43,8 @@ def _are_macs(_: Guard, value: Any) -> bool:
 def _are_pairs(guard: Guard, value: Any) -> bool:
     if not (_are_some(value) and all(map(_is_pair, value)) and _in_order(value)):
         return False
-    by_mac = itertools.groupby(value, lambda pair: pair[0])
-    return all(
-        mac in guard.macs and not _overlap(network(text) for _, text in of_mac)
-        for mac, of_mac in by_mac
-    )
+    macs = {mac for mac, _ in value}
+    return macs.issubset(guard.macs) and not _overlap((mac, network(text)) for mac, text in value)
 
 
 def _are_some(value: Any) -> bool:
@@ -68,11 +66,12 @@ def _is_pair(value: Any) -> bool:
     return _is_mac(mac) and type(text) is str and is_network(text)
 
 
-def _overlap(networks: Iterable[Network]) -> bool:
-    """In the order of addresses a network ends before the next begins, or holds its beginning."""
-    spans = sorted((len(n.first), n.first, n.last) for n in networks)
+def _overlap(networks: Iterable[tuple[str, Network]]) -> bool:
+    """Of one MAC. In the order of addresses a network ends before the next begins, or holds its
+    beginning."""
+    spans = sorted((mac, len(n.first), n.first, n.last) for mac, n in networks)
     return any(
-        one[0] == other[0] and one[2] >= other[1] for one, other in itertools.pairwise(spans)
+        one[:2] == other[:2] and one[3] >= other[2] for one, other in itertools.pairwise(spans)
     )
 
 
@@ -81,6 +80,8 @@ def _is(*good: object) -> Callable[[Guard, object], bool]:
     return lambda _, value: any(type(value) is type(one) and value == one for one in good)
 
 
+#: each is good
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(Guard)}
 _FIELDS: dict[str, tuple[Callable[[Guard, object], bool], str]] = {
     "macs": (_are_macs, f"1 to {MOST} MACs in lower case, sorted, each once"),
     "pairs": (
