@@ -321,5 +321,5 @@ def test_status_shows_how_neutron_knows_the_agent(
     view = site.api.get_status(CONTEXT, HOST)["neutron"]
     assert view == {
         "answer": "alive", "answered_at": view["answered_at"], "trouble": None, "ports_to_tell": 0,
-        "ports_failed": 0,
+        "ports_failed": 0, "vxlan_peers": None,
     }  # fmt: skip

@@ -30,6 +30,9 @@ def _neutron(conf: Any) -> None:
     if conf.neutron.enabled and not conf.bridge.wire_taps:
         reason = "[neutron] enabled = true: expected [bridge] wire_taps = true with it"
         raise cfg.ConfigFileValueError(reason)
+    if conf.neutron.vxlan_peers and not (conf.neutron.enabled and conf.network.vxlan_local_ip):
+        reason = "[neutron] enabled = true and [network] vxlan_local_ip with it"
+        raise cfg.ConfigFileValueError(f"[neutron] vxlan_peers = true: expected {reason}")
 
 
 def tap_owner(conf: Any) -> int | None:

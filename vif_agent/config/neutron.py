@@ -18,4 +18,12 @@ NEUTRON: list[cfg.Opt] = [
         help="Seconds between two reports of the agent's state. Neutron binds no port here when "
         "none has come for its agent_down_time (75 s): that should be at least twice this.",
     ),
+    cfg.BoolOpt(
+        "vxlan_peers",
+        default=False,
+        help="Whether Neutron names the tunnel ends of all hosts, and hosts come and go without a "
+        "change here: where the network between them carries no multicast. [network] vxlan_peers, "
+        "vxlan_group and vxlan_multicast_ranges are not used then. Tunnels that had a group are "
+        "made anew when the first peers are known; set it on all hosts.",
+    ),
 ]

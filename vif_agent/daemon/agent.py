@@ -36,6 +36,7 @@ from vif_agent.host.ovs.tls import use_certificates
 from vif_agent.host.programs import Programs
 from vif_agent.host.real import RealHost
 from vif_agent.l2_agent.agent import L2Agent
+from vif_agent.l2_agent.peers import Peers, peered
 from vif_agent.metrics import service
 from vif_agent.metrics.sources import Sources
 from vif_agent.plugin_host import loader
@@ -58,9 +59,13 @@ _LEAVE_SECONDS = 5.0
 
 
 def host_and_engine(
-    conf: Any, store: Store, plugins: PluginRegistry, heard: Heard = NOTHING
+    conf: Any,
+    store: Store,
+    plugins: PluginRegistry,
+    heard: Heard = NOTHING,
+    peers: Peers | None = None,
 ) -> tuple[RealHost, Engine]:
-    """As the configuration says; for vif-agentctl just so."""
+    """As the configuration says; for vif-agentctl just so. ``peers``: those of a running agent."""
     use_certificates(conf.ovs)
     timeout = conf.ovs.ovsdb_timeout
     guarding = guards.chosen(plugins.drivers, guards.table(conf), heard.guards)
@@ -73,7 +78,8 @@ def host_and_engine(
         guarding=guarding,
     )
     host.remember(store.links())
-    wanted = Guarded(plugins, guards.asked(plugins.drivers, guarding), plugins.drivers.routed_taps)
+    asked = peered(plugins, conf, peers or Peers.of(conf))
+    wanted = Guarded(asked, guards.asked(plugins.drivers, guarding), plugins.drivers.routed_taps)
     bridges = [conf.ovs.integration_bridge]
     return host, Engine(store, host, wanted, timeout, bridges=bridges)
 
@@ -94,7 +100,8 @@ class Agent:
         store_file.recover(store_file.path(conf))
         self._store = Store(store_file.path(conf))
         self._plugins = loader.load(conf)
-        self._host, engine = host_and_engine(conf, self._store, self._plugins, heard)
+        peers = Peers.of(conf)
+        self._host, engine = host_and_engine(conf, self._store, self._plugins, heard, peers)
         self._host.guards.check()
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
         self._pulse = Pulse()
@@ -106,8 +113,10 @@ class Agent:
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
         )
         messaging = oslo_messaging.get_rpc_transport(conf)
-        used = self._plugins.drivers
-        l2_agent = L2Agent.of(conf, messaging, self._store, engine.records, lambda: used.used.name)
+        l2_agent = L2Agent.of(
+            conf, messaging, self._store, engine.records, self._plugins.drivers, peers,
+            lambda: self._queue.everything(renewed=True),
+        )  # fmt: skip
         self._health = health.Health(self._probes(engine, report, l2_agent))
         topology = Topology(
             self._host, self._store, engine.records, cleanup, physnets(conf.network)

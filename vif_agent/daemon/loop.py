@@ -21,6 +21,7 @@ from vif_agent.reconcile.bisecting import BisectingReconciler
 from vif_agent.reconcile.cleanup import Cleanup
 from vif_agent.reconcile.engine import Engine
 from vif_agent.reconcile.outcome import Outcome
+from vif_agent.reconcile.renewal import renew
 from vif_agent.reconcile.repair_backoff import RepairBackoff
 from vif_agent.reconcile.work_queue import Reason, WorkQueue
 from vif_agent.reconcile.worked import Worked
@@ -86,6 +87,9 @@ class Loop:
             self._repair_backoff.reset(port_id)
         for again in work.to_recheck:
             self._engine.force_recheck(again)
+        if work.renewed:
+            with self._reconciler.lock:
+                renew(self._engine.records)
         ports = {*work.ports}
         self._put_off(work.changed, ports)
         if work.everywhere:

@@ -13,8 +13,8 @@ LOG = logging.getLogger(__name__)
 
 #: those that live as long as the agent; others end with their one job
 _LASTING = frozenset((
-    "guard-watch", "helper-watch", "link-watch", "neutron-report", "neutron-status",
-    "notifications", "ovsdb", "signals", "waiters",
+    "guard-watch", "helper-watch", "link-watch", "neutron-peers", "neutron-report",
+    "neutron-status", "notifications", "ovsdb", "signals", "waiters",
 ))  # fmt: skip
 _seen: set[str] = set()
 

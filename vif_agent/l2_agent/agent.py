@@ -1,9 +1,10 @@
 """The L2 agent that Neutron knows: reports, and how ports are."""
 
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from vif_agent.bus.casts import Refusal
@@ -12,9 +13,12 @@ from vif_agent.errors import Problem
 from vif_agent.health import Sign, sign
 from vif_agent.l2_agent import report
 from vif_agent.l2_agent.errand import Errand
+from vif_agent.l2_agent.fanouts import BINDING_ACTIVATE, Fanouts
+from vif_agent.l2_agent.peers import Peers
 from vif_agent.l2_agent.ports import NeutronsPorts, Stored
 from vif_agent.l2_agent.server import Server
 from vif_agent.l2_agent.statuses import Statuses
+from vif_agent.l2_agent.tunnels import Tunnels
 
 LOG = logging.getLogger(__name__)
 
@@ -42,46 +46,69 @@ class Records(Protocol):
         """Have others yet to do something for the port? Safe on any thread."""
 
 
+class Driver(Protocol):
+    """What guards ports."""
+
+    @property
+    def name(self) -> str:
+        """Of it."""
+
+
+class Drivers(Protocol):
+    """What is needed of the firewall's."""
+
+    @property
+    def used(self) -> Driver:
+        """The one that is asked."""
+
+
 class L2Agent:
-    """``conf`` is oslo.config's; ``waits``: of Statuses; ``firewall``: of the report."""
+    """``conf`` is oslo.config's; ``drivers``: of firewalls; ``peers``: None where they are not
+    Neutron's to name; ``renewed`` is called when they are others."""
 
     def __init__(
         self,
         conf: Any,
         messaging: Any,
         store: Stored,
-        waits: Callable[[str], bool],
-        firewall: Callable[[], str],
+        records: Records,
+        drivers: Drivers,
+        peers: Peers | None,
+        renewed: Callable[[], None],
     ) -> None:
         self._conf = conf
-        self._firewall = firewall
+        self._drivers = drivers
         self._server = Server(messaging, conf.host)
         self._ports = NeutronsPorts(store)
-        self._statuses = Statuses(waits)
+        self._statuses = Statuses(records.waits)
         self._reports = Errand(
             self._report, _say_of_reports, apart=_REPORTS_APART, name="neutron-report"
         )
         self._telling = Errand(
             self._tell, _say_of_statuses, apart=_STATUSES_APART, name="neutron-status"
         )
+        own = conf.network.vxlan_local_ip
+        self._tunnels = peers and Tunnels(self._server, peers, str(own), renewed)
+        topics = (BINDING_ACTIVATE, *(Tunnels.topics if peers else ()))
+        self._fanouts = Fanouts(messaging, topics, self._hear)
         self._failed: dict[str, Problem] = {}
         self._anew = deque[str]()
         #: the last report that was answered
         self.reported: Reported | None = None
 
     @classmethod
-    def of(
-        cls, conf: Any, messaging: Any, store: Stored, records: Records, firewall: Callable[[], str]
-    ) -> "L2Agent | None":
+    def of(cls, conf: Any, *rest: Any) -> "L2Agent | None":
         """If the operator wants one."""
-        wanted = conf.neutron.enabled
-        return cls(conf, messaging, store, records.waits, firewall) if wanted else None
+        return cls(conf, *rest) if conf.neutron.enabled else None
 
     def begin(self) -> None:
         """When the host has been looked at, so that it is known which ports are well."""
         self._anew.extend(self._ports.at_start())
         self._reports.begin()
         self._telling.begin()
+        if self._tunnels:
+            self._tunnels.begin()
+        threading.Thread(target=self._listen, name="neutron-join", daemon=True).start()
 
     def look(self) -> None:
         """Something may have changed. Waits for nobody."""
@@ -96,10 +123,13 @@ class L2Agent:
         """Ports stay as they are, and so does what Neutron knows of them."""
         self._reports.end()
         self._telling.end()
+        if self._tunnels:
+            self._tunnels.end()
 
     def sign(self) -> Sign:
         """Does Neutron hear of this host?"""
-        return sign(self._reports.trouble or self._silence() or self._telling.trouble)
+        of_peers = self._tunnels.trouble if self._tunnels else ""
+        return sign(self._reports.trouble or self._silence() or self._telling.trouble or of_peers)
 
     def _silence(self) -> str:
         """Of who hangs nobody says that he fails."""
@@ -122,7 +152,23 @@ class L2Agent:
             "trouble": self.sign().why or None,
             "ports_to_tell": self.waiting,
             "ports_failed": len(self._failed),
+            "vxlan_peers": self._tunnels.count if self._tunnels else None,
         }
+
+    def _listen(self) -> None:
+        """Blocks until the broker lets us in; what was told before is asked for."""
+        self._fanouts.start(override_pool_size=1)
+        if self._tunnels:
+            self._tunnels.sync()
+
+    def _hear(self, method: str, arguments: Mapping[str, Any]) -> None:
+        """Of what Neutron tells all. A binding that becomes active puts its port DOWN first."""
+        if method == "binding_activate" and arguments.get("host") == self._conf.host:
+            port_id = arguments.get("port_id")
+            self._anew.extend(p.port_id for p in self._ports.plugged() if p.port_id == port_id)
+            self._telling.wake()
+        elif self._tunnels:
+            self._tunnels.hear(method, arguments)
 
     def _report(self) -> float:
         seconds = self._conf.neutron.report_interval
@@ -135,6 +181,8 @@ class L2Agent:
         if not first and (again or answer != "alive"):
             self._anew.extend(port.port_id for port in self._ports.plugged())
             self._telling.wake()
+            if self._tunnels:
+                self._tunnels.sync()
         return float(seconds)
 
     def _configurations(self) -> dict[str, Any]:
@@ -142,7 +190,7 @@ class L2Agent:
         of_ports = report.of_ports(
             self._ports.digest(), len(self._ports.plugged()), self._failed.items()
         )
-        return {**report.of_configuration(self._conf, self._firewall()), **of_ports}
+        return {**report.of_configuration(self._conf, self._drivers.used.name), **of_ports}
 
     def _failures(self) -> dict[str, Problem]:
         failed = self._statuses.failed(self._ports.plugged())

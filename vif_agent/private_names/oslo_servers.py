@@ -1,8 +1,8 @@
 """What is used of oslo.messaging that its documentation does not promise: listeners and servers.
 
 Its own acknowledge before anything is stored, join queues that nobody needs, drop what is
-redelivered, and look at their orders every five seconds only. Listeners read from a connection, in
-the one thread that polls. ``transport`` and ``lent`` as in ``oslo_messaging``.
+redelivered, and look at their orders every five seconds only. Listeners read in the one thread that
+polls. ``transport`` and ``lent`` as in ``oslo_messaging``.
 """
 
 import logging
@@ -11,10 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_messaging._drivers.amqp import _MsgIdCache
-from oslo_messaging._drivers.amqpdriver import (
-    NotificationAMQPListener,
-    RpcAMQPListener,
-)
+from oslo_messaging._drivers.amqpdriver import NotificationAMQPListener, RpcAMQPListener
 from oslo_messaging._drivers.base import PollStyleListenerAdapter
 from oslo_messaging.rpc.server import RPCServer
 from oslo_messaging.server import MessageHandlingServer
@@ -41,7 +38,22 @@ class _NoMemory(_MsgIdCache):  # type: ignore[misc]
         """Nothing is remembered."""
 
 
-class CastListener(NotificationAMQPListener):  # type: ignore[misc]
+class _Reads:
+    """What any listener does."""
+
+    conn: Any
+    _shutdown: Any
+
+    def consume(self, queue: Any) -> None:
+        """What ``consumer`` answers."""
+        self.conn.declare_consumer(queue)
+
+    def pause(self, seconds: float) -> None:
+        """Ends at once when the listener is to stop."""
+        self._shutdown.wait(seconds)
+
+
+class CastListener(_Reads, NotificationAMQPListener):  # type: ignore[misc]
     """Acknowledges only when told to, and can give back to the broker what it holds.
 
     ``_held``: the delivery tags of what is not acknowledged, in their order, of channel ``_on``.
@@ -124,10 +136,6 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
         """Has it any queue now?"""
         return bool(self.conn._consumers)
 
-    def consume(self, queue: Any) -> None:
-        """What ``consumer`` answers."""
-        self.conn.declare_consumer(queue)
-
     def give_all_back(self) -> None:
         """And consume nothing. With its channel the broker takes back what it delivered on it."""
         self.incoming.clear()
@@ -136,24 +144,16 @@ class CastListener(NotificationAMQPListener):  # type: ignore[misc]
             noted.clear()
         connection._set_current_channel(connection.connection.channel())
 
-    def pause(self, seconds: float) -> None:
-        """Ends at once when the listener is to stop."""
-        self._shutdown.wait(seconds)
 
-
-class CallListener(RpcAMQPListener):  # type: ignore[misc]
+class CallListener(_Reads, RpcAMQPListener):  # type: ignore[misc]
     """For calls; they are acknowledged when they come, for nobody waits for a lost one long."""
 
     def __init__(self, transport: Any, lent: Any) -> None:
         super().__init__(transport._driver, lent)
 
-    def consume(self, queue: Any) -> None:
-        """What ``consumer`` answers."""
-        self.conn.declare_consumer(queue)
-
-    def pause(self, seconds: float) -> None:
-        """Ends at once when the listener is to stop."""
-        self._shutdown.wait(seconds)
+    def hear_all(self, topic: str) -> None:
+        """What is sent to all who hear this topic."""
+        self.conn.declare_fanout_consumer(topic, self)
 
 
 def polled(listener: Any, seconds: float | None) -> Any:

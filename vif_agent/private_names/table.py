@@ -31,6 +31,7 @@ _OSLO_MESSAGING: Sequence[Look] = (
     ),
     Takes(f"{_CONNECTION}.declare_consumer", "self consumer"),
     Takes(f"{_CONNECTION}.declare_direct_consumer", "self topic callback"),
+    Takes(f"{_CONNECTION}.declare_fanout_consumer", "self topic callback"),
     Takes(f"{_CONNECTION}.consume", "self timeout"),
     There("oslo_messaging._drivers.common:Timeout"),
     Takes(f"{_CONNECTION}.stop_consuming", "self"),

@@ -25,7 +25,7 @@ def worked(
         record = records[port_id]
         if record.port.ready_at is None:
             _adopted(history, port_id, mine, found_at)
-        elif record.progress.began is None:
+        elif record.progress.began is None and record.was_well:
             wrong = "; ".join(step.wrong for step in mine)
             history.add(port_id, event.DRIFT, wrong, found_at)
         if done := [step for step in mine if step.key not in failed]:

@@ -72,8 +72,9 @@ def of_problem(problem: Problem | None) -> Observation:
 
 
 def _note_work(record: PortRecord, steps: Iterable[Step], seen_at: float) -> None:
-    record.progress.began = record.progress.began or seen_at
-    if record.port.ready_at is not None:
+    if not record.progress.renewed:
+        record.progress.began = record.progress.began or seen_at
+    if record.was_well:
         record.progress.undone = record.progress.undone or "; ".join(step.wrong for step in steps)
     record.held |= frozenset(r.key for r in record.wanted)
 

@@ -36,7 +36,7 @@ def undone_of(records: PortRecords, plan: Plan) -> list[Step]:
     """What puts right things that were as their ports want them, and are not."""
     wanted = {port_id for step in plan for port_id in step.ports}
     chosen = (record for port_id in wanted if (record := records.get(port_id)))
-    ready = {record.port.port_id for record in chosen if record.port.ready_at is not None}
+    ready = {record.port.port_id for record in chosen if record.was_well}
     return [s for s in plan if s.ports and ready.issuperset(s.ports)]
 
 

@@ -39,11 +39,12 @@ class Progress:
     began: float | None = None  # when the first of them did
     undone: str = ""  # what it found wrong with a port that was ready
     waiting_since: float | None = None  # when others had to do something for it
+    renewed: bool = False  # it wants something else without a new request
     told: set[tuple[str, str]] = dataclasses.field(default_factory=set)  # what was done, as told
 
     def settle(self) -> None:
         """It is as it was asked for: what comes now is a matter of its own."""
-        self.began, self.undone = None, ""
+        self.began, self.undone, self.renewed = None, "", False
         self.told.clear()
 
 
@@ -80,6 +81,11 @@ class PortRecord:
     def footprint(self) -> frozenset[Key]:
         """What was this port's for all that is known, or still is."""
         return self.held.union(resource.key for resource in self.restores)
+
+    @property
+    def was_well(self) -> bool:
+        """Was it ready as it is wanted now? Then what differs was changed by others."""
+        return self.port.ready_at is not None and not self.progress.renewed
 
     @property
     def waits(self) -> bool:

@@ -75,12 +75,15 @@ class PortRecords:
         self._desired.ask(record)
         self._replace(port.port_id, record)
 
-    def ask_again(self, port_ids: Iterable[str], anew: Collection[str]) -> None:
+    def ask_again(
+        self, port_ids: Iterable[str], anew: Collection[str] = (), renewed: bool = False
+    ) -> None:
         """Those whose answer may be another by now: it depends on what the host has, or it has not
-        been given yet. Of ``anew`` all that were refused."""
+        been given yet. Of ``anew`` all that were refused; ``renewed``: all."""
         for port_id in port_ids:
             known = self._by_port.get(port_id)
-            if known and (known.needs_lookup or _may_change(known.refused, port_id in anew)):
+            refused = known and _may_change(known.refused, port_id in anew)
+            if known and (renewed or known.needs_lookup or refused):
                 held = known.held | frozenset(r.key for r in known.wanted)
                 record = dataclasses.replace(
                     known, held=held, wanted=(), restores=(), refused=None, unanswered=False

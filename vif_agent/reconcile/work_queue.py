@@ -32,6 +32,7 @@ class Work:
     changed: set[Key] = dataclasses.field(default_factory=set)  # links and OVS ports
     complete: bool = False  # a complete set of ports was cast: what is in no request is to go
     to_recheck: set[str | None] = dataclasses.field(default_factory=set)  # by operators; None: all
+    renewed: bool = False  # ports may want something else without a new request
 
     def of(self, reason: Reason) -> set[str]:
         """The ports that are there for this reason."""
@@ -105,8 +106,10 @@ class WorkQueue:
             self._work.changed |= keys
             self._add(self._awaiting.of(keys), Reason.PROGRESS)
 
-    def everything(self) -> None:
-        """All ports, and what belongs to none."""
+    def everything(self, renewed: bool = False) -> None:
+        """All ports, and what belongs to none. ``renewed``: they may want something else."""
+        with self._condition:
+            self._work.renewed |= renewed
         self.set_taken(complete=False)
 
     def set_taken(self, complete: bool) -> None:
