@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.support import failures, skips
 from tests.support.examples import PAYLOADS
+from tests.support.leavings import tables
 from tests.support.real_host import Ports
 from tests.support.rig import Rig
 from tests.support.sharing import OPTION, Share, by_length
@@ -86,6 +87,14 @@ def pytest_terminal_summary(
             terminalreporter.line(line)
     if path := config.getoption(skips.OPTION):
         skips.append(terminalreporter.stats.get("skipped", []), path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_tables_left() -> Iterator[None]:
+    """The module that leaves one fails, and not the one that stumbles over it."""
+    before = tables()
+    yield
+    assert sorted(tables() - before) == []
 
 
 @pytest.fixture(scope="session")

@@ -35,10 +35,11 @@ class NftEvents(NetlinkListener[str]):
             yield from (f"{event}, by {_maker(body)}" for event in self._batch)
             self._batch.clear()
         elif kind in KINDS:
-            self._batch.append(f"{KINDS[kind]} {_table(body)}")
+            self._batch.append(f"{KINDS[kind]} {table_of(body)}")
 
 
-def _table(body: bytes) -> str:
+def table_of(body: bytes) -> str:
+    """As "bridge vif_agent"."""
     return f"{FAMILIES.get(body[0], body[0])} {_first(body, 1)}"
 
 
