@@ -51,7 +51,8 @@ class Reports:
         else:
             _bind(context, host, [database.UNBOUND])  # whose server ended while it was at it
         self._compare(context, host, configurations.get("wishes"), begins)
-        _fail(context, host, configurations.get("failed") or {})
+        # beside what the database keeps, which has room for 4095 characters alone
+        _fail(context, host, state.get("failed") or configurations.get("failed") or {})
 
     def _compare(self, context: Any, host: str, theirs: str | None, begins: bool) -> None:
         now = generation()

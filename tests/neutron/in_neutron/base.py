@@ -62,7 +62,9 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
 
     # -- agents --------------------------------------------------------------------------------
 
-    def report(self, host: str, start: bool = False, **configurations: Any) -> str:
+    def report(
+        self, host: str, start: bool = False, failed: Json | None = None, **configurations: Any
+    ) -> str:
         """As the agent's ``report_state`` comes out of the RPC server."""
         state: Json = {
             "agent_type": "vif-agent",
@@ -71,8 +73,8 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
             "topic": "N/A",
             "configurations": {**REACH, "wishes": wishes.digest([]), **configurations},
         }
-        if start:
-            state["start_flag"] = True
+        state |= {"start_flag": True} if start else {}
+        state |= {"failed": failed} if failed else {}
         now = timeutils.utcnow().isoformat()
         reports = agents_db.AgentExtRpcCallback(self.plugin)
         status: str = reports.report_state(self.admin, agent_state={"agent_state": state}, time=now)
