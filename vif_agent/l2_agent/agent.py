@@ -144,6 +144,16 @@ class L2Agent:
         """How many ports Neutron has yet to hear of."""
         return self._statuses.waiting
 
+    @property
+    def failed(self) -> int:
+        """How many have failed, as the last report said."""
+        return len(self._failed)
+
+    @property
+    def peers(self) -> int | None:
+        """How many Neutron has named; None where it is not to name any, or has not yet."""
+        return self._tunnels.count if self._tunnels else None
+
     def view(self) -> dict[str, Any]:
         """For operators; see docs/api.md."""
         return {
@@ -151,8 +161,8 @@ class L2Agent:
             "answered_at": self.reported and iso(self.reported.at),
             "trouble": self.sign().why or None,
             "ports_to_tell": self.waiting,
-            "ports_failed": len(self._failed),
-            "vxlan_peers": self._tunnels.count if self._tunnels else None,
+            "ports_failed": self.failed,
+            "vxlan_peers": self.peers,
         }
 
     def _listen(self) -> None:

@@ -51,8 +51,8 @@ OF_AGENT: tuple[Family, ...] = (
     gauge(
         "part_healthy",
         "1 for each part of the agent that is well, 0 for one that is not, as vif-agentctl health "
-        "tells: bus, casts, helper, loop, ovsdb, reconcile, store, threads, watchdog. One that "
-        "nobody misses, as Open vSwitch where no port needs it, is not told.",
+        "tells: bus, casts, helper, loop, neutron, ovsdb, reconcile, store, threads, watchdog. One "
+        "that nobody misses, as Open vSwitch where no port needs it, is not told.",
         _parts,
         "part",
     ),

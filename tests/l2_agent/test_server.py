@@ -1,0 +1,122 @@
+"""What is understood of Neutron's answers, and what is not; and how a thousand ports are told. On
+oslo.messaging's bus in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+
+from tests.support.casting import numbered, wait_for
+from tests.support.neutron_server import ACTIVE, DOWN, Database, NeutronServer
+from vif_agent import config, wishes
+from vif_agent.l2_agent.agent import L2Agent
+from vif_agent.l2_agent.server import NotAnswered, Server
+from vif_agent.ports.port import PLUG, READY, PortRequest
+from vif_agent.ports.store import Store
+from vif_agent.testing.daemon import transport
+
+OWN = "192.0.2.1"
+MANY = 1000
+
+
+@pytest.fixture
+def neutron() -> Iterator[NeutronServer]:
+    with NeutronServer("fake://", Database(ends={"192.0.2.7": "other"})) as neutron:
+        yield neutron
+
+
+@pytest.fixture
+def messaging() -> Iterator[Any]:
+    messaging = transport("fake://")
+    yield messaging
+    messaging.cleanup()
+
+
+@pytest.fixture
+def server(neutron: NeutronServer, messaging: Any) -> Server:
+    return Server(messaging, "here")
+
+
+def test_answers_as_neutron_gives_them(server: Server, neutron: NeutronServer) -> None:
+    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    assert server.report_state(state, 10) == "new"
+    neutron.failing = {"b"}
+    assert server.update_device_list(["a", "b"], ["c"]) == {"b"}
+    assert neutron.database.ports == {"a": ACTIVE, "c": DOWN}
+    assert server.tunnel_sync(OWN) == {OWN, "192.0.2.7"}
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "complaint"),
+    [
+        ("report_state", None, "clocks"),
+        ("report_state", {"a": 1}, "not understood"),
+        ("report_state", 7, "not understood"),
+        ("report_state", ValueError("oh\nmore"), "report_state fails: ValueError: oh"),
+        ("update_device_list", None, "not understood"),
+        ("update_device_list", ["a"], "not understood"),
+        ("update_device_list", {"failed_devices_up": 7}, "not understood"),
+        ("update_device_list", {"failed_devices_up": [[]]}, "not understood"),
+        ("tunnel_sync", None, "not understood"),
+        ("tunnel_sync", {"tunnels": []}, "not understood"),
+        ("tunnel_sync", {"tunnels": [{"ip_address": OWN}, {"ip_address": "x"}]}, "not understood"),
+        ("tunnel_sync", {"tunnels": [{"ip_address": OWN}, 7]}, "not understood"),
+    ],
+)
+def test_answer_that_is_none_is_to_be_asked_for_again(
+    method: str, answer: object, complaint: str, server: Server, neutron: NeutronServer
+) -> None:
+    neutron.answers[method] = answer if isinstance(answer, Exception) else lambda _: answer
+    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    calls: dict[str, Callable[[], Any]] = {
+        "report_state": lambda: server.report_state(state, 10),
+        "update_device_list": lambda: server.update_device_list(["a"], []),
+        "tunnel_sync": lambda: server.tunnel_sync(OWN),
+    }
+    with pytest.raises(NotAnswered, match=complaint) as caught:
+        calls[method]()
+    assert "\n" not in str(caught.value)
+
+
+def test_server_that_is_away_is_not_waited_for_longer_than_asked(messaging: Any) -> None:
+    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    with pytest.raises(NotAnswered, match="no server of Neutron's has answered"):
+        Server(messaging, "here").report_state(state, 0.1)
+
+
+def test_thousand_ports_are_told_in_calls_of_twenty(
+    neutron: NeutronServer, messaging: Any, store: Store, tmp_path: Path
+) -> None:
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    conf([])
+    conf.set_override("enabled", True, "neutron")
+    conf.set_override("host", "here")
+    vif = wishes.signed({"devname": "tap", "address": "", "type": "tap"}, wishes.NEUTRON)
+    vifs = [numbered(vif, number) for number in range(MANY)]
+    store.put([
+        PortRequest(
+            port_id=v["id"], verb=PLUG, instance={}, vif=v, vif_type="tap", source=wishes.NEUTRON
+        )
+        for v in vifs
+    ])  # fmt: skip
+    store.note(dataclasses.replace(port, state=READY) for port in store.live().values())
+    drivers: Any = SimpleNamespace(used=SimpleNamespace(name="noop"))
+    records: Any = SimpleNamespace(waits=lambda port_id: False)
+    agent = L2Agent(conf, messaging, store, records, drivers, None, lambda: None)
+    agent._reports.begin()
+    agent._telling.begin()
+    wait_for(lambda: len(neutron.database.ports) == MANY, "all ports")
+    agent._reports.end()
+    agent._telling.end()
+    assert {len(up) for up, down in neutron.calls} == {20}
+    assert set(neutron.database.ports.values()) == {ACTIVE}
+    wait_for(lambda: neutron.reports, "a report")
+    assert neutron.reports[0]["configurations"]["wishes"] == wishes.digest(vifs)
+    assert neutron.reports[0]["configurations"]["devices"] == MANY
