@@ -26,13 +26,15 @@ def cloud(isolated: None) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def hosts(cloud: Cloud) -> Iterator[tuple[Hypervisor, Hypervisor]]:
-    """Named "one" and "two"; they learn their VXLAN peers from Neutron."""
+    """Named "one" and "two", whose agent runs on eventlet; they learn their VXLAN peers from
+    Neutron."""
     options: dict[str, dict[str, object]] = {
         "neutron": {"vxlan_peers": "true"},
         "cleanup": {"interval": 5},  # until an empty full set is believed
         "firewall": {"permitted_ethertypes": hex(EXPERIMENTAL)},  # what the tests' guests send
     }
-    with cloud.hypervisor("one", options) as one, cloud.hypervisor("two", options) as two:
+    green = options | {"vif_agent": {"concurrency": "eventlet"}}
+    with cloud.hypervisor("one", options) as one, cloud.hypervisor("two", green) as two:
         cloud.wait_agents("one", "two")
         yield one, two
 

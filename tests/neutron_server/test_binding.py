@@ -94,6 +94,7 @@ def test_mtu_of_a_network_reaches_its_hosts(cloud: Cloud, one: Hypervisor) -> No
         agree(cloud, one)
 
 
+@pytest.mark.timeout(900)
 def test_hundred_ports_at_once(cloud: Cloud, one: Hypervisor, two: Hypervisor) -> None:
     """Made and deleted by eight clients of both servers."""
     network = cloud.network()
@@ -144,6 +145,19 @@ def test_port_whose_plug_fails_is_told_to_nova_as_failed(
     with one.guest(port):
         has_status(port, "ACTIVE")
         agree(cloud, one)
+
+
+def test_many_ports_fail_at_once(cloud: Cloud, one: Hypervisor, two: Hypervisor) -> None:
+    """Their errors are longer than Neutron's column for a report."""
+    network = cloud.network()
+    bridge = ("brq" + network["id"])[:14]
+    one.ip("link", "add", bridge, "type", "veth", "peer", "name", "others")
+    ports = [cloud.port(network, "one") for _ in range(30)]
+    for port in ports:
+        cloud.nova.wait(port["id"], PLUGGED, "failed")
+    cloud.wait_agents("one")
+    one.ip("link", "delete", bridge)
+    agree(cloud, one, two, timeout=120)
 
 
 def test_port_with_security_groups_is_refused_and_the_log_says_what_to_do(
