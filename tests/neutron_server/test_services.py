@@ -3,22 +3,31 @@ guests on another host."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import pytest
 
+from tests.neutron_server.serving import (
+    GATEWAY,
+    address_of,
+    gone,
+    guest_of,
+    is_wired,
+    machine_outside,
+    network_outside,
+    service_port,
+    wait_agents,
+)
 from vif_agent.testing.neutron.agree import agree, bridge_of
 from vif_agent.testing.neutron.api import Json
 from vif_agent.testing.neutron.cloud import Cloud, wait
-from vif_agent.testing.neutron.guest import Guest, Machine
+from vif_agent.testing.neutron.guest import Machine
 from vif_agent.testing.neutron.hypervisor import Hypervisor, tap_of
 from vif_agent.testing.neutron.services import DHCP, L3, METADATA, Services
-from vif_agent.testing.neutron.web import Web, asker, instance
+from vif_agent.testing.neutron.web import Web, instance
 from vif_agent.testing.neutron.wires import CONTROL
 
 METADATA_URL = "http://169.254.169.254/latest/meta-data/instance-id"
-GATEWAY = "198.51.100.1"
 
 
 @pytest.fixture(scope="module")
@@ -29,55 +38,13 @@ def services(cloud: Cloud, hosts: tuple[Hypervisor, Hypervisor]) -> Iterator[Ser
         Services(cloud, hosts[0], metadata=nova.address) as services,
     ):
         services.launch(DHCP, L3, METADATA)
-        wait(lambda: _alive(cloud) >= {"DHCP agent", "L3 agent", "Metadata agent"}, "its agents")
+        wait_agents(cloud, 3)
         yield services
-
-
-def _alive(cloud: Cloud) -> set[str]:
-    return {agent["agent_type"] for agent in cloud.api.list("agent") if agent["alive"]}
 
 
 @pytest.fixture
 def network(cloud: Cloud, clean: None) -> Json:
     return cloud.network(kind="vxlan", cidr="10.7.0.0/24", dhcp=True)
-
-
-def service_port(cloud: Cloud, network: Json, owner: str = "network:dhcp") -> Json:
-    """Bound, and ACTIVE in Neutron's words."""
-
-    def found() -> list[Json]:
-        ports = cloud.api.list("port", network_id=network["id"], device_owner=owner)
-        return [port for port in ports if port["status"] == "ACTIVE"]
-
-    wait(found, f"an active port of {owner}")
-    (port,) = found()
-    return port
-
-
-def is_wired(host: Hypervisor, port: Json) -> bool:
-    link = host.links().get(tap_of(port["id"]), {})
-    return bool(link.get("master") == bridge_of(port["network_id"]))
-
-
-def address_of(port: Json) -> str:
-    return str(port["fixed_ips"][0]["ip_address"])
-
-
-@contextlib.contextmanager
-def guest_of(cloud: Cloud, host: Hypervisor, network: Json) -> Iterator[tuple[Guest, Json]]:
-    """Afterwards neither the guest nor its port is there."""
-    port = cloud.port(network, host.name)
-    with Guest(host, port) as guest:
-        cloud.api.wait("port", port["id"], lambda it: it["status"] == "ACTIVE")
-        yield guest, port
-    cloud.api.delete("port", port["id"])
-
-
-def gone(cloud: Cloud, services: Services, *hosts: Hypervisor) -> None:
-    """Nothing of DHCP's or routers' is left anywhere."""
-    wait(lambda: not services.namespaces(), "no namespaces of Neutron's")
-    agree(cloud, *hosts)
-    assert not any(name.startswith("tap") for host in hosts for name in host.links())
 
 
 def test_dhcp_and_metadata_for_a_guest_on_another_host(
@@ -104,35 +71,19 @@ def test_dhcp_and_metadata_for_a_guest_on_another_host(
     gone(cloud, services, one, two)
 
 
-def test_agent_that_is_late(
-    cloud: Cloud, services: Services, one: Hypervisor, two: Hypervisor, clean: None
-) -> None:
-    """Neutron takes DHCP's word for it that the port is ready; it is reached once it is wired."""
-    one.agent.kill()
-    try:
-        network = cloud.network(kind="vxlan", cidr="10.7.0.0/24", dhcp=True)
-        server = service_port(cloud, network)
-        assert server["binding:vif_type"] == "tap", "bound while Neutron took the agent for alive"
-        assert not is_wired(one, server)
-    finally:
-        one.start_agent()
-    wait(lambda: is_wired(one, server), "DHCP's tap in its bridge")
-    with guest_of(cloud, two, network) as (guest, port):
-        assert guest.lease() == address_of(port)
-    cloud.api.delete("network", network["id"])
-    gone(cloud, services, one, two)
-
-
-def test_host_of_the_services_is_restarted(
+def test_host_of_the_services_is_restarted_and_our_agent_is_late(
     cloud: Cloud, services: Services, one: Hypervisor, two: Hypervisor, network: Json
 ) -> None:
-    """All namespaces, devices and processes have gone; who comes up first does not matter."""
+    """All namespaces, devices and processes have gone; who comes up first does not matter. Neutron
+    takes DHCP's word for it that the port is ready; it is reached once it is wired."""
     server = service_port(cloud, network)
     with guest_of(cloud, two, network) as (guest, port):
         assert guest.lease() == address_of(port)
         one.stop_agent()
-        services.restart()
-        wait(lambda: tap_of(server["id"]) in one.links(), "DHCP's tap")
+        services.power_on(*services.power_off())
+        wait(lambda: tap_of(server["id"]) in one.links(), "DHCP's tap", timeout=180)
+        assert service_port(cloud, network)["id"] == server["id"]
+        assert not is_wired(one, server)
         one.start_agent()
         wait(lambda: is_wired(one, server), "DHCP's tap in its bridge")
         assert guest.lease() == address_of(port)
@@ -141,14 +92,9 @@ def test_host_of_the_services_is_restarted(
 
 
 @pytest.fixture
-def outside(cloud: Cloud, clean: None) -> Iterator[Machine]:
-    """A machine on the physical network, with a web server that says who asks."""
-    with Machine("outside", "", "master", "physical") as machine:
-        machine.run("ip", "address", "add", f"{GATEWAY}/24", "dev", "eth0")
-        with machine.namespace.entered():
-            web = Web(GATEWAY, asker, port=80)
-        with web:
-            yield machine
+def outside(clean: None) -> Iterator[Machine]:
+    with machine_outside() as machine:
+        yield machine
 
 
 @pytest.fixture
@@ -161,8 +107,7 @@ def router(
     outside: Machine,
 ) -> Iterator[Json]:
     """Between the network and the physical one. Afterwards both are gone, and all of them."""
-    external = cloud.network(kind="flat", cidr="198.51.100.0/24")
-    cloud.api.update("network", external["id"], {"router:external": True})
+    external = network_outside(cloud)
     router = cloud.api.create("router", external_gateway_info={"network_id": external["id"]})
     (inner,) = cloud.api.list("subnet", network_id=network["id"])
     subnet = {"subnet_id": inner["id"]}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,8 +40,8 @@ class Services:
     ) -> None:
         self._controller = cloud.controllers[0]
         self._host = host
-        self.directory = cloud.directory / f"services-{host.name}"
-        self.directory.mkdir()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{host.name}-", dir=cloud.directory))
+        self.directory.chmod(0o711)
         self._config = self.directory / "agents.conf"
         groups = self._groups(metadata)
         for group, values in (options or {}).items():
@@ -49,18 +50,30 @@ class Services:
         self._running: dict[str, Process] = {}
 
     def __enter__(self) -> Self:
-        self._boot()
+        self.power_on()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._go_down()
+        self.power_off()
 
-    def restart(self) -> None:
-        """As with the host: no namespace, device or process is left, and no agent was told."""
+    def power_off(self) -> tuple[str, ...]:
+        """As with the host: no namespace, device or process is left, and no agent was told. Answers
+        which ran."""
         names = tuple(self._running)
-        self._go_down()
-        self._boot()
+        self._holder.kill()
+        self._holder.wait()
+        for process in self._running.values():
+            process.wait()
+        self._running.clear()
+        return names
+
+    def power_on(self, *names: str) -> None:
+        """Then launch these."""
+        argv = (*_APART, "sh", "-c", _FIRST)
+        with self._host.entered():
+            self._holder = processes.start(argv, os.environ, self.directory / "holder.log")
+        processes.wait_until(self._is_apart, "namespaces of Neutron's agents", self._holder)
         self.launch(*names)
 
     def launch(self, *names: str) -> None:
@@ -96,19 +109,6 @@ class Services:
     def run(self, *argv: str) -> str:
         """What a command prints that sees these namespaces."""
         return processes.run((*self._inside(), *argv), self._controller.environment())
-
-    def _boot(self) -> None:
-        argv = (*_APART, "sh", "-c", _FIRST)
-        with self._host.entered():
-            self._holder = processes.start(argv, os.environ, self.directory / "holder.log")
-        processes.wait_until(self._is_apart, "namespaces of Neutron's agents", self._holder)
-
-    def _go_down(self) -> None:
-        self._holder.kill()
-        self._holder.wait()
-        for process in self._running.values():
-            process.wait()
-        self._running.clear()
 
     def _inside(self) -> tuple[str, ...]:
         (first,) = _children(self._holder.pid)
