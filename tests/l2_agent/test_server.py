@@ -15,7 +15,9 @@ from oslo_config import cfg
 from tests.support.casting import numbered, wait_for
 from tests.support.neutron_server import ACTIVE, DOWN, Database, NeutronServer
 from vif_agent import config, wishes
+from vif_agent.errors import NotConfigured, Problem
 from vif_agent.l2_agent.agent import L2Agent
+from vif_agent.l2_agent.report import of_configuration, state
 from vif_agent.l2_agent.server import NotAnswered, Server
 from vif_agent.ports.port import PLUG, READY, PortRequest
 from vif_agent.ports.store import Store
@@ -44,8 +46,8 @@ def server(neutron: NeutronServer, messaging: Any) -> Server:
 
 
 def test_answers_as_neutron_gives_them(server: Server, neutron: NeutronServer) -> None:
-    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
-    assert server.report_state(state, 10) == "new"
+    said = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    assert server.report_state(said, 10) == "new"
     neutron.failing = {"b"}
     assert server.update_device_list(["a", "b"], ["c"]) == {"b"}
     assert neutron.database.ports == {"a": ACTIVE, "c": DOWN}
@@ -73,9 +75,9 @@ def test_answer_that_is_none_is_to_be_asked_for_again(
     method: str, answer: object, complaint: str, server: Server, neutron: NeutronServer
 ) -> None:
     neutron.answers[method] = answer if isinstance(answer, Exception) else lambda _: answer
-    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    said = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
     calls: dict[str, Callable[[], Any]] = {
-        "report_state": lambda: server.report_state(state, 10),
+        "report_state": lambda: server.report_state(said, 10),
         "update_device_list": lambda: server.update_device_list(["a"], []),
         "tunnel_sync": lambda: server.tunnel_sync(OWN),
     }
@@ -85,9 +87,9 @@ def test_answer_that_is_none_is_to_be_asked_for_again(
 
 
 def test_server_that_is_away_is_not_waited_for_longer_than_asked(messaging: Any) -> None:
-    state = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
+    said = {"agent_type": "a", "binary": "b", "host": "here", "topic": "N/A", "configurations": {}}
     with pytest.raises(NotAnswered, match="no server of Neutron's has answered"):
-        Server(messaging, "here").report_state(state, 0.1)
+        Server(messaging, "here").report_state(said, 0.1)
 
 
 def test_thousand_ports_are_told_in_calls_of_twenty(
@@ -120,3 +122,24 @@ def test_thousand_ports_are_told_in_calls_of_twenty(
     wait_for(lambda: neutron.reports, "a report")
     assert neutron.reports[0]["configurations"]["wishes"] == wishes.digest(vifs)
     assert neutron.reports[0]["configurations"]["devices"] == MANY
+
+
+def test_more_than_neutron_can_store_is_refused_at_the_start() -> None:
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    conf([])
+    conf.set_override(
+        "physical_interface_mappings", {f"net{n}": f"eth{n}" for n in range(9)}, "network"
+    )
+    assert of_configuration(conf, "noop")["interface_mappings"]["net8"] == "eth8"
+    many = {f"physical-network-{n}": f"eth{n}" for n in range(200)}
+    conf.set_override("physical_interface_mappings", many, "network")
+    with pytest.raises(NotConfigured, match=r"physical_interface_mappings, .* got "):
+        of_configuration(conf, "noop")
+
+
+def test_of_very_many_failed_ports_a_hundred_are_told() -> None:
+    failed = [(f"{n:03}", Problem("host_refused", "no" * 1000)) for n in range(200)]
+    told = state("here", {}, failed, start=False)["failed"]
+    assert len(told) == 100
+    assert told["000"] == {"code": "host_refused", "message": "no" * 150}

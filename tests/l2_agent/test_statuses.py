@@ -133,7 +133,27 @@ def test_port_with_which_neutron_fails_comes_again_later_and_later(neutron: Neut
     assert neutron.statuses.next_due(untold) == 31 - 19
     neutron.now, neutron.failing = 31, set()
     assert neutron.hears(port(), port(B)) == {A: True}
-    assert neutron.statuses.next_due(neutron.statuses.untold([port()])) is None
+    assert neutron.statuses.next_due(neutron.statuses.untold([port()])) == 60
+
+
+def test_port_that_is_up_is_told_again_now_and_then(neutron: Neutron) -> None:
+    """Neutron may have put it DOWN, and the cast about that was lost."""
+    neutron.hears(port(), port(B, RETRYING))
+    neutron.now = 599
+    assert neutron.hears(port(), port(B, RETRYING)) == {}
+    neutron.now = 600
+    assert neutron.hears(port(), port(B, RETRYING)) == {A: True}
+    assert neutron.hears(port(), port(B, RETRYING)) == {}
+
+
+def test_many_ports_are_told_again_less_often(neutron: Neutron) -> None:
+    ports = [port(str(number)) for number in range(200)]
+    while neutron.hears(*ports):
+        pass
+    neutron.now = 999
+    assert neutron.hears(*ports) == {}
+    neutron.now = 1000
+    assert len(neutron.hears(*ports)) == MOST
 
 
 def test_of_failed_ports_neutron_has_heard_that_they_are_down(neutron: Neutron) -> None:

@@ -98,8 +98,11 @@ class L2Agent:
 
     @classmethod
     def of(cls, conf: Any, *rest: Any) -> "L2Agent | None":
-        """If the operator wants one."""
-        return cls(conf, *rest) if conf.neutron.enabled else None
+        """If the operator wants one; NotConfigured where Neutron could not store what it says."""
+        if not conf.neutron.enabled:
+            return None
+        report.of_configuration(conf, "")
+        return cls(conf, *rest)
 
     def begin(self) -> None:
         """When the host has been looked at, so that it is known which ports are well."""
@@ -182,7 +185,10 @@ class L2Agent:
 
     def _report(self) -> float:
         seconds = self._conf.neutron.report_interval
-        said = report.state(self._conf.host, self._configurations(), start=self.reported is None)
+        self._failed = self._failures()
+        said = report.state(
+            self._conf.host, self._configurations(), self._failed.items(), self.reported is None
+        )
         again = self._reports.trouble
         answer = self._server.report_state(said, seconds)
         first, self.reported = self.reported is None, Reported.now(answer)
@@ -196,10 +202,7 @@ class L2Agent:
         return float(seconds)
 
     def _configurations(self) -> dict[str, Any]:
-        self._failed = self._failures()
-        of_ports = report.of_ports(
-            self._ports.digest(), len(self._ports.plugged()), self._failed.items()
-        )
+        of_ports = report.of_ports(self._ports.digest(), len(self._ports.plugged()))
         return {**report.of_configuration(self._conf, self._drivers.used.name), **of_ports}
 
     def _failures(self) -> dict[str, Problem]:
@@ -207,7 +210,7 @@ class L2Agent:
         problems = {port_id: port.problem for port_id, port in failed.items() if port.problem}
         return {**problems, **dict(self._ports.refused())}
 
-    def _tell(self) -> float | None:
+    def _tell(self) -> float:
         """All that is untold, some at a time; in the end what has failed, by a report."""
         self._statuses.unsure(self._anew.popleft() for _ in range(len(self._anew)))
         while batch := self._statuses.due(untold := self._statuses.untold(self._ports.there())):

@@ -1,7 +1,8 @@
 """How Neutron's ports are, and which of it Neutron has yet to hear. No I/O.
 
 What was told is known by its request: each that is done is told, also one that asks for the same
-again, for Neutron may have put the port DOWN meanwhile.
+again, for Neutron may have put the port DOWN meanwhile. And that a port is up is told now and then
+all the same: nothing else mends what Neutron has put DOWN when the cast about it was lost.
 """
 
 import dataclasses
@@ -21,6 +22,9 @@ from vif_agent.wishes import NEUTRON
 
 #: in one call: Neutron's rpc_resources_processing_step
 MOST = 20
+_AGAIN_SECONDS = 600.0  # and for many ports five seconds for each: it costs Neutron some queries
+_AGAIN_SECONDS_EACH = 5.0
+_LOOK_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0  # before a port is told again with which the server has failed; then doubled
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -51,6 +55,7 @@ class Statuses:
         self._waits = waits
         self._clock = clock
         self._told: dict[str, Status] = {}
+        self._told_at: dict[str, float] = {}
         self._refused: dict[str, _Refused] = {}
         self._unsure: set[str] = set()
         #: how many are to be told yet
@@ -70,6 +75,7 @@ class Statuses:
         for port_id in gone:
             if port_id not in untold:
                 self._told.pop(port_id, None)
+                self._told_at.pop(port_id, None)
         self.waiting = len(untold)
         return untold
 
@@ -84,6 +90,7 @@ class Statuses:
         for port_id, status in told.items():
             if port_id not in failed:
                 self._told[port_id] = status
+                self._told_at[port_id] = self._clock()
                 self._unsure.discard(port_id)
                 self._refused.pop(port_id, None)
         new = [port_id for port_id in failed if port_id not in self._refused]
@@ -93,10 +100,10 @@ class Statuses:
             self._refused[port_id] = _Refused(self._clock() + pause, pause)
         return new
 
-    def next_due(self, untold: Collection[str]) -> float | None:
-        """In how many seconds there is one of these to be told again."""
+    def next_due(self, untold: Collection[str]) -> float:
+        """In how many seconds to look again, though nobody wakes us."""
         due = [self._refused[i].again_at for i in untold if i in self._refused]
-        return max(0.0, min(due) - self._clock()) if due else None
+        return min(max(0.0, min(due) - self._clock()), _LOOK_SECONDS) if due else _LOOK_SECONDS
 
     def failed(self, ports: Iterable[Port]) -> dict[str, Port]:
         """Those in error; Neutron has been told that they are down, or has never heard else."""
@@ -111,7 +118,10 @@ class Statuses:
         told = self._told.get(port_id)
         if port_id in self._unsure or (status.up and told != status):
             return True
-        return not status.up and told is not None and told.up
+        if status.up:
+            again = max(_AGAIN_SECONDS, _AGAIN_SECONDS_EACH * len(self._told))
+            return self._clock() >= self._told_at.get(port_id, 0.0) + again
+        return told is not None and told.up
 
     def _status(self, port: Port) -> Status | None:
         """None: it is under way, and Neutron knows enough of it."""
