@@ -126,6 +126,17 @@ class Cloud:
         """Of all controllers."""
         return "".join(controller.log(part) for controller in self.controllers)
 
+    def upgrade(self, drivers: str, venv: Path = VENV) -> None:
+        """All controllers stop; another Neutron goes on with the database and the agents."""
+        for controller in self.controllers:
+            controller.stop()
+        self._venv = venv
+        self._options[0] = {"ml2": {"mechanism_drivers": drivers}}
+        first = len(self.controllers) + 1
+        self.controllers = [self._controller(first + number) for number in range(self._size[0])]
+        self.run("neutron-db-manage", "upgrade", "head")
+        self._run_controllers(self._stack)
+
     def _launch_services(self, stack: contextlib.ExitStack) -> None:
         self.rabbit = PrivateRabbit(self._subdirectory("rabbit"), address=CONTROL)
         self.database = PrivateMariaDb(self._subdirectory("db"))
@@ -137,6 +148,9 @@ class Cloud:
         self.controllers = [self._controller(number) for number in range(1, self._size[0] + 1)]
         self._start_database()
         self.rabbit.wait_ready()
+        self._run_controllers(stack)
+
+    def _run_controllers(self, stack: contextlib.ExitStack) -> None:
         for controller in self.controllers:
             stack.callback(controller.stop)
             controller.launch(API, RPC, PERIODIC)

@@ -25,13 +25,15 @@ _TUN = Path("/dev/net/tun")
 
 
 class Hypervisor:
-    """``name`` is its ``host`` for nova and Neutron; ``address`` that of its tunnels."""
+    """``name`` is its ``host`` for nova and Neutron; ``address`` that of its tunnels; ``started``:
+    whether the agent runs at once."""
 
     scratch: ScratchHost
     agent: Daemon
 
-    def __init__(self, cloud: Cloud, name: str, options: Options) -> None:
+    def __init__(self, cloud: Cloud, name: str, options: Options, started: bool = True) -> None:
         self.name = name
+        self._started = started
         self._cloud = cloud
         self._options = options
 
@@ -49,7 +51,8 @@ class Hypervisor:
                 argv=(*SEEING, str(Path(sys.executable).parent / "vif-agent")),
             )
             stack.callback(self.stop_agent)
-            self.start_agent()
+            if self._started:
+                self.start_agent()
             self._stack = stack.pop_all()
         return self
 
