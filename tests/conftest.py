@@ -23,6 +23,7 @@ from vif_agent.host.real import RealHost
 from vif_agent.ports.store import Store
 
 pytest_plugins = ["vif_agent.testing.fixtures"]
+collect_ignore = ["neutron/in_neutron"]  # tests/neutron/test_driver.py runs it where Neutron is
 
 _FIGURES = pytest.StashKey[list[str]]()
 _SHARE = pytest.StashKey[Share]()
