@@ -25,7 +25,7 @@ LOG = log.getLogger(__name__)
 
 Json = dict[str, Any]
 
-ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
+ACTIVE = "ACTIVE"
 UNBOUND, FAILED = "unbound", "binding_failed"
 
 _SECURITY = port_security.PortSecurityBinding
@@ -46,16 +46,12 @@ def wanted(context: Any, host: str, *conditions: Any) -> list[Json]:
     return [item for row in rows if (item := _item(row, ips[row.id], pairs[row.id]))]
 
 
-def only(
-    port_id: str | None = None, network_id: str | None = None, status: str | None = None
-) -> Iterator[Any]:
-    """Conditions for ``wanted``; ``status``: of the binding."""
+def only(port_id: str | None = None, network_id: str | None = None) -> Iterator[Any]:
+    """Conditions for ``wanted``."""
     if port_id:
         yield Port.id == port_id
     if network_id:
         yield Port.network_id == network_id
-    if status:
-        yield PortBinding.status == status
 
 
 def _ports(session: Any, host: str) -> Any:
@@ -95,16 +91,17 @@ def _bound(query: Any, host: str) -> Any:
     )
 
 
-def _of(session: Any, host: str, model: Any, conditions: Iterable[Any]) -> Any:
+def _of(session: Any, host: str, model: Any, conditions: Iterable[Any]) -> list[Json]:
     columns = [column for column in model.__table__.columns if column.name != "network_id"]
+    names = [column.name for column in columns]
     query = session.query(*columns).select_from(Port).join(model, model.port_id == Port.id)
-    return _bound(query, host).filter(*conditions).order_by(*columns).all()
+    rows = _bound(query, host).filter(*conditions).order_by(*columns)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _by_port(rows: Iterable[Any]) -> Mapping[str, list[Json]]:
+def _by_port(items: Iterable[Json]) -> Mapping[str, list[Json]]:
     found: dict[str, list[Json]] = defaultdict(list)
-    for row in rows:
-        item = dict(row._mapping)
+    for item in items:
         found[item.pop("port_id")].append(item)
     return found
 

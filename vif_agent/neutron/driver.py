@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pecan
+from neutron.db import provisioning_blocks
+from neutron.plugins.ml2.common import constants as ml2
 from neutron.plugins.ml2.drivers import mech_agent
 from neutron_lib import exceptions
-from neutron_lib.callbacks import events, registry
+from neutron_lib.callbacks import events, registry, resources
+from neutron_lib.plugins import directory
 from neutron_lib.plugins.ml2 import api
 from oslo_config import cfg
 from oslo_log import log
@@ -122,7 +126,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
             raise exceptions.InvalidInput(error_message=f"it is bound by vif-agent, and {why}")
         super().update_port_precommit(context)
         if context.host == context.original_host and _is_bound_now(context):
-            self._insert_provisioning_block(context)
+            _block(context)
 
     @_contained
     def update_port_postcommit(self, context: Any) -> None:
@@ -148,7 +152,7 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
 
     def _has_agent(self, context: Any, host: str) -> bool:
         filters = {"agent_type": [self.agent_type], "host": [host]}
-        return bool(context._plugin.get_agents(context.plugin_context, filters=filters))
+        return bool(directory.get_plugin().get_agents(context.plugin_context, filters=filters))
 
     def delete_port_precommit(self, context: Any) -> None:
         """Where it migrates, it is on two hosts; afterwards nobody knows."""
@@ -177,20 +181,30 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
     @_contained
     def _binding_changed(self, resource: Any, event: Any, trigger: Any, payload: Any) -> None:
         """A second binding, of a port that is to migrate, was made, changed or deleted: ML2 tells
-        no driver. The answer names the host and not the port."""
-        state = payload.latest_state or {}
-        host = state.get(_BINDING, {}).get("host")
-        if not host:
+        no driver. The answer names the host, the request the port."""
+        host = (payload.latest_state or {}).get(_BINDING, {}).get("host")
+        port_id = pecan.request.context.get("parent_id")
+        if not (host and port_id):
             return
         asker, now = payload.context.elevated(), generation()
-        if "delete" in payload.method_name:
-            self.casts.all(asker, host, database.wanted(asker, host), now)
-        elif items := database.wanted(asker, host, *database.only(status=database.INACTIVE)):
-            self.casts.some(asker, host, items, now)
+        if items := database.wanted(asker, host, *database.only(port_id)):
+            self.casts.plug(asker, host, items[0], now)
+        elif "delete" in payload.method_name:
+            self.casts.unplug(asker, host, port_id, now)
 
 
 def _differ(now: Mapping[str, Any], before: Mapping[str, Any], fields: tuple[str, ...]) -> bool:
     return any(now.get(field) != before.get(field) for field in fields)
+
+
+def _block(context: Any) -> None:
+    """The port is not ACTIVE before the agent says so; but for those whose status Neutron leaves
+    to others."""
+    port = context.current
+    if port["status"] != database.ACTIVE and port["device_owner"] not in ml2.NO_PBLOCKS_TYPES:
+        provisioning_blocks.add_provisioning_component(
+            context.plugin_context, port["id"], resources.PORT, provisioning_blocks.L2_AGENT_ENTITY
+        )
 
 
 def _is_bound_now(context: Any) -> bool:
