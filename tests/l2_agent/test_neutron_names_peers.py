@@ -131,18 +131,13 @@ def test_start_that_knows_no_peers_takes_none_away(
     assert flooded() == {A, B}
 
 
-@pytest.mark.parametrize(
-    "answer", [{"tunnels": []}, {"tunnels": [{"ip_address": OWN}, {"ip_address": "x"}]}]
-)
-def test_wrong_answer_changes_no_peer(
-    answer: object, site: Site, database: Database, vif: Vif
-) -> None:
+def test_wrong_answer_changes_no_peer(site: Site, database: Database, vif: Vif) -> None:
     with NeutronServer(site.rabbit.url, database) as neutron:
         plug(site, vif)
         flooded_to(A, B)
     site.daemon.stop()
     with NeutronServer(site.rabbit.url, Database()) as neutron:
-        neutron.answers["tunnel_sync"] = lambda _: answer
+        neutron.answers["tunnel_sync"] = {"tunnels": [{"ip_address": OWN}, {"ip_address": "x"}]}
         site.daemon.start()
         wait_for(lambda: len(neutron.syncs) > 1, "a second try")
         assert flooded() == {A, B}

@@ -1,5 +1,6 @@
 """Neutron's ports on this host: as the store has them, and those that were refused at the door."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterable, Sequence
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from vif_agent import wishes
 from vif_agent.bus.casts import Refusal
-from vif_agent.errors import InvalidRequest, Problem
+from vif_agent.errors import InvalidRequest, Problem, StoreUnavailable
 from vif_agent.ports.port import PLUG, UNPLUGGED, Port
 
 _MOST_REFUSED = 100
@@ -22,7 +23,7 @@ class Stored(Protocol):
         """All that are not unplugged; waits for nobody."""
 
     def ports(self) -> dict[str, Port]:
-        """All, with those that were unplugged in the last days."""
+        """All, with those that were unplugged in the last days; StoreUnavailable."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,9 +47,12 @@ class NeutronsPorts:
     def at_start(self) -> set[str]:
         """Those of which Neutron may have heard anything from the process before this."""
         since = time.time() - _LATELY_SECONDS
+        known = self._store.glance()
+        with contextlib.suppress(StoreUnavailable):  # what was unplugged is in the file alone
+            known = [*self._store.ports().values()]
         return {
             port.port_id
-            for port in self._store.ports().values()
+            for port in known
             if port.source == wishes.NEUTRON
             if port.state != UNPLUGGED or (port.done_at or 0) > since
         }
