@@ -36,9 +36,9 @@ class Desk:
         """What it prints. ``words`` stand for those in capitals."""
         for word, value in words.items():
             command = command.replace(word, value)
-        there = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": self.cloud.api.url}
+        there = {"OS_AUTH_TYPE": "none", "OS_ENDPOINT": self.cloud.controllers[0].url}
         path = f"{VENV / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-        argv = ("sh", "-ec", f"cd {TREE} && {command}")
+        argv = ("sh", "-ec", f"cd {TREE} && exec {command}")
         with self.host.entered():
             return processes.run(argv, {**os.environ, **there, "PATH": path}, 280)
 
@@ -58,6 +58,7 @@ class Desk:
 def installs(desk: Desk, command: str, tmp_path: Path) -> None:
     """Into a directory of its own, for the environment has it already."""
     desk.type(f"{command} --no-deps --quiet --target {tmp_path}")
+    assert (tmp_path / "bin" / "vif-agent").exists()
     (listed,) = tmp_path.glob("vif_agent-*.dist-info/entry_points.txt")
     assert "vif_agent = vif_agent.neutron.driver:VifAgentDriver" in listed.read_text()
 
@@ -112,6 +113,21 @@ def tells_of_ports(desk: Desk, command: str, _: Path) -> None:
         wait(lambda: "ready" in desk.type(_there(desk, command)), "the port as ready")
 
 
+def upgrades_the_database(desk: Desk, command: str, _: Path) -> None:
+    program, *arguments = command.split()
+    desk.cloud.run(program, *arguments)
+
+
+def makes_the_tunnel_anew(desk: Desk, command: str, _: Path) -> None:
+    network = desk.cloud.network(port_security_enabled=False)
+    tunnel = f"vxlan-{network['provider:segmentation_id']}"
+    desk.cloud.port(network, HOST)
+    wait(lambda: tunnel in desk.host.links(), "the tunnel")
+    before = desk.host.links()[tunnel]["ifindex"]
+    desk.type(f"{command} {tunnel}")
+    wait(lambda: desk.host.links()[tunnel]["ifindex"] != before, "another tunnel")
+
+
 def holds_all_it_claims(desk: Desk, command: str, _: Path) -> None:
     assert "checks held" in desk.type(command)
 
@@ -131,6 +147,9 @@ Check = Callable[[Desk, str, Path], None]
 #: by the command as the document has it
 CHECKS: dict[str, Check] = {
     "pip install '.[neutron]'": installs,
+    "pip install .": installs,
+    "neutron-db-manage upgrade head": upgrades_the_database,
+    "ip link delete": makes_the_tunnel_anew,
     "openstack network agent list": lists_the_agent,
     "openstack network agent show": shows_the_agent,
     "openstack network agent delete": deletes_the_agent,
@@ -143,14 +162,32 @@ CHECKS: dict[str, Check] = {
     "scripts/demo --neutron": holds_all_it_claims,
 }
 #: and those that a whole test of its own is about
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = dict.fromkeys(
+    (
+        "vif-agent-neutron prepare",
+        "vif-agent-neutron prepare --apply",
+        "vif-agent-neutron adopt HOST",
+        "vif-agent-neutron adopt HOST --apply",
+        "vif-agent-neutron return HOST --apply",
+        "vif-agentctl inherit",
+        "vif-agentctl inherit --apply",
+        "vif-agentctl inherit --apply --firewall",
+    ),
+    "tests/neutron_server/test_adoption.py::test_the_document_says_no_other_commands",
+)
+#: no scratch host has systemd: the tests start and end what these name
+NOT_HERE = {
+    f"systemctl {what} --now {unit}"
+    for what in ("enable", "disable")
+    for unit in ("vif-agent", "neutron-linuxbridge-agent")
+}
 
 
 @pytest.fixture(scope="module")
 def desk(isolated: None) -> Iterator[Desk]:
-    refuses = {"ml2_vif_agent": {"security_groups": "refused"}}
+    strict = {"ml2_vif_agent": {"security_groups": "not_bound"}}
     with ExitStack() as stack:
-        cloud = stack.enter_context(Cloud(options=refuses))
+        cloud = stack.enter_context(Cloud(options=strict))
         host = stack.enter_context(cloud.hypervisor(HOST))
         cloud.wait_agents(HOST)
         yield Desk(cloud, host)
