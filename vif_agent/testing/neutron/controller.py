@@ -125,6 +125,8 @@ class Controller:
             *("--enable-threads", "--threads", "8", "--processes", str(count), "--master"),
             *("--die-on-term", "--no-orphans", "--buffer-size", "65535", "--listen", "100"),
             *("--worker-reload-mercy", "5", "--disable-logging"),
+            # it hangs up after each answer: a client that is not told says its next word to nobody
+            *("--add-header", "Connection: close"),
         )
 
 
