@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 
-from bench.options import arguments
+from bench.options import NEUTRON, arguments
 from bench.table import THEIRS
 from bench.tree import OURS
 
@@ -26,7 +26,7 @@ def main() -> None:
 
     if (load := os.getloadavg()[0]) > BUSY:
         print(f"The machine is busy (load {load}): expect poorer figures.", file=sys.stderr)
-    if THEIRS in args.contenders and not args.profile:
+    if THEIRS in args.contenders and not args.profile and args.cases != [NEUTRON]:
         environment(args.os_vif_env)
     with place(rabbit=bool(trees(args)) and args.bus == "rabbit") as here:
         if args.profile:
