@@ -51,9 +51,11 @@ class Casts:
         """Each of these is to be plugged so."""
         self._cast("sync_vifs", context, host, items, generation=generation)
 
-    def all(self, context: Any, host: str, items: Sequence[Any], generation: int) -> None:
-        """These, and no other of Neutron's, are to be plugged."""
-        limits = {"complete": True, "sender": wishes.NEUTRON}
+    def all(
+        self, context: Any, host: str, items: Sequence[Any], generation: int, whole: bool
+    ) -> None:
+        """These, and if that is the ``whole`` no other of Neutron's, are to be plugged."""
+        limits = {"complete": whole, "sender": wishes.NEUTRON}
         self._cast("sync_vifs", context, host, items, generation=generation, **limits)
 
     def _cast(self, name: str, context: Any, host: str, /, *args: Any, **more: Any) -> None:

@@ -15,6 +15,7 @@ from neutron.plugins.ml2.models import PortBinding, PortBindingLevel
 from neutron_lib.db import api as db_api
 from oslo_log import log
 from oslo_serialization import jsonutils
+from sqlalchemy import orm, select
 
 from vif_agent import wishes
 from vif_agent.errors import InvalidRequest
@@ -25,7 +26,7 @@ LOG = log.getLogger(__name__)
 
 Json = dict[str, Any]
 
-ACTIVE = "ACTIVE"
+ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
 UNBOUND, FAILED = "unbound", "binding_failed"
 
 _SECURITY = port_security.PortSecurityBinding
@@ -44,6 +45,13 @@ def wanted(context: Any, host: str, *conditions: Any) -> list[Json]:
         ips = _by_port(_of(session, host, IPAllocation, conditions))
         pairs = _by_port(_of(session, host, _PAIR, conditions))
     return [item for row in rows if (item := _item(row, ips[row.id], pairs[row.id]))]
+
+
+def all_wanted(context: Any, host: str) -> tuple[list[Json], bool]:
+    """What is wanted of the host, and whether that is all: a port whose binding changes is bound by
+    nobody for a moment, and its guest is not to be cut off by that."""
+    with db_api.CONTEXT_READER.using(context):
+        return wanted(context, host), not waiting(context, host, [UNBOUND])
 
 
 def only(port_id: str | None = None, network_id: str | None = None) -> Iterator[Any]:
@@ -163,6 +171,17 @@ def waiting(context: Any, host: str, vif_types: Collection[str], *conditions: An
             *conditions,
         )
         return [row.port_id for row in query]
+
+
+def to_be_bound(context: Any, host: str, vif_types: Collection[str]) -> list[str]:
+    """Of those that wait. What is unbound and has a second binding is left to who migrates it:
+    activating that takes the first away before, and fails if it is there again."""
+    other = orm.aliased(PortBinding)
+    second = select(other.port_id).where(
+        other.port_id == PortBinding.port_id, other.status == INACTIVE
+    )
+    alone = (PortBinding.vif_type != UNBOUND) | ~second.exists()
+    return waiting(context, host, vif_types, alone)
 
 
 def not_yet_up(context: Any, host: str, port_ids: Iterable[str]) -> list[str]:

@@ -139,14 +139,14 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
             items = database.wanted(asker, host, *database.only(port_id)) if host in bound else []
             if items:
                 self.casts.plug(asker, host, items[0], now)
+            elif database.is_being_bound(asker, host, port_id):
+                continue  # every change of a binding begins with none
             elif host in bound or self._may_have_it(context, host):
                 self.casts.unplug(asker, host, port_id, now)
 
     def _may_have_it(self, context: Any, host: str) -> bool:
         """The port is not bound there by us: was it? If another driver has bound it there since,
         a full set tells."""
-        if database.is_being_bound(context.plugin_context, host, context.current["id"]):
-            return False  # every change of a binding begins with none
         anothers = context.host == host and context.binding_levels
         return _is_ours(context) or (not anothers and self._has_agent(context, host))
 

@@ -56,11 +56,11 @@ class Reports:
 
     def _compare(self, context: Any, host: str, theirs: str | None, begins: bool) -> None:
         now = generation()
-        items = database.wanted(context, host)
+        items, whole = database.all_wanted(context, host)
         ours = wishes.digest(item["vif"] for item in items)
         if begins or (theirs and ours != theirs and not self._in_vain(host, theirs, ours)):
             LOG.info("vif-agent on %s is told all its %d ports", host, len(items))
-            self._casts.all(context, host, items, now)
+            self._casts.all(context, host, items, now, whole)
 
     def _in_vain(self, host: str, theirs: str, ours: str) -> bool:
         """Was just this said before, not long ago? Of a host without ports an agent believes it
@@ -95,7 +95,7 @@ def _reaches_otherwise(before: Any, now: Mapping[str, Any]) -> bool:
 
 def _bind(context: Any, host: str, vif_types: list[str]) -> None:
     plugin = directory.get_plugin()
-    for port_id in database.waiting(context, host, vif_types):
+    for port_id in database.to_be_bound(context, host, vif_types):
         try:
             plugin.get_bound_port_context(context, port_id, host)
         except Exception:

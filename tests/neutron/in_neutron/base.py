@@ -13,10 +13,14 @@ from typing import Any, ClassVar
 import oslo_messaging
 from neutron.conf.plugins.ml2.drivers import driver_type
 from neutron.db import agents_db
+from neutron.db.models.segment import NetworkSegment
+from neutron.plugins.ml2 import db as ml2_db
 from neutron.plugins.ml2 import rpc as ml2_rpc
+from neutron.plugins.ml2.models import PortBinding
 from neutron.tests.unit.plugins.ml2 import test_plugin
 from neutron_lib import context as neutron_context
 from neutron_lib import rpc
+from neutron_lib.db import api as db_api
 from oslo_config import cfg
 from oslo_utils import timeutils
 
@@ -173,6 +177,20 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
         nova = "binding:profile" in given  # only a service may change that, an admin may not
         self._update("ports", port_id, {"port": given}, as_admin=not nova, as_service=nova)
         return self.shown(port_id)
+
+    def unbind(self, port_id: str, levels: bool = True) -> None:
+        """As ML2 does it before it binds anew; ``levels`` False: not all of that is seen yet."""
+        with db_api.CONTEXT_WRITER.using(context := self.admin):
+            of_port = {"port_id": port_id, "host": A}
+            unbound = {"vif_type": "unbound", "vif_details": ""}
+            context.session.query(PortBinding).filter_by(**of_port).update(unbound)
+            if levels:
+                ml2_db.clear_binding_levels(context, port_id, A)
+
+    def take_segments(self, network: Json) -> None:
+        with db_api.CONTEXT_WRITER.using(context := self.admin):
+            segments = context.session.query(NetworkSegment)
+            context.session.delete(segments.filter_by(network_id=network["id"]).one())
 
     def remove(self, port_id: str) -> None:
         self._delete("ports", port_id, as_admin=True)

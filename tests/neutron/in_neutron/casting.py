@@ -9,7 +9,7 @@ from neutron.db.models_v2 import Port
 from neutron_lib.db import api as db_api
 from oslo_config import cfg
 
-from tests.neutron.in_neutron.base import A, B, C, DriverTestCase, ids
+from tests.neutron.in_neutron.base import A, B, C, DriverTestCase, ids, wished
 from vif_agent.neutron.casts import Casts
 
 
@@ -92,6 +92,13 @@ class TestCasting(DriverTestCase):
         assert len(generations) == 2
         assert generations == sorted(generations)
 
+    def test_a_port_that_is_unbound_for_a_moment_is_not_unplugged(self) -> None:
+        """Another request has begun to change its binding while this one reads."""
+        port = self.bound(self.network_of("local"))
+        self.unbind(port["id"], levels=False)
+        self.change(port["id"], allowed_address_pairs=[{"ip_address": "10.0.0.9"}])
+        assert {method for method, _ in self.casts(A)} <= {"plug_vif"}
+
     def test_a_port_is_made_though_nothing_can_be_cast(self) -> None:
         url = "rabbit://guest:guest@127.0.0.1:1/"
         nowhere = oslo_messaging.get_rpc_transport(cfg.CONF, url=url)
@@ -134,6 +141,14 @@ class TestMigration(DriverTestCase):
         assert self.binding("DELETE", self.moving, B) == 204
         assert self.unplugged(B) == self.moving
         assert self.casts(A) == []
+
+    def test_no_report_binds_the_port_again_that_is_being_activated_elsewhere(self) -> None:
+        vif = self.prepared()
+        self.unbind(self.moving)
+        self.report(A, **wished(vif))
+        assert self.shown(self.moving)["binding:vif_type"] == "unbound"
+        ((method, arguments),) = self.casts(A)
+        assert (method, arguments["complete"]) == ("sync_vifs", False)
 
     def test_a_failed_guest_goes_back(self) -> None:
         self.prepared()

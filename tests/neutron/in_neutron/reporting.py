@@ -54,6 +54,18 @@ class TestFullSets(DriverTestCase):
         self.report(A, **wished({"id": "something else"}))
         assert ids(self.full_set(A)) == {port["id"]}
 
+    def test_a_set_is_not_called_complete_while_a_binding_changes(self) -> None:
+        """As ML2 does it: unbound in one transaction, bound in the next."""
+        other = self.bound(self.network_of("local"))
+        network = self.network_of("local")
+        port = self.bound(network)
+        self.unbind(port["id"])
+        self.take_segments(network)  # so that this report cannot bind it either
+        self.report(A, start=True)
+        ((method, arguments),) = self.casts(A)
+        assert (method, arguments["complete"]) == ("sync_vifs", False)
+        assert [item["vif"]["id"] for item in arguments["vifs"]] == [other["id"]]
+
     def test_a_report_without_a_digest_asks_for_nothing(self) -> None:
         self.bound(self.network_of("local"))
         self.report(A, wishes=None)
