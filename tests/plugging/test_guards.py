@@ -123,6 +123,7 @@ def test_guard_holds_over_a_kill_and_for_a_tap_that_is_made_anew(
     before = links()[one["devname"]]["ifindex"]
     ip("link", "del", one["devname"])
     wait_for(lambda: links()[one["devname"]]["ifindex"] != before, "a new tap")
+    wait_for(lambda: TapEnd(one["devname"]), "the end of its making").close()
     assert arrives(one, two, one["address"], "10.0.0.1")
     assert spoofs(one, two) == []
 

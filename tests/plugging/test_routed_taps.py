@@ -134,6 +134,7 @@ def test_guard_holds_over_a_kill_and_for_a_tap_that_is_made_anew(site: Site, vif
     before = links()[vif["devname"]]["ifindex"]
     ip("link", "del", vif["devname"])
     wait_for(lambda: links().get(vif["devname"], {}).get("ifindex", before) != before, "a new tap")
+    wait_for(lambda: TapEnd(vif["devname"]), "the end of its making").close()
     assert holds(vif)
 
 
