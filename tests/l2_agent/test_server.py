@@ -4,6 +4,7 @@ oslo.messaging's bus in memory."""
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -136,6 +137,18 @@ def test_more_than_neutron_can_store_is_refused_at_the_start() -> None:
     conf.set_override("physical_interface_mappings", many, "network")
     with pytest.raises(NotConfigured, match=r"physical_interface_mappings, .* got "):
         of_configuration(conf, "noop")
+
+
+def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start() -> None:
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    conf([])
+    conf.set_override("enabled", True, "neutron")
+    free = 3900 - len(json.dumps(of_configuration(conf, ""))) - len('"": "eth1"')
+    conf.set_override("physical_interface_mappings", {"n" * free: "eth1"}, "network")
+    assert of_configuration(conf, "")
+    with pytest.raises(NotConfigured, match="got 3908"):
+        L2Agent.of(conf)
 
 
 def test_of_very_many_failed_ports_a_hundred_are_told() -> None:

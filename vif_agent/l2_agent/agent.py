@@ -23,6 +23,7 @@ from vif_agent.l2_agent.tunnels import Tunnels
 LOG = logging.getLogger(__name__)
 
 _LATE = 2.5  # Neutron's own measure: agent_down_time is 75 s, the interval 30 s
+_LONGEST_OF_OURS = "nftables"  # where no firewall driver is chosen
 _REPORTS_APART, _STATUSES_APART = 0.5, 0.03
 
 
@@ -101,7 +102,7 @@ class L2Agent:
         """If the operator wants one; NotConfigured where Neutron could not store what it says."""
         if not conf.neutron.enabled:
             return None
-        report.of_configuration(conf, "")
+        report.of_configuration(conf, conf.firewall.driver or _LONGEST_OF_OURS)
         return cls(conf, *rest)
 
     def begin(self) -> None:
