@@ -125,10 +125,18 @@ def test_thousand_ports_are_told_in_calls_of_twenty(
     assert neutron.reports[0]["configurations"]["devices"] == MANY
 
 
-def test_more_than_neutron_can_store_is_refused_at_the_start() -> None:
+@pytest.fixture
+def conf() -> Iterator[Any]:
+    """What is overridden would stay so for the tests that follow: groups are of the module."""
     conf = cfg.ConfigOpts()
     config.register(conf)
     conf([])
+    yield conf
+    conf.clear_override("physical_interface_mappings", "network")
+    conf.clear_override("enabled", "neutron")
+
+
+def test_more_than_neutron_can_store_is_refused_at_the_start(conf: Any) -> None:
     conf.set_override(
         "physical_interface_mappings", {f"net{n}": f"eth{n}" for n in range(9)}, "network"
     )
@@ -139,10 +147,7 @@ def test_more_than_neutron_can_store_is_refused_at_the_start() -> None:
         of_configuration(conf, "noop")
 
 
-def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start() -> None:
-    conf = cfg.ConfigOpts()
-    config.register(conf)
-    conf([])
+def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start(conf: Any) -> None:
     conf.set_override("enabled", True, "neutron")
     free = 3900 - len(json.dumps(of_configuration(conf, ""))) - len('"": "eth1"')
     conf.set_override("physical_interface_mappings", {"n" * free: "eth1"}, "network")
