@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.documented import commands
-from vif_agent.testing import processes
+from vif_agent.testing import netns, processes
 from vif_agent.testing.neutron.api import Json
 from vif_agent.testing.neutron.cloud import VENV, Cloud, wait
 from vif_agent.testing.neutron.hypervisor import Hypervisor
@@ -187,6 +187,7 @@ NOT_HERE = {
 def desk(isolated: None) -> Iterator[Desk]:
     strict = {"ml2_vif_agent": {"security_groups": "not_bound"}}
     with ExitStack() as stack:
+        stack.enter_context(netns.fresh_netns())  # the other tests' cloud stays in the old one
         cloud = stack.enter_context(Cloud(options=strict))
         host = stack.enter_context(cloud.hypervisor(HOST))
         cloud.wait_agents(HOST)
