@@ -192,22 +192,23 @@ def test_casts_that_waited_in_the_queue_are_purged(
         agree(cloud, one, two)
 
 
+@pytest.mark.timeout(600)
 def test_status_that_was_lost(
     cloud: Cloud, one: Hypervisor, two: Hypervisor, has_status: HasStatus
 ) -> None:
-    """The agent asks again, for nobody has answered."""
+    """The agent asks again, when a call's minute without an answer is over."""
     port = cloud.port(cloud.network(), "one")
     agree(cloud, one, two)
     with contextlib.ExitStack() as guest:
         with losing(cloud, *STATUSES):
             guest.enter_context(one.guest(port))
             wait(lambda: "ready" in states(cloud, one), "the port at the agent")
+        agree(cloud, one, two, timeout=200)
         has_status(port, "ACTIVE")
-        agree(cloud, one, two, timeout=120)
         with losing(cloud, *STATUSES):
             guest.close()
             wait(lambda: "ready" not in states(cloud, one), "the tap's end at the agent")
-    agree(cloud, one, two, timeout=120)
+    agree(cloud, one, two, timeout=200)
 
 
 def test_reports_that_were_lost(cloud: Cloud, one: Hypervisor, two: Hypervisor) -> None:
