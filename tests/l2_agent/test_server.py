@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,21 @@ from vif_agent.testing.daemon import transport
 
 OWN = "192.0.2.1"
 MANY = 1000
+
+
+def configured(path: Path, text: str) -> Any:
+    """By a file: what is overridden in one ConfigOpts is so in all that have the same groups."""
+    file = path / "vif-agent.conf"
+    file.write_text(text)
+    conf = cfg.ConfigOpts()
+    config.register(conf)
+    conf([], default_config_files=[str(file)], default_config_dirs=[])
+    return conf
+
+
+def mapped(devices: Mapping[str, str]) -> str:
+    pairs = ",".join(f"{network}:{device}" for network, device in devices.items())
+    return f"[network]\nphysical_interface_mappings = {pairs}\n"
 
 
 @pytest.fixture
@@ -96,11 +111,7 @@ def test_server_that_is_away_is_not_waited_for_longer_than_asked(messaging: Any)
 def test_thousand_ports_are_told_in_calls_of_twenty(
     neutron: NeutronServer, messaging: Any, store: Store, tmp_path: Path
 ) -> None:
-    conf = cfg.ConfigOpts()
-    config.register(conf)
-    conf([])
-    conf.set_override("enabled", True, "neutron")
-    conf.set_override("host", "here")
+    conf = configured(tmp_path, "[DEFAULT]\nhost = here\n[neutron]\nenabled = true\n")
     vif = wishes.signed({"devname": "tap", "address": "", "type": "tap"}, wishes.NEUTRON)
     vifs = [numbered(vif, number) for number in range(MANY)]
     store.put([
@@ -125,32 +136,19 @@ def test_thousand_ports_are_told_in_calls_of_twenty(
     assert neutron.reports[0]["configurations"]["devices"] == MANY
 
 
-@pytest.fixture
-def conf() -> Iterator[Any]:
-    """What is overridden would stay so for the tests that follow: groups are of the module."""
-    conf = cfg.ConfigOpts()
-    config.register(conf)
-    conf([])
-    yield conf
-    conf.clear_override("physical_interface_mappings", "network")
-    conf.clear_override("enabled", "neutron")
-
-
-def test_more_than_neutron_can_store_is_refused_at_the_start(conf: Any) -> None:
-    conf.set_override(
-        "physical_interface_mappings", {f"net{n}": f"eth{n}" for n in range(9)}, "network"
-    )
-    assert of_configuration(conf, "noop")["interface_mappings"]["net8"] == "eth8"
-    many = {f"physical-network-{n}": f"eth{n}" for n in range(200)}
-    conf.set_override("physical_interface_mappings", many, "network")
+def test_more_than_neutron_can_store_is_refused_at_the_start(tmp_path: Path) -> None:
+    few = configured(tmp_path, mapped({f"net{n}": f"eth{n}" for n in range(9)}))
+    assert of_configuration(few, "noop")["interface_mappings"]["net8"] == "eth8"
+    many = configured(tmp_path, mapped({f"physical-network-{n}": f"eth{n}" for n in range(200)}))
     with pytest.raises(NotConfigured, match=r"physical_interface_mappings, .* got "):
-        of_configuration(conf, "noop")
+        of_configuration(many, "noop")
 
 
-def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start(conf: Any) -> None:
-    conf.set_override("enabled", True, "neutron")
-    free = 3900 - len(json.dumps(of_configuration(conf, ""))) - len('"": "eth1"')
-    conf.set_override("physical_interface_mappings", {"n" * free: "eth1"}, "network")
+def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start(tmp_path: Path) -> None:
+    empty = of_configuration(configured(tmp_path, ""), "")
+    free = 3900 - len(json.dumps(empty)) - len('"": "eth1"')
+    text = "[neutron]\nenabled = true\n" + mapped({"n" * free: "eth1"})
+    conf = configured(tmp_path, text)
     assert of_configuration(conf, "")
     with pytest.raises(NotConfigured, match="got 3908"):
         L2Agent.of(conf)
