@@ -164,7 +164,7 @@ def test_port_with_security_groups_is_refused_and_the_log_says_what_to_do(
     cloud: Cloud, one: Hypervisor, two: Hypervisor
 ) -> None:
     network = cloud.network()
-    with cloud.another_api({"ml2_vif_agent": {"security_groups": "refused"}}) as controller:
+    with cloud.another_api({"ml2_vif_agent": {"security_groups": "not_bound"}}) as controller:
         asked = guests_port(network, "one")
         port = controller.api.create("port", **asked)
         assert port["binding:vif_type"] == "binding_failed"

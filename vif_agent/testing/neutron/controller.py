@@ -69,6 +69,12 @@ class Controller:
             if time.monotonic() > deadline or "no app loaded" in self.log(API):
                 raise RuntimeError(f"Neutron's API does not answer:\n{self.log(API)[-2500:]}")
             time.sleep(0.1)
+        self._let_it_load_policy()
+
+    def _let_it_load_policy(self) -> None:
+        """At the first change that is asked for; while it does, it refuses what comes besides."""
+        made = self.api.create("network", name="first")
+        self.api.delete("network", made["id"])
 
     def stop(self, *parts: str) -> None:
         """SIGTERM to all of these (none: all there are), then wait; SIGKILL to who does not go."""
@@ -110,7 +116,6 @@ class Controller:
         }
 
     def _answers(self) -> bool:
-        """What policy must allow: while a process loads that it refuses what comes besides."""
         with (
             contextlib.suppress(OSError, urllib.error.URLError),
             urllib.request.urlopen(f"{self.api.url}/v2.0/networks", timeout=60),
