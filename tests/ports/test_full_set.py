@@ -137,6 +137,22 @@ def test_set_of_one_sender_is_about_his_ports_alone(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
+    ("plugged_by", "unplugged_by", "verb"),
+    [("", NEUTRON, PLUG), (NEUTRON, NEUTRON, UNPLUG), (NEUTRON, "", UNPLUG), ("", "", UNPLUG)],
+)
+def test_who_signs_unplugs_his_own_ports_alone(
+    store: Store, plugged_by: str, unplugged_by: str, verb: str
+) -> None:
+    store.put([_plug(A, generation=1, source=plugged_by)])
+    unplug = PortRequest(port_id=A, verb=UNPLUG, vif={"id": A}, generation=2, source=unplugged_by)
+    assert store.put([unplug]) == []
+    assert _verbs(store) == {A: verb}
+    assert store.put([_plug(A, generation=3, source=NEUTRON)]) == []
+    assert store.ports()[A].source == NEUTRON
+    assert store.counted.casts.read() == {("plug_vif", "stored"): 2, ("unplug_vif", "stored"): 1}
+
+
+@pytest.mark.parametrize(
     ("meta", "source"),
     [({}, ""), ({"sender": NEUTRON}, NEUTRON), ({"sender": "file"}, ""), ({"sender": []}, "")],
 )

@@ -141,18 +141,25 @@ class VifAgentDriver(mech_agent.SimpleAgentMechanismDriverBase):  # type: ignore
                 self.casts.plug(asker, host, items[0], now)
             elif database.is_being_bound(asker, host, port_id):
                 continue  # every change of a binding begins with none
+            elif self._cannot_be_asked(context, host):
+                continue  # its return binds the port again, or a full set takes it away
             elif host in bound or self._may_have_it(context, host):
                 self.casts.unplug(asker, host, port_id, now)
+
+    def _cannot_be_asked(self, context: Any, host: str) -> bool:
+        """Has the binding failed because the host's agent is silent? The guest runs on there."""
+        failed = context.host == host and context.vif_type == database.FAILED
+        return failed and not any(agent["alive"] for agent in self._agents(context, host))
 
     def _may_have_it(self, context: Any, host: str) -> bool:
         """The port is not bound there by us: was it? If another driver has bound it there since,
         a full set tells."""
         anothers = context.host == host and context.binding_levels
-        return _is_ours(context) or (not anothers and self._has_agent(context, host))
+        return _is_ours(context) or (not anothers and bool(self._agents(context, host)))
 
-    def _has_agent(self, context: Any, host: str) -> bool:
+    def _agents(self, context: Any, host: str) -> Any:
         filters = {"agent_type": [self.agent_type], "host": [host]}
-        return bool(directory.get_plugin().get_agents(context.plugin_context, filters=filters))
+        return directory.get_plugin().get_agents(context.plugin_context, filters=filters)
 
     def delete_port_precommit(self, context: Any) -> None:
         """Where it migrates, it is on two hosts; afterwards nobody knows."""

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from vif_agent.ports import full_sync
-from vif_agent.ports.port import PENDING, PLUG, FullSet, Port, PortRequest, Spec, counts
+from vif_agent.ports.port import PENDING, PLUG, UNPLUG, FullSet, Port, PortRequest, Spec, counts
 
 #: of a port that is never ready between ever new requests, the last ones count
 _MOST_PREVIOUS = 16
@@ -18,7 +18,8 @@ class Accepted:
     """``stored``: a port as it is stored; ``seq``: of the last request that is.
 
     ``ports``: as they are to be from now on. ``renewed``: those of them that only have a later
-    generation. ``stale``: requests that do not count; ``outrun``: what is to be logged of clocks.
+    generation. ``stale``: requests that do not count; ``outrun``: what is to be logged of clocks,
+    ``not_theirs``: of unplugs by a sender of ports that another one has plugged since.
     """
 
     def __init__(self, stored: Callable[[str], Port | None], seq: int) -> None:
@@ -28,6 +29,7 @@ class Accepted:
         self.renewed: set[str] = set()
         self.stale: list[PortRequest] = []
         self.outrun: list[str] = []
+        self.not_theirs: list[str] = []
 
     def take(self, item: PortRequest) -> None:
         """One that is older than what is known goes to ``stale`` instead."""
@@ -55,6 +57,11 @@ class Accepted:
             if not counts(request.generation, before.generation, request.received_at):
                 return False
             self._note_outrun(request, request.generation, before)
+        if before and _is_not_theirs(request, before):
+            self.not_theirs.append(
+                f"Port {request.port_id}: an unplug by {request.source}, which has not plugged it"
+            )
+            return True
         self.seq += 1
         self.renewed.discard(request.port_id)
         self.ports[request.port_id] = next_port(before, request, self.seq)
@@ -76,6 +83,13 @@ class Accepted:
                 f"Port {request.port_id}: generation {before.generation} is {ahead:.0f} s ahead of "
                 f"this host's clock: {generation} counts as later"
             )
+
+
+def _is_not_theirs(request: PortRequest, before: Port) -> bool:
+    """Who signs his requests has no say over what others have plugged: Neutron's driver also
+    unplugs where it only may have bound the port."""
+    plugged = before.verb == PLUG and request.verb == UNPLUG
+    return plugged and bool(request.source) and request.source != before.source
 
 
 def next_port(before: Port | None, request: PortRequest, seq: int) -> Port:

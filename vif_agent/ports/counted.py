@@ -8,6 +8,7 @@ from typing import TypeAlias
 from vif_agent.errors import StoreUnavailable
 from vif_agent.ports.port import PLUG, FullSet, PortRequest
 from vif_agent.tally import SHORT, Durations, Tally
+from vif_agent.wishes import NEUTRON
 
 Item: TypeAlias = PortRequest | FullSet
 
@@ -43,7 +44,7 @@ class Counted:
         """``first``: those that were not seen before."""
         old, new = set(map(id, stale)), set(map(id, first))
         for item in items:
-            if item.source:
+            if item.source not in ("", NEUTRON):
                 continue  # a file's
             result = "stale" if id(item) in old else "stored" if id(item) in new else "duplicate"
             self.casts.add(method_of(item), result)

@@ -124,6 +124,8 @@ class Store(Stored):
             self._file.note(self._memory.seq)
         for text in accepted.outrun:
             LOG.warning("A sender's clock was ahead: %s", text)
+        for text in accepted.not_theirs:
+            LOG.info("Nothing is unplugged: %s", text)
         self.counted.stored(items, first, accepted.stale)
         for port_id, port in accepted.ports.items():
             if port_id not in accepted.renewed:

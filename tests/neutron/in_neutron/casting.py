@@ -99,6 +99,26 @@ class TestCasting(DriverTestCase):
         self.change(port["id"], allowed_address_pairs=[{"ip_address": "10.0.0.9"}])
         assert {method for method, _ in self.casts(A)} <= {"plug_vif"}
 
+    def test_a_guest_runs_on_where_only_the_agent_is_silent(self) -> None:
+        port = self.bound(self.network_of("local"))
+        self.silence(A)
+        assert self.profiled(port, "once")["binding:vif_type"] == "binding_failed"
+        assert self.casts(A) == []
+        self.report(A)
+        assert self.shown(port["id"])["binding:vif_type"] == "tap"
+        assert [method for method, _ in self.casts(A)] == ["plug_vif", "sync_vifs"]
+
+    def test_a_port_that_its_host_reaches_no_longer_is_unplugged(self) -> None:
+        port = self.bound(self.network_of("vlan", "physnet1", 7))
+        self.report(A, interface_mappings={})
+        self.casts(A)
+        assert self.profiled(port, "twice")["binding:vif_type"] == "binding_failed"
+        assert self.unplugged(A) == port["id"]
+
+    def profiled(self, port: Any, value: str) -> Any:
+        """Bound anew, as by each change of its profile."""
+        return self.change(port["id"], binding_profile={"any": value})
+
     def test_a_port_is_made_though_nothing_can_be_cast(self) -> None:
         url = "rabbit://guest:guest@127.0.0.1:1/"
         nowhere = oslo_messaging.get_rpc_transport(cfg.CONF, url=url)
