@@ -133,8 +133,10 @@ def test_port_is_active_while_its_tap_is_wired(
         shown(neutron, vif, DOWN)
     nova_plugs(vif)
     shown(neutron, vif, ACTIVE)
+    wait_for(lambda: neutron.reports[-1]["up"] == [vif["id"]], "a report that says it is up")
     site.unplug(vif)
     shown(neutron, vif, DOWN)
+    wait_for(lambda: neutron.reports[-1]["up"] == [], "a report that says it no longer")
 
 
 def test_each_plug_that_is_done_is_told(site: Site, neutron: NeutronServer, vif: Vif) -> None:

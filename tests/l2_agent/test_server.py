@@ -156,6 +156,6 @@ def test_a_report_is_not_longer_than_what_was_looked_at_at_the_start(tmp_path: P
 
 def test_of_very_many_failed_ports_a_hundred_are_told() -> None:
     failed = [(f"{n:03}", Problem("host_refused", "no" * 1000)) for n in range(200)]
-    told = state("here", {}, failed, start=False)["failed"]
+    told = state("here", {}, failed, [], start=False)["failed"]
     assert len(told) == 100
     assert told["000"] == {"code": "host_refused", "message": "no" * 150}

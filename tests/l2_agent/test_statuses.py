@@ -64,6 +64,14 @@ def test_port_of_others_is_no_news(neutron: Neutron) -> None:
     assert neutron.hears(port(source=""), port(B, source="file")) == {}
 
 
+def test_up_are_those_of_which_neutron_has_heard_so(neutron: Neutron) -> None:
+    neutron.failing = {B}
+    neutron.hears(port(), port(B))
+    assert neutron.statuses.up == [A]
+    neutron.hears(port(state=ERROR))
+    assert neutron.statuses.up == []
+
+
 def test_ready_port_is_told_once_for_each_request(neutron: Neutron) -> None:
     assert neutron.hears(port()) == {A: True}
     assert neutron.hears(port()) == {}

@@ -187,9 +187,8 @@ class L2Agent:
     def _report(self) -> float:
         seconds = self._conf.neutron.report_interval
         self._failed = self._failures()
-        said = report.state(
-            self._conf.host, self._configurations(), self._failed.items(), self.reported is None
-        )
+        ports = self._failed.items(), self._statuses.up
+        said = report.state(self._conf.host, self._configurations(), *ports, self.reported is None)
         again = self._reports.trouble
         answer = self._server.report_state(said, seconds)
         first, self.reported = self.reported is None, Reported.now(answer)

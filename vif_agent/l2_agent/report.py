@@ -1,7 +1,7 @@
 """What the agent says of itself to Neutron, as ``openstack network agent show`` has it. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from vif_agent import __version__
@@ -18,10 +18,12 @@ def state(
     host: str,
     configurations: Mapping[str, Any],
     failed: Iterable[tuple[str, Problem]],
+    up: Collection[str],
     start: bool,
 ) -> dict[str, Any]:
-    """``start``: it is the first since the agent was started. What has ``failed`` Neutron hands to
-    the driver, and does not store: of configurations it takes 4,095 characters."""
+    """``start``: it is the first since the agent was started. What has ``failed``, and is told to
+    be ``up``, Neutron hands to the driver and does not store: of configurations it takes 4,095
+    characters."""
     told = sorted(failed, key=lambda each: each[0])[:MOST_FAILED]
     said = {
         "agent_type": AGENT_TYPE,
@@ -33,6 +35,7 @@ def state(
             port_id: {"code": problem.code, "message": problem.message[:_LONGEST_MESSAGE]}
             for port_id, problem in told
         },
+        "up": sorted(up),
     }
     return {**said, "start_flag": True} if start else said
 

@@ -46,7 +46,7 @@ class _Refused:
 class Statuses:
     """``waits``: have others yet to do something for the port, though it was ready?
 
-    Used by one thread; others may ask ``failed`` and ``waiting``.
+    Used by one thread; others may ask ``failed``, ``up`` and ``waiting``.
     """
 
     def __init__(
@@ -104,6 +104,11 @@ class Statuses:
         """In how many seconds to look again, though nobody wakes us."""
         due = [self._refused[i].again_at for i in untold if i in self._refused]
         return min(max(0.0, min(due) - self._clock()), _LOOK_SECONDS) if due else _LOOK_SECONDS
+
+    @property
+    def up(self) -> list[str]:
+        """Those that Neutron has been told are up, and nothing since. Safe on any thread."""
+        return [port_id for port_id, status in self._told.copy().items() if status.up]
 
     def failed(self, ports: Iterable[Port]) -> dict[str, Port]:
         """Those in error; Neutron has been told that they are down, or has never heard else."""

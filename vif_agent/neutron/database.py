@@ -32,7 +32,6 @@ UNBOUND, FAILED = "unbound", "binding_failed"
 _SECURITY = port_security.PortSecurityBinding
 _PAIR = allowed_address_pair.AllowedAddressPair
 _SEGMENT = segment.NetworkSegment
-_IN_ONE_QUESTION = 500
 
 
 def wanted(context: Any, host: str, *conditions: Any) -> list[Json]:
@@ -54,10 +53,10 @@ def all_wanted(context: Any, host: str) -> tuple[list[Json], bool]:
         return wanted(context, host), not waiting(context, host, [UNBOUND])
 
 
-def only(port_id: str | None = None, network_id: str | None = None) -> Iterator[Any]:
+def only(*port_ids: str, network_id: str | None = None) -> Iterator[Any]:
     """Conditions for ``wanted``."""
-    if port_id:
-        yield Port.id == port_id
+    if port_ids:
+        yield Port.id.in_(port_ids)
     if network_id:
         yield Port.network_id == network_id
 
@@ -184,14 +183,13 @@ def to_be_bound(context: Any, host: str, vif_types: Collection[str]) -> list[str
     return waiting(context, host, vif_types, alone)
 
 
-def not_yet_up(context: Any, host: str, port_ids: Iterable[str]) -> list[str]:
-    """Those of these ports that are bound to the host by us, and DOWN or being built."""
-    ids = list(port_ids)[:_IN_ONE_QUESTION]
+def not_yet_up(context: Any, host: str) -> frozenset[str]:
+    """Ports that are bound to the host by us, and DOWN or being built."""
     with db_api.CONTEXT_READER.using(context):
         query = _bound(context.session.query(Port.id), host).filter(
-            Port.id.in_(ids), Port.status.in_(("DOWN", "BUILD")), PortBinding.status == ACTIVE
+            Port.status.in_(("DOWN", "BUILD")), PortBinding.status == ACTIVE
         )
-        return [row.id for row in query]
+        return frozenset(row.id for row in query)
 
 
 def hosts_of_network(context: Any, network_id: str) -> list[str]:

@@ -4,7 +4,7 @@ Neutron hands each report to one worker of all its servers, so nobody else does 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from neutron_lib.callbacks import events, registry, resources
@@ -31,6 +31,7 @@ class Reports:
     def __init__(self, casts: Casts) -> None:
         self._casts = casts
         self._tried: dict[str, tuple[str, str, float]] = {}
+        self._told_again: dict[str, dict[str, float]] = {}
 
     def subscribe(self) -> None:
         """In each process that loads drivers; the worker that gets a report goes on with it."""
@@ -52,7 +53,10 @@ class Reports:
             _bind(context, host, [database.UNBOUND])  # whose server ended while it was at it
         self._compare(context, host, configurations.get("wishes"), begins)
         # beside what the database keeps, which has room for 4095 characters alone
-        _fail(context, host, state.get("failed") or configurations.get("failed") or {})
+        now, down = generation(), database.not_yet_up(context, host)
+        failed = state.get("failed") or configurations.get("failed") or {}
+        _fail(context, host, down, failed)
+        self._plug_again(context, host, (down & {*state.get("up", ())}) - failed.keys(), now)
 
     def _compare(self, context: Any, host: str, theirs: str | None, begins: bool) -> None:
         now = generation()
@@ -73,6 +77,20 @@ class Reports:
             return True
         self._tried[host] = theirs, ours, now
         return False
+
+    def _plug_again(self, context: Any, host: str, ports: Set[str], now: int) -> None:
+        """Neutron has put these DOWN after it was told that they are up: when the agent of the host
+        they migrated from was heard late, say. The agent tells each plug that is done; it alone
+        knows how they are now. What is DOWN still, waits for others: for DHCP, say."""
+        clock = time.monotonic()
+        before = self._told_again.pop(host, {}).items()
+        lately = {i: at for i, at in before if i in ports and clock - at < _PATIENCE_SECONDS}
+        new = [port_id for port_id in ports if port_id not in lately]
+        if told := lately | dict.fromkeys(new, clock):
+            self._told_again[host] = told
+        for item in database.wanted(context, host, *database.only(*new)) if new else ():
+            LOG.info("Port %s on %s is up, and DOWN here: told again", item["vif"]["id"], host)
+            self._casts.plug(context, host, item, now)
 
     def deleted(self, resource: Any, event: Any, trigger: Any, payload: Any) -> None:
         """By an operator: no host sends to its tunnels' end any longer."""
@@ -102,9 +120,9 @@ def _bind(context: Any, host: str, vif_types: list[str]) -> None:
             LOG.exception("Port %s cannot be bound to %s", port_id, host)
 
 
-def _fail(context: Any, host: str, failed: Mapping[str, Any]) -> None:
+def _fail(context: Any, host: str, down: Set[str], failed: Mapping[str, Any]) -> None:
     """Neutron tells nova then that it cannot have the port; until now it waited."""
-    for port_id in database.not_yet_up(context, host, failed) if failed else ():
+    for port_id in down & failed.keys():
         why = failed[port_id]
         LOG.error(
             "Port %s failed on %s: %s (%s)", port_id, host, why.get("message"), why.get("code")

@@ -67,7 +67,12 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
     # -- agents --------------------------------------------------------------------------------
 
     def report(
-        self, host: str, start: bool = False, failed: Json | None = None, **configurations: Any
+        self,
+        host: str,
+        start: bool = False,
+        failed: Json | None = None,
+        up: list[str] | None = None,
+        **configurations: Any,
     ) -> str:
         """As the agent's ``report_state`` comes out of the RPC server."""
         state: Json = {
@@ -79,6 +84,7 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
         }
         state |= {"start_flag": True} if start else {}
         state |= {"failed": failed} if failed else {}
+        state |= {} if up is None else {"up": up}
         now = timeutils.utcnow().isoformat()
         reports = agents_db.AgentExtRpcCallback(self.plugin)
         status: str = reports.report_state(self.admin, agent_state={"agent_state": state}, time=now)
@@ -98,10 +104,15 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
 
     def ready(self, port_id: str, host: str = A) -> None:
         """As the agent says it."""
-        callback = ml2_rpc.RpcCallbacks(self.plugin.notifier, self.plugin.type_manager)
-        callback.update_device_up(
-            self.admin, device=port_id, agent_id=f"vif-agent-{host}", host=host
-        )
+        self._rpc.update_device_up(self.admin, **_device(port_id, host))
+
+    def gone(self, port_id: str, host: str = A) -> None:
+        """As the agent says of a port without a tap."""
+        self._rpc.update_device_down(self.admin, **_device(port_id, host))
+
+    @property
+    def _rpc(self) -> Any:
+        return ml2_rpc.RpcCallbacks(self.plugin.notifier, self.plugin.type_manager)
 
     # -- the bus -------------------------------------------------------------------------------
 
@@ -205,6 +216,10 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
         )  # fmt: skip
         status: int = request.get_response(self.api).status_int
         return status
+
+
+def _device(port_id: str, host: str) -> Json:
+    return {"device": port_id, "agent_id": f"vif-agent-{host}", "host": host}
 
 
 def wished(*vifs: Json) -> Json:

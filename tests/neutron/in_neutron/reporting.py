@@ -6,8 +6,9 @@ from typing import Any
 
 import oslo_messaging
 from neutron_lib import rpc
+from neutron_lib.callbacks import events, registry, resources
 
-from tests.neutron.in_neutron.base import A, B, C, DriverTestCase, ids, wished
+from tests.neutron.in_neutron.base import A, B, C, DriverTestCase, Json, ids, wished
 
 
 class TestFullSets(DriverTestCase):
@@ -125,6 +126,58 @@ class TestFailed(DriverTestCase):
         port_id = self.bound(self.network_of("local"))["id"]
         self.report(B, failed={port_id: self.WHY, "not-a-port": self.WHY})
         assert self.shown(port_id)["status"] == "DOWN"
+
+
+class TestUpAndYetDown(DriverTestCase):
+    """The agent has told that the port is up, and Neutron has put it DOWN since."""
+
+    def migrated(self) -> Json:
+        """The source's tap goes, and is heard while the target, already wired, is activated."""
+        port = self.bound(self.network_of("local"))
+        self.ready(port["id"])
+        self.binding("POST", port["id"], B)
+
+        def meanwhile(*_: Any, **__: Any) -> None:
+            registry.unsubscribe(meanwhile, resources.PORT, events.BEFORE_UPDATE)
+            assert self.binding("PUT", port["id"], B, "activate") == 200
+            self.ready(port["id"], B)
+            assert self.shown(port["id"])["status"] == "ACTIVE"
+
+        registry.subscribe(meanwhile, resources.PORT, events.BEFORE_UPDATE)
+        self.gone(port["id"], A)
+        assert self.shown(port["id"])["status"] == "DOWN"
+        self.casts(A)
+        ((*_, (_, plug)),) = [self.casts(B)]
+        return dict(plug["vif"])
+
+    def test_its_plug_is_cast_again_so_that_its_agent_tells_how_it_is(self) -> None:
+        vif = self.migrated()
+        self.report(B, up=[vif["id"]], **wished(vif))
+        assert self.plugged(B) == vif
+        self.ready(vif["id"], B)
+        self.report(B, up=[vif["id"]], **wished(vif))
+        assert self.casts(B) == []
+        assert self.shown(vif["id"])["status"] == "ACTIVE"
+
+    def test_it_is_not_cast_again_and_again_while_the_port_waits_for_others(self) -> None:
+        vif = self.migrated()
+        for _ in range(2):
+            self.report(B, up=[vif["id"]], **wished(vif))
+        assert self.plugged(B) == vif
+        self.ready(vif["id"], B)
+        self.report(B, up=[vif["id"]], **wished(vif))
+        self.gone(vif["id"], B)
+        self.report(B, up=[vif["id"]], **wished(vif))
+        assert self.plugged(B) == vif
+
+    def test_nothing_is_cast_for_a_port_without_a_tap_a_failed_one_or_anothers(self) -> None:
+        vif = self.migrated()
+        self.report(B, **wished(vif))
+        self.report(B, up=[], **wished(vif))
+        self.report(A, up=[vif["id"], "not-a-port"])
+        why = {"code": "device_missing", "message": "eth1: no such device"}
+        self.report(B, up=[vif["id"]], failed={vif["id"]: why}, **wished(vif))
+        assert self.casts(A) == self.casts(B) == []
 
 
 class TestDeleted(DriverTestCase):
