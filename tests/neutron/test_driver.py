@@ -47,7 +47,7 @@ def run_there(share: str, *files: str) -> str:
 
 @pytest.mark.parametrize("share", range(OURS))
 def test_ours(share: int, figures: Callable[[str], None]) -> None:
-    counts = run_there(f"{share}/{OURS}", "binding.py", "casting.py", "reporting.py")
+    counts = run_there(f"{share}/{OURS}", "adopting.py", "binding.py", "casting.py", "reporting.py")
     figures(f"the Neutron driver's own tests, a half, on {VENV.name}: {counts}")
 
 

@@ -5,12 +5,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from vif_agent.neutron import binding
 from vif_agent.neutron.adoption import agents as reported
 from vif_agent.neutron.adoption import database, nova, settings, shown
-from vif_agent.neutron.adoption.engine import Engine
 from vif_agent.neutron.adoption.moving import move
 from vif_agent.neutron.adoption.ports import ADOPT, RETURN, Bound
 
@@ -21,12 +18,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0: well; 1: something is refused; 2: it could not be done."""
     options = _parser().parse_args(argv)
     try:
+        from vif_agent.neutron.adoption.engine import Engine
+
         conf = settings.read(options.config_file)
         sys.exit(options.run(options, conf, Engine(conf.database.connection)))
-    except (settings.Unreadable, database.Changed) as error:
+    except ImportError as error:  # on a compute node, say, which has the command as well
+        _end(
+            f"{error.name} is not installed here: the command runs on a controller, in Neutron's "
+            "environment with vif-agent's extra [neutron] (pip install '.[neutron]' in a checkout)"
+        )
+    except (settings.Unreadable, database.Changed, database.Failed) as error:
         _end(str(error))
-    except SQLAlchemyError as error:
-        _end(f"Neutron's database: {error.args[0] if error.args else error}")
 
 
 def _end(why: str) -> NoReturn:
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare(options: argparse.Namespace, _: Any, engine: Engine) -> int:
+def _prepare(options: argparse.Namespace, _: Any, engine: database.Transactions) -> int:
     with engine.transaction() as transaction:
         ends = reported.tunnel_ends(database.agents(transaction))
         missing = database.missing_ends(transaction, ends)
@@ -89,7 +91,7 @@ def _prepare(options: argparse.Namespace, _: Any, engine: Engine) -> int:
     return 0
 
 
-def _move(options: argparse.Namespace, conf: Any, engine: Engine) -> int:
+def _move(options: argparse.Namespace, conf: Any, engine: database.Transactions) -> int:
     status = 0
     ignored = frozenset(options.ignore) | _ignored(conf)
     for host in options.host:

@@ -4,6 +4,7 @@ import datetime
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from vif_agent.neutron.adoption import statements
@@ -23,6 +24,10 @@ Row = Mapping[str, Any]
 _UDP_PORT = 4789
 
 
+class Failed(Exception):
+    """What the database says of it."""
+
+
 class Changed(Exception):
     """Somebody has changed what was just read: nothing is written."""
 
@@ -35,6 +40,13 @@ class Transaction(Protocol):
 
     def change(self, statement: str, **values: Any) -> int:
         """How many rows it was."""
+
+
+class Transactions(Protocol):
+    """A database."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Raises Failed."""
 
 
 def agents(transaction: Transaction) -> list[Agent]:

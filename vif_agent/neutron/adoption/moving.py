@@ -8,12 +8,11 @@ from vif_agent.neutron import binding
 from vif_agent.neutron.adoption import agents as reported
 from vif_agent.neutron.adoption import database
 from vif_agent.neutron.adoption.agents import Agent
-from vif_agent.neutron.adoption.engine import Engine
 from vif_agent.neutron.adoption.ports import ADOPT, Moved, Segment, Sorted, Way, sort
 
 
 def move(
-    engine: Engine,
+    engine: database.Transactions,
     conf: Any,
     host: str,
     way: Way,
