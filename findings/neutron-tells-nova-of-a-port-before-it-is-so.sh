@@ -6,7 +6,7 @@
 # Expected:  the event is sent when the change is done: whoever hears it and asks for the port sees ACTIVE.
 # Happens:   the notifier listens to SQLAlchemy's "after_update", which comes at the flush, and sends from a thread of its
 #            own: the transaction is open, and who asks is answered DOWN. Here the commit is held until nova has heard, at
-#            most 10 s: an event sent after the commit would not be there by then.
+#            most 10 s: an event sent after the commit would not be there by then. Without that it is a race.
 # So:        a hook or a test that waits for nova's event has to go on asking until the port is ACTIVE.
 #            nova_check/bound.py does.
 . "$(dirname "$0")/kit/start.bash"
