@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.cmd.ctl.left_behind import Facts, Legacy
 
 _SAVES = ("iptables-save", "ip6tables-save")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a root shell by `su` need not have sbin
 
 
 class Inherit(Asking):
@@ -77,11 +79,12 @@ def _json(*argv: str) -> Any:
 
 
 def _if_there(*argv: str) -> str:
-    return _run(*argv) if shutil.which(argv[0]) else ""
+    return _run(*argv) if shutil.which(argv[0], path=_PATH) else ""
 
 
 def _run(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    env = {**os.environ, "PATH": _PATH}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.returncode}")
     return done.stdout
