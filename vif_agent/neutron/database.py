@@ -4,6 +4,7 @@ Columns, not objects, for a report of a host with a hundred ports asks this. One
 the same questions, so a cast and a full set say the same of it.
 """
 
+import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,8 +14,10 @@ from neutron.db.models_v2 import IPAllocation, Network, Port
 from neutron.db.port_security import models as port_security
 from neutron.plugins.ml2.models import PortBinding, PortBindingLevel
 from neutron_lib.db import api as db_api
+from neutron_lib.db.standard_attr import StandardAttribute
 from oslo_log import log
 from oslo_serialization import jsonutils
+from oslo_utils import timeutils
 from sqlalchemy import orm, select
 
 from vif_agent import wishes
@@ -32,6 +35,7 @@ UNBOUND, FAILED = "unbound", "binding_failed"
 _SECURITY = port_security.PortSecurityBinding
 _PAIR = allowed_address_pair.AllowedAddressPair
 _SEGMENT = segment.NetworkSegment
+_ACTIVATING_SECONDS = 10.0  # by whoever migrates a port: between two transactions
 
 
 def wanted(context: Any, host: str, *conditions: Any) -> list[Json]:
@@ -173,14 +177,21 @@ def waiting(context: Any, host: str, vif_types: Collection[str], *conditions: An
 
 
 def to_be_bound(context: Any, host: str, vif_types: Collection[str]) -> list[str]:
-    """Of those that wait. What is unbound and has a second binding is left to who migrates it:
-    activating that takes the first away before, and fails if it is there again."""
+    """Of those that wait. What has become unbound just now and has a second binding is left to who
+    migrates it: activating that takes the first away before, and fails if it is there again. What
+    stays unbound was left so by two who were at it at once."""
     other = orm.aliased(PortBinding)
     second = select(other.port_id).where(
         other.port_id == PortBinding.port_id, other.status == INACTIVE
     )
-    alone = (PortBinding.vif_type != UNBOUND) | ~second.exists()
-    return waiting(context, host, vif_types, alone)
+    since = timeutils.utcnow() - datetime.timedelta(seconds=_ACTIVATING_SECONDS)
+    just_now = select(Port.id).where(
+        Port.id == PortBinding.port_id,
+        Port.standard_attr_id == StandardAttribute.id,
+        StandardAttribute.updated_at > since,
+    )
+    migrates = (PortBinding.vif_type == UNBOUND) & second.exists() & just_now.exists()
+    return waiting(context, host, vif_types, ~migrates)
 
 
 def not_yet_up(context: Any, host: str) -> frozenset[str]:

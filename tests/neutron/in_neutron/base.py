@@ -14,6 +14,7 @@ import oslo_messaging
 from neutron.conf.plugins.ml2.drivers import driver_type
 from neutron.db import agents_db
 from neutron.db.models.segment import NetworkSegment
+from neutron.db.models_v2 import Port
 from neutron.plugins.ml2 import db as ml2_db
 from neutron.plugins.ml2 import rpc as ml2_rpc
 from neutron.plugins.ml2.models import PortBinding
@@ -21,6 +22,7 @@ from neutron.tests.unit.plugins.ml2 import test_plugin
 from neutron_lib import context as neutron_context
 from neutron_lib import rpc
 from neutron_lib.db import api as db_api
+from neutron_lib.db.standard_attr import StandardAttribute
 from oslo_config import cfg
 from oslo_utils import timeutils
 
@@ -197,6 +199,14 @@ class DriverTestCase(test_plugin.Ml2PluginV2TestCase):  # type: ignore[misc]
             context.session.query(PortBinding).filter_by(**of_port).update(unbound)
             if levels:
                 ml2_db.clear_binding_levels(context, port_id, A)
+
+    def age(self, port_id: str) -> None:
+        """Nobody has changed it for an hour."""
+        hour_ago = timeutils.utcnow() - datetime.timedelta(hours=1)
+        with db_api.CONTEXT_WRITER.using(context := self.admin):
+            port = context.session.query(Port).filter_by(id=port_id).one()
+            attributes = context.session.query(StandardAttribute)
+            attributes.filter_by(id=port.standard_attr_id).update({"updated_at": hour_ago})
 
     def take_segments(self, network: Json) -> None:
         with db_api.CONTEXT_WRITER.using(context := self.admin):

@@ -170,6 +170,13 @@ class TestMigration(DriverTestCase):
         ((method, arguments),) = self.casts(A)
         assert (method, arguments["complete"]) == ("sync_vifs", False)
 
+    def test_a_report_binds_the_port_again_that_has_been_left_unbound(self) -> None:
+        vif = self.prepared()
+        self.unbind(self.moving)
+        self.age(self.moving)
+        self.report(A, **wished(vif))
+        assert self.shown(self.moving)["binding:vif_type"] == "tap"
+
     def test_a_failed_guest_goes_back(self) -> None:
         self.prepared()
         assert self.binding("PUT", self.moving, B, "activate") == 200
