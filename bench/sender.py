@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import logging
 import threading
@@ -10,7 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import amqp
 import kombu
 import oslo_messaging
 from oslo_config import cfg
@@ -127,8 +125,7 @@ def purge(url: str) -> None:
     """What was cast, and is not taken, is not for the next agent."""
     broker = url.replace("rabbit://", "amqp://")
     with kombu.Connection(broker) as connection:  # type: ignore[no-untyped-call]
-        with contextlib.suppress(amqp.NotFound):  # no agent has been there yet
-            connection.channel().queue_purge(f"{bus.CAST_TOPIC}.{HOST}")
+        connection.channel().queue_purge(f"{bus.CAST_TOPIC}.{HOST}")
 
 
 def configured() -> Any:

@@ -22,11 +22,8 @@ NOTES = (
     "ML2/OVS with neutron-openvswitch-agent and Open vSwitch's userspace datapath; CPU of the host "
     "is its agent's, and ovs-vswitchd's and ovsdb-server's with it; of ours the agent's.",
 )
-#: workers: as many as there are cores, on either side; more ports than Neutron gives to a project
-OPTIONS = {
-    "DEFAULT": {"debug": "false", "rpc_workers": 2, "agent_down_time": 75},
-    "quotas": {"quota_port": -1},
-}
+#: workers: as many as there are cores, on either side
+OPTIONS = {"DEFAULT": {"debug": "false", "rpc_workers": 2, "agent_down_time": 75}}
 
 
 def measure(counts: Sequence[int], repeat: int) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tests.service.machine import Machine
 from tests.support.casting import Site
 from vif_agent.testing.daemon import Daemon
 
@@ -11,9 +12,19 @@ _LINES = 100
 
 
 def logs(fixtures: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """As a report's sections: of each agent among a test's fixtures the end of its log."""
+    """As a report's sections: of each agent, and each machine, among a test's fixtures the end of
+    its log."""
     for name, value in fixtures.items():
+        if isinstance(value, Machine):
+            yield f"the end of {name}'s journal", _journal(value)
         daemon = value.daemon if isinstance(value, Site) else value
         if isinstance(daemon, Daemon):
             last = daemon.log().splitlines()[-_LINES:]
             yield f"the end of {name}'s log ({daemon.log_file})", "\n".join(last)
+
+
+def _journal(machine: Machine) -> str:
+    try:
+        return machine.journal(f"--lines={_LINES}")
+    except RuntimeError as error:  # it may be that which has failed
+        return str(error)
