@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shlex
 import threading
 import time
 from collections import Counter
@@ -20,8 +19,9 @@ from vif_agent.bus.notifications import Notifications
 from vif_agent.bus.replies import Replies
 from vif_agent.bus.report import Report
 from vif_agent.config.shown import shown
-from vif_agent.daemon import guards, state_dump, systemd, threads
+from vif_agent.daemon import state_dump, systemd, threads
 from vif_agent.daemon.chores import NEVER, Chore, Chores
+from vif_agent.daemon.host import Build, host_and_engine
 from vif_agent.daemon.introduction import introduce
 from vif_agent.daemon.loop import Loop
 from vif_agent.daemon.operations import Operations
@@ -29,18 +29,12 @@ from vif_agent.daemon.ports_file import PortsFile
 from vif_agent.daemon.pulse import LONGEST_PAUSE, Pulse, reconcile
 from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import HelperGone, StoreUnavailable
-from vif_agent.firewall.guarded import Guarded
-from vif_agent.host.commands import Limits
 from vif_agent.host.heard import NOTHING, Heard
-from vif_agent.host.ovs.tls import use_certificates
-from vif_agent.host.programs import Programs
-from vif_agent.host.real import RealHost
 from vif_agent.l2_agent.agent import L2Agent
-from vif_agent.l2_agent.peers import Peers, peered
+from vif_agent.l2_agent.peers import Peers
 from vif_agent.metrics import service
 from vif_agent.metrics.sources import Sources
 from vif_agent.plugin_host import loader
-from vif_agent.plugin_host.registry import PluginRegistry
 from vif_agent.ports import store_file
 from vif_agent.ports.port import PLUG
 from vif_agent.ports.store import Store
@@ -58,50 +52,20 @@ _PORTS_FILE_SECONDS = 1.0
 _LEAVE_SECONDS = 5.0
 
 
-def host_and_engine(
-    conf: Any,
-    store: Store,
-    plugins: PluginRegistry,
-    heard: Heard = NOTHING,
-    peers: Peers | None = None,
-) -> tuple[RealHost, Engine]:
-    """As the configuration says; for vif-agentctl just so. ``peers``: those of a running agent."""
-    use_certificates(conf.ovs)
-    timeout = conf.ovs.ovsdb_timeout
-    guarding = guards.chosen(plugins.drivers, guards.table(conf), heard.guards)
-    host = RealHost(
-        conf.ovs.ovsdb_connection,
-        timeout,
-        limits=_limits(conf.commands),
-        cards=conf.sriov.cards,
-        events=heard.links,
-        guarding=guarding,
-    )
-    host.remember(store.links())
-    asked = peered(plugins, conf, peers or Peers.of(conf))
-    wanted = Guarded(asked, guards.asked(plugins.drivers, guarding), plugins.drivers.routed_taps)
-    bridges = [conf.ovs.integration_bridge]
-    return host, Engine(store, host, wanted, timeout, bridges=bridges)
-
-
-def _limits(options: Any) -> Limits:
-    programs = Programs(options.allowed, shlex.split(options.prefix), options.timeout)
-    return Limits(programs, options.at_once, options.check_lasts)
-
-
 class Agent:
     """``conf`` is oslo.config's global CONF: oslo.messaging reads some options nowhere else.
 
-    ``heard``: of the kernel, opened before the capabilities were dropped.
+    ``heard``: of the kernel, opened before the capabilities were dropped. ``build``: makes the
+    host, and the engine on it; scripts/fleet has hosts in memory.
     """
 
-    def __init__(self, conf: Any, heard: Heard = NOTHING) -> None:
+    def __init__(self, conf: Any, heard: Heard = NOTHING, build: Build = host_and_engine) -> None:
         self._conf = conf
         store_file.recover(store_file.path(conf))
         self._store = Store(store_file.path(conf))
         self._plugins = loader.load(conf)
         peers = Peers.of(conf)
-        self._host, engine = host_and_engine(conf, self._store, self._plugins, heard, peers)
+        self._host, engine = build(conf, self._store, self._plugins, heard, peers)
         self._host.guards.check()
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
         self._pulse = Pulse()

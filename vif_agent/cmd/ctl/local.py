@@ -17,7 +17,8 @@ from vif_agent.bus import admin, views
 from vif_agent.bus.report import Report
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.config import checks
-from vif_agent.daemon import agent, systemd
+from vif_agent.daemon import systemd
+from vif_agent.daemon.host import host_and_engine
 from vif_agent.daemon.operations import Operations
 from vif_agent.daemon.topology import Topology, physnets
 from vif_agent.errors import NotYet, VifAgentError
@@ -54,7 +55,7 @@ class Local:
         try:
             self._store = Store(file)
             plugins = loader.load(conf)
-            self._host, self._engine = agent.host_and_engine(conf, self._store, plugins)
+            self._host, self._engine = host_and_engine(conf, self._store, plugins)
         except VifAgentError as error:
             raise Failed(str(error)) from error
         self._cleanup = Cleanup(self._engine, conf.cleanup)
