@@ -1,0 +1,69 @@
+"""``python -m fleet``: the day, then the audit and the tables."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+
+from demo import show
+from fleet import audit
+from fleet.day import Day
+from fleet.region import QUEUES, Region
+from vif_agent.testing import netns, rabbit
+
+_LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/fleet",
+        description="So many real agents, each on a host in memory, at one real RabbitMQ, through "
+        "a region's day: all start at once, guests boot, steady load, nodes fail, full sets, a "
+        "rolling restart, the broker restarts. Exits 0 only if no cast was lost.",
+    )
+    add = parser.add_argument
+    add("-n", "--hosts", type=int, default=200, help="how many agents (default 200)")
+    add("--minutes", type=float, default=1, help="of steady load (default 1)")
+    add("--rate", type=float, default=0, help="casts a second then (default: one each 5 s a host)")
+    add("--queues", choices=QUEUES, default="classic", help="durable ones, or quorum queues")
+    add("--neutron", action="store_true", help="the agents report to a stand-in of Neutron's")
+    add("--seed", type=int, default=time.time_ns() % 1_000_000, help="of all that is random")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    if os.geteuid() != 0:
+        print("scripts/fleet: run it as root: it makes a network namespace", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for name in _LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    netns.isolate_process()
+    release = ".".join(map(str, rabbit.version()))
+    show.heading(f"Fleet: {args.hosts} hosts, {args.queues} queues, RabbitMQ {release}, "
+                 f"--seed {args.seed}")  # fmt: skip
+    with Region(args.hosts, args.seed, args.queues, args.neutron) as region:
+        day = Day(region, args.seed, args.minutes * 60, args.rate or args.hosts / 5)
+        day.run()
+        wrong = [*audit.lost(region), *day.unsettled, *region.senders.broken,
+                 *region.agents.unwell()]  # fmt: skip
+        day.figures.show()
+        day.figures.show_memory()
+        senders = region.senders
+        show.heading("What it came to")
+        show.table(("", ""), [
+            ("casts", f"{senders.sent}, of them sent again for want of an answer {senders.resent}"),
+            ("lost", str(len(wrong))),
+        ])  # fmt: skip
+        for line in wrong[:20]:
+            show.note(f"- {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
