@@ -13,6 +13,7 @@ from typing import Any, Self
 import oslo_messaging
 
 from vif_agent.bus import declared, remedies
+from vif_agent.bus.pauses import spread
 from vif_agent.private_names import oslo_servers as private
 from vif_agent.private_names.oslo_messaging import LOG_NAME
 
@@ -31,7 +32,7 @@ def patiently(listen: Callable[[], Any]) -> Any:
                 return listen()
             except Exception as error:  # a login that is refused may be granted later
                 once.say(remedies.remedy(error) or _cause(error))
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(spread(_PAUSE_SECONDS))
 
 
 def _cause(error: Exception) -> object:
@@ -51,7 +52,7 @@ class Rejoins:
             polled = super().poll(*args, **kwargs)  # type: ignore[misc]
         except oslo_messaging.MessageDeliveryFailure as error:
             self._tell(remedies.remedy(error) or str(_cause(error)))
-            self.pause(_PAUSE_SECONDS)
+            self.pause(spread(_PAUSE_SECONDS))
             return []
         self._logged = ""
         return polled

@@ -17,6 +17,7 @@ import oslo_messaging
 
 from vif_agent.bus import declared, remedies
 from vif_agent.bus.outlet import Message, Outlet, message
+from vif_agent.bus.pauses import spread
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Notifications:
         """Until they are sent; False when the agent stops first."""
         pause = _PAUSE_SECONDS
         while not self._sent(messages):
-            if self._stopping.wait(pause):
+            if self._stopping.wait(spread(pause)):
                 return False
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return True

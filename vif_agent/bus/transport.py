@@ -6,7 +6,7 @@ import oslo_messaging
 import oslo_messaging.opts
 
 from vif_agent import bus
-from vif_agent.bus import urls
+from vif_agent.bus import pauses, urls
 
 #: ours instead of oslo's; what the operator's file says wins over both
 DEFAULTS: dict[str, dict[str, object]] = {
@@ -20,13 +20,16 @@ DEFAULTS: dict[str, dict[str, object]] = {
 
 
 def set_defaults(conf: Any) -> None:
-    """For the agent's own process only; a sender's defaults are its own."""
+    """For the agent's own process only; a sender's defaults are its own. Some are of random value,
+    each time."""
     oslo_messaging.set_transport_defaults(bus.EXCHANGE)
     for group, options in oslo_messaging.opts.list_opts():
         if group in DEFAULTS:
             conf.register_opts(options, group)
             for name, value in DEFAULTS[group].items():
                 conf.set_default(name, value, group)
+    for name, value in pauses.reconnecting().items():
+        conf.set_default(name, value, "oslo_messaging_rabbit")
 
 
 def check_url(conf: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from vif_agent.bus.casts import Refusal
+from vif_agent.bus.pauses import anywhere
 from vif_agent.bus.views import iso
 from vif_agent.errors import Problem
 from vif_agent.health import Sign, sign
@@ -199,7 +200,8 @@ class L2Agent:
             self._telling.wake()
             if self._tunnels:
                 self._tunnels.sync()
-        return float(seconds)
+        # what has made us report just now has made all agents do so
+        return anywhere(seconds) if first or again else float(seconds)
 
     def _configurations(self) -> dict[str, Any]:
         of_ports = report.of_ports(self._ports.digest(), len(self._ports.plugged()))

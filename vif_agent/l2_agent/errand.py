@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from vif_agent.bus.pauses import spread
 from vif_agent.l2_agent.server import NotAnswered
 
 _PAUSE_SECONDS = 1.0  # after a failure; doubled each time
@@ -53,7 +54,7 @@ class Errand:
             due, trouble = self._tried()
             self._note(trouble)
             if trouble:
-                self._ending.wait(pause)
+                self._ending.wait(spread(pause))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 continue
             pause = _PAUSE_SECONDS

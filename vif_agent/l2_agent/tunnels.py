@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from vif_agent.bus.pauses import anywhere, spread
 from vif_agent.l2_agent.errand import Errand
 from vif_agent.l2_agent.fanouts import TUNNEL_DELETE, TUNNEL_UPDATE
 from vif_agent.l2_agent.peers import Peers
@@ -13,7 +14,10 @@ from vif_agent.l2_agent.server import Server, address
 
 LOG = logging.getLogger(__name__)
 
-_SYNC_SECONDS = 300.0
+#: each time an agent asks, Neutron tells all of them of it: of N hosts that are N * N messages. So
+#: of many each asks less often, and not all at once
+_SYNC_SECONDS, _SYNC_SECONDS_EACH = 300.0, 3.0
+_SOON_SECONDS_EACH = 0.3
 _APART_SECONDS = 0.5
 
 
@@ -40,8 +44,9 @@ class Tunnels:
         self._errand.end()
 
     def sync(self) -> None:
-        """Something may have been missed. Waits for nobody."""
-        self._due = 0.0
+        """Something may have been missed: soon. Waits for nobody."""
+        soon = time.monotonic() + anywhere(_SOON_SECONDS_EACH * (self.count or 0))
+        self._due = min(self._due, soon)
         self._errand.wake()
 
     @property
@@ -53,6 +58,10 @@ class Tunnels:
     def count(self) -> int | None:
         """Of the peers; None while none are known."""
         return None if self._peers.now is None else len(self._peers.now)
+
+    @property
+    def _period(self) -> float:
+        return max(_SYNC_SECONDS, _SYNC_SECONDS_EACH * (self.count or 0))
 
     def hear(self, method: str, arguments: Mapping[str, Any]) -> None:
         """What Neutron tells all; what is not understood is nobody's loss, for we ask now and
@@ -72,7 +81,7 @@ class Tunnels:
         if any(taken):
             self._changed()
         if time.monotonic() >= self._due:
-            self._due = time.monotonic() + _SYNC_SECONDS
+            self._due = time.monotonic() + spread(self._period)
             try:
                 ends = self._server.tunnel_sync(self._own)
             except BaseException:
