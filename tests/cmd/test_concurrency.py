@@ -1,8 +1,17 @@
-"""What a process with native threads does not import."""
+"""What an agent with native threads does not load: eventlet."""
 
+from __future__ import annotations
+
+import json
 import subprocess
 import sys
-from importlib import metadata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.casting import GOOD, Site, Vif
+from vif_agent.testing.host import ScratchHost
 
 _PROGRAM = """
 import sys
@@ -14,12 +23,45 @@ import vif_agent.daemon.agent, vif_agent.helper.process
 print(*{name.partition(".")[0] for name, module in sys.modules.items() if module})
 """
 
+#: before a line of the agent runs; it passes to its helper, and to what it starts with Python
+_FORBID = """
+import json, os, sys, traceback
+
+def forbid(event, arguments):
+    if event == "open" and "/site-packages/eventlet/" in str(arguments[0]):
+        with open({told!r}, "a") as told:
+            print(json.dumps([os.getpid(), *traceback.format_stack()[-12:]]), file=told)
+        os._exit(70)
+
+sys.addaudithook(forbid)
+"""
+
 
 def test_with_native_threads_nobody_imports_what_is_not_used() -> None:
     words = [sys.executable, "-c", _PROGRAM]
     ran = subprocess.run(words, check=True, capture_output=True, text=True)
     imported = set(ran.stdout.split())
-    assert imported >= {"vif_agent", "oslo_messaging", "futurist", "ovs"}
-    privsep = tuple(map(int, metadata.version("oslo.privsep").split(".")[:2]))
-    needs_it = privsep <= (3, 10)  # where this fails, nothing is left out, and all goes on
-    assert imported.isdisjoint({"hypothesis"} if needs_it else {"eventlet", "dns", "hypothesis"})
+    assert imported >= {"vif_agent", "oslo_messaging", "futurist", "ovs", "oslo_privsep"}
+    assert imported.isdisjoint({"eventlet", "greenlet", "dns", "hypothesis"})
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("concurrency", ["threading", "eventlet"])
+def test_no_process_of_an_agent_with_native_threads_opens_a_file_of_eventlet(
+    scratch_with_bus: ScratchHost, payload: Callable[[str], Vif], tmp_path: Path, concurrency: str
+) -> None:
+    """Neither the agent nor its helper, at whatever they do; nova 34 forbids the import, too."""
+    told = tmp_path / "told"
+    (tmp_path / "sitecustomize.py").write_text(_FORBID.format(told=str(told)))
+    agent = str(Path(sys.executable).parent / "vif-agent")
+    site = Site(scratch_with_bus, concurrency, argv=("env", f"PYTHONPATH={tmp_path}", agent))
+    if concurrency == "eventlet":  # so it would be seen
+        with pytest.raises(TimeoutError), site:
+            pass
+        assert json.loads(told.read_text().splitlines()[0])
+        return
+    with site:
+        for name in GOOD:
+            assert site.plug(payload(name))["state"] == "ready"
+            assert site.unplug(payload(name))["state"] == "unplugged"
+    assert not told.exists(), told.read_text()

@@ -1,6 +1,9 @@
 """Native threads or green ones: chosen before anything is imported that asks which."""
 
+import importlib
 import sys
+from types import ModuleType
+from typing import Any
 
 from oslo_service import backend
 
@@ -13,15 +16,26 @@ def green_threads() -> None:
 
 
 def native_threads() -> None:
-    """Nobody imports eventlet, which takes 9 MB and 0.1 s of a start, and is not used then.
+    """Nobody loads eventlet, which takes 9 MB and 0.1 s of a start, and is not used then.
 
     oslo.messaging wants one base class of oslo.service, which takes eventlet unless it is told
     otherwise. Others (oslo.utils, futurist, ovs) import it only to see whether it has patched; so
-    does oslo.privsep, but up to 3.10 it cannot do without: then it is imported, and not used.
+    does oslo.privsep, but up to 3.10 it cannot do without, and gets one that says no.
     """
-    sys.modules["eventlet"] = None  # type: ignore[assignment]  # as if it were not installed
+    modules: dict[str, Any] = sys.modules
+    modules["eventlet"] = None  # as if it were not installed
     try:
-        import oslo_privsep.daemon  # noqa: F401
+        importlib.import_module("oslo_privsep.daemon")
     except ImportError:
-        del sys.modules["eventlet"]
+        modules["eventlet"] = _that_has_not_patched()
+        importlib.import_module("oslo_privsep.daemon")
+        modules["eventlet"] = None
     backend.init_backend(backend.BackendType.THREADING)
+
+
+def _that_has_not_patched() -> ModuleType:
+    """All that oslo.privsep asks of eventlet, where that is not in use."""
+    stand_in: Any = ModuleType("eventlet")
+    stand_in.patcher = ModuleType("eventlet.patcher")
+    stand_in.patcher.is_monkey_patched = lambda _module: False
+    return stand_in  # type: ignore[no-any-return]
