@@ -12,6 +12,8 @@ import pytest
 from tests.support.casting import MODES, Site, Vif, wait_for
 from vif_agent.testing.host import ScratchHost
 
+TOLD = ["RELOADING=1", "READY=1"]  # also of a file that is wrong: all goes on as it was
+
 
 @pytest.fixture(params=MODES)
 def site(request: pytest.FixtureRequest, scratch_with_bus: ScratchHost) -> Iterator[Site]:
@@ -28,6 +30,8 @@ def hang_up(site: Site, *, text: str, answer: str) -> None:
     for pid in (site.daemon.helper_pid(), site.daemon.process.pid):
         os.kill(pid, signal.SIGHUP)
     wait_for(lambda: site.daemon.log().count(answer) > output, answer)
+    wait_for(lambda: site.daemon.notified()[-1] == "READY=1", "the end of the reload")
+    assert [line for line in site.daemon.notified() if line in TOLD][-2:] == TOLD
 
 
 def test_hang_up_reads_the_configuration_again(site: Site, payload: Callable[[str], Vif]) -> None:

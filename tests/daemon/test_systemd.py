@@ -16,6 +16,7 @@ import pytest
 from tests.support.casting import CONTEXT, MODES, QUEUE, Site, Vif, numbered, wait_for
 from tests.support.operating import frozen
 from vif_agent.daemon import systemd
+from vif_agent.daemon.pulse import LIMIT, Pulse
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 
@@ -44,23 +45,69 @@ def test_ready_only_when_the_broker_is_there(site: Site, payload: Callable[[str]
     site.daemon.wait_for_notice(READY, 60)
 
 
-def test_start_asks_for_more_time_until_it_is_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """systemd counts each extension from when it comes."""
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """What a supervisor has been told since it was asked last: a watchdog of 180 s."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "180000000")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(str(tmp_path / "notify"))
         supervisor.setblocking(False)
-        limit = systemd.StartLimit(pause=0)
-        for _ in range(3):
-            assert limit.next_due <= time.monotonic()
-            limit.extend()
-            assert supervisor.recv(100).decode() == MORE_TIME + "180000000"
-        limit.over()
+
+        def heard() -> Iterator[str]:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    yield from supervisor.recv(100).decode().splitlines()
+
+        yield lambda: [*heard()]
+
+
+def test_start_asks_for_more_time_until_it_is_over(told: Callable[[], list[str]]) -> None:
+    """systemd counts each extension from when it comes."""
+    limit = systemd.StartLimit(pause=0)
+    for _ in range(3):
+        assert limit.next_due <= time.monotonic()
         limit.extend()
-        with pytest.raises(BlockingIOError):
-            supervisor.recv(100)
+        assert told() == [MORE_TIME + "180000000"]
+    limit.allow(1060)
+    assert told() == [MORE_TIME + "1240000000"]
+    limit.over()
+    limit.extend()
+    limit.allow(1060)
+    assert told() == []
+
+
+def test_what_may_take_long_and_ends_by_itself_is_no_hanging(
+    told: Callable[[], list[str]],
+) -> None:
+    """A change of ten thousand links: the helper may take longer for it than the watchdog waits."""
+    pulse = Pulse()
+    pulse.started()
+    told()
+    pulse.allow(60)  # of a few links
+    assert told() == []
+    pulse.allow(1060)
+    assert told() == ["WATCHDOG=1", "WATCHDOG_USEC=1240000000"]
+    pulse._beaten -= LIMIT + 1000
+    assert pulse.loop().ok
+    pulse.beat()
+    assert told() == ["WATCHDOG=1", "WATCHDOG_USEC=180000000"]
+    pulse.beat()
+    assert told() == []
+    pulse._beaten -= LIMIT + 1
+    assert not pulse.loop().ok
+
+
+def test_reload_while_it_starts_does_not_end_the_start(told: Callable[[], list[str]]) -> None:
+    pulse = Pulse()
+    with pulse.reloading():
+        pulse.started()
+    assert told() == [READY]
+    with pulse.reloading():
+        reloading = told()
+    assert reloading[0] == "RELOADING=1"
+    assert reloading[1].startswith("MONOTONIC_USEC=")
+    assert told() == [READY]
 
 
 def test_status_follows_the_ports(site: Site, payload: Callable[[str], Vif]) -> None:
@@ -163,7 +210,8 @@ def test_unit_says_what_the_agent_needs() -> None:
         "User=vif-agent",
         "AmbientCapabilities=CAP_NET_ADMIN",
         "StateDirectory=vif-agent",
-        "Restart=on-failure",
+        "Restart=always",
+        "StartLimitIntervalSec=0",
     ):
         assert line in lines
 

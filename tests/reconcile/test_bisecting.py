@@ -45,9 +45,11 @@ class Looks:
 @pytest.mark.parametrize("bad", [("0000",), ("0499", "0500"), ("0999", "0000", "0500")])
 def test_reconcile_that_breaks_is_tried_in_halves(bad: tuple[str, ...]) -> None:
     looks = Looks(ValueError("a bug"), *bad)
-    outcome = BisectingReconciler(looks, threading.Lock()).reconcile(
-        PORTS, everywhere=True, anew=PORTS
-    )
+    fed: list[int] = []
+    outcome = BisectingReconciler(
+        looks, threading.Lock(), lambda: fed.append(len(looks.looks))
+    ).reconcile(PORTS, everywhere=True, anew=PORTS)
+    assert fed == [*range(len(looks.looks))], "the watchdog, before each look"
     assert outcome.retry == {*bad}
     assert sorted(looks.given_up) == sorted(bad)
     assert outcome.again == {*PORTS} - {*bad}

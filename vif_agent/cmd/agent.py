@@ -152,8 +152,9 @@ def _serve(agent: "Agent", lock: "Lock") -> int:
     from vif_agent.errors import HelperGone, NotConfigured
 
     def hang_up() -> None:
-        if reload(cfg.CONF):
-            agent.reconfigured()
+        with agent.pulse.reloading():
+            if reload(cfg.CONF):
+                agent.reconfigured()
 
     why: list[str] = []
     calls: dict[int, Callable[[], object]]

@@ -68,13 +68,13 @@ class Agent:
         self._host, engine = build(conf, self._store, self._plugins, heard, peers)
         self._host.guards.check()
         self._queue = WorkQueue(RetryBackoff(conf.vif_agent).pause)
-        self._pulse = Pulse()
+        self.pulse = Pulse()
         self._failure: BaseException | None = None
         lock, cleanup = threading.Lock(), Cleanup(engine, conf.cleanup)
         notifications = Notifications(conf, conf.host)
         report = Report(self._store, notifications, conf.host, kind=self._plugins.kind)
         self._loop = Loop(
-            engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self._pulse.beat
+            engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self.pulse.beat
         )
         messaging = oslo_messaging.get_rpc_transport(conf)
         l2_agent = L2Agent.of(
@@ -134,7 +134,7 @@ class Agent:
             return health.Sign(False, sign.why, sign.since) if missed else sign
 
         return {
-            "loop": self._pulse.loop,
+            "loop": self.pulse.loop,
             "threads": threads.living,
             "helper": signs["helper"],
             "reconcile": lambda: reconcile(engine.reconciling_for),
@@ -142,7 +142,7 @@ class Agent:
             "casts": lambda: health.sign(report.casts_wait or ""),
             "store": lambda: health.sign(report.casts_wait or self._store.notice or ""),
             "ovsdb": ovsdb,
-            "watchdog": self._pulse.watchdog,
+            "watchdog": self.pulse.watchdog,
             **({"neutron": l2_agent.sign} if l2_agent else {}),
         }
 
@@ -185,6 +185,7 @@ class Agent:
     def run(self) -> None:
         """Until ``stop``. HelperGone: only a restart helps, and is safe at any line."""
         self._host.on_change(self._queue.host_changed, self._loop.concerns)
+        self._host.on_wait(self.pulse.allow)
         self._host.on_death(lambda: self._fail(HelperGone("the privileged helper has died")))
         threads.on_failure(self._fail)
         self._bus.watch(self._health.look)
@@ -209,14 +210,14 @@ class Agent:
             raise self._failure
 
     def _turn(self) -> None:
-        self._pulse.beat()
+        self.pulse.beat()
         self._loop.turn()
         self._bus.look()
         self._chores.run()
 
     def _pause(self) -> float:
         """The longest, while nobody wakes the loop."""
-        due = min(self._loop.next_due, self._pulse.next_due, self._chores.next_due)
+        due = min(self._loop.next_due, self.pulse.next_due, self._chores.next_due)
         return max(0.0, min(due - time.monotonic(), LONGEST_PAUSE))
 
     def _fail(self, error: BaseException) -> None:
@@ -238,7 +239,7 @@ class Agent:
         except Exception as error:
             self._fail(error)
             return
-        self._pulse.started()
+        self.pulse.started()
         self._health.look()
         LOG.info("Ready: the bus is joined")
 

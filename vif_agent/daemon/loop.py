@@ -45,13 +45,12 @@ class Loop:
         feed: Callable[[], None],
     ) -> None:
         self._engine = engine
-        self._reconciler = BisectingReconciler(engine, lock)
+        self._reconciler = BisectingReconciler(engine, lock, feed)
         self._store = store
         self._queue = queue
         self._results = Results(engine, store, report)
         self._cleanup = cleanup
         self._options = options
-        self._feed = feed
         self._drops = Drops(engine, report)
         self._repair_backoff = RepairBackoff()
         #: what it has done, for metrics
@@ -138,7 +137,6 @@ class Loop:
         self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
     ) -> frozenset[str]:
         """Those that are to be reconciled again at once."""
-        self._feed()
         began = time.monotonic()
         outcome = self._reconciler.reconcile(ports, everywhere, anew)
         self.worked.note(len(ports), everywhere, time.monotonic() - began, outcome)

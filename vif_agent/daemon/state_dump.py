@@ -25,7 +25,9 @@ Sections = Mapping[str, Callable[[], str]]
 
 
 def begin() -> None:
-    """To be called when SIGUSR2 has its handler, which still gets it."""
+    """To be called when SIGUSR2 has its handler, which still gets it. SIGABRT, by which systemd's
+    watchdog ends who hangs, shows the bare stacks, too."""
+    faulthandler.enable(all_threads=True)
     faulthandler.register(signal.SIGUSR2, all_threads=True, chain=True)
 
 

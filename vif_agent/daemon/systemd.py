@@ -15,6 +15,10 @@ _EXTEND_SECONDS = 30.0
 _EXTENSION_SECONDS = 180.0  # counted anew each time
 
 
+def _microseconds(seconds: float) -> str:
+    return str(round(seconds * 1e6))
+
+
 def notify(**variables: str) -> None:
     """Tell systemd, e.g. ``notify(READY="1")``; nothing where there is none (NOTIFY_SOCKET)."""
     address = os.environ.get("NOTIFY_SOCKET", "")
@@ -33,13 +37,17 @@ def notify(**variables: str) -> None:
 
 
 class Watchdog:
-    """sd_watchdog_enabled(3): the supervisor ends us when the loop that does the work hangs."""
+    """sd_watchdog_enabled(3): the supervisor ends us when the loop that does the work hangs.
+
+    One that waits for what has a limit of its own is busy, and does not hang: it is told before.
+    """
 
     def __init__(self) -> None:
         ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         limit = float(os.environ.get("WATCHDOG_USEC") or 0) if ours else 0
-        #: seconds; 0 where nobody watches
-        self.limit = limit / 1e6
+        self._limit = limit / 1e6
+        #: seconds, as they are just now; 0 where nobody watches
+        self.limit = self._limit
         #: when it was fed last, by time.monotonic
         self.fed = time.monotonic()
         #: when it is to be fed
@@ -47,15 +55,30 @@ class Watchdog:
 
     def feed(self) -> None:
         """As often as you like."""
-        if time.monotonic() >= self.next_due:
-            self.fed = time.monotonic()
-            self.next_due = self.fed + self.limit / 4
+        if self.limit != self._limit:
+            self._feed_for(self._limit)
+        elif time.monotonic() >= self.next_due:
+            self._fed()
             notify(WATCHDOG="1")
+
+    def allow(self, seconds: float) -> None:
+        """What comes next may take so long, until it is fed again."""
+        if self._limit and seconds > self._limit / 2:
+            self._feed_for(self._limit + seconds)
+
+    def _feed_for(self, limit: float) -> None:
+        self.limit = limit
+        self._fed()
+        notify(WATCHDOG="1", WATCHDOG_USEC=_microseconds(limit))
+
+    def _fed(self) -> None:
+        self.fed = time.monotonic()
+        self.next_due = self.fed + self._limit / 4
 
 
 class StartLimit:
-    """systemd ends who is not READY in time (TimeoutStartSec, 90 s). Who waits for a broker is not
-    late while his loop runs, and so asks for more again and again."""
+    """systemd ends who is not READY in time (TimeoutStartSec). Who waits for a broker is not late
+    while his loop runs, and so asks for more again and again."""
 
     def __init__(self, pause: float = _EXTEND_SECONDS) -> None:
         self._pause = pause
@@ -68,8 +91,13 @@ class StartLimit:
         if self._over:
             self.next_due = float("inf")
         elif time.monotonic() >= self.next_due:
+            self.allow(0)
+
+    def allow(self, seconds: float) -> None:
+        """So much more than else: what comes next may take as long."""
+        if not self._over:
             self.next_due = time.monotonic() + self._pause
-            notify(EXTEND_TIMEOUT_USEC=str(round(_EXTENSION_SECONDS * 1e6)))
+            notify(EXTEND_TIMEOUT_USEC=_microseconds(_EXTENSION_SECONDS + seconds))
 
     def over(self) -> None:
         """By another thread than the one that extends."""

@@ -47,6 +47,7 @@ class Helper:
         self.lasted, self.refusals = Durations(SHORT), Tally()
         self._calls: dict[int, _Call] = {}
         self._on_death: Callable[[], None] = lambda: None
+        self._on_wait: Callable[[float], None] = lambda seconds: None
         #: the process in which the calls are carried out; until it is forked, this one
         self.pid = os.getpid()
 
@@ -58,9 +59,11 @@ class Helper:
             return
         if not private.lives(self._context):
             raise HelperGone("the privileged helper is not running")
-        number = next(self._numbers)
-        began = time.monotonic()
-        self._calls[number] = _Call(began, began + self._limit + links * _LINK_SECONDS)
+        number, began = next(self._numbers), time.monotonic()
+        limit = self._limit + links * _LINK_SECONDS
+        if links:
+            self._on_wait(limit)
+        self._calls[number] = _Call(began, began + limit)
         try:
             with self.lasted.timed(call):
                 yield
@@ -86,6 +89,10 @@ class Helper:
     def on_death(self, call: Callable[[], None]) -> None:
         """It is called on a thread of ours, and must only take note."""
         self._on_death = call
+
+    def on_wait(self, call: Callable[[float], None]) -> None:
+        """Before each call that is about links: within how many seconds it ends, either way."""
+        self._on_wait = call
 
     def watch(self, pid: int, limit: float) -> None:
         """From two threads: does it live, and does it answer within ``limit`` seconds?"""

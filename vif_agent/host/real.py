@@ -98,6 +98,11 @@ class RealHost:
         and must only take note."""
         helper.on_death(call)
 
+    def on_wait(self, call: Callable[[float], None]) -> None:
+        """Before much is to be changed at once: how long that may take at most. On the thread of
+        whoever changes it."""
+        helper.on_wait(call)
+
     @property
     def link_events(self) -> Mapping[str, int]:
         """See ``interface``."""

@@ -50,7 +50,7 @@ def main() -> None:
 
 def _confine() -> None:
     """Whoever hangs or hogs is ended by the kernel, even when the agent is there no longer."""
-    for which in (signal.SIGINT, signal.SIGTERM):
+    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(which, signal.SIG_IGN)  # we end when the agent has
     capabilities.drop_all_caps_except([], [], [])
     ctypes.CDLL(None).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)

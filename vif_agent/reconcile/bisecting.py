@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from vif_agent.errors import HelperGone, Problem, StoreUnavailable
@@ -34,16 +34,19 @@ class Reconciler(Protocol):
 
 
 class BisectingReconciler:
-    """``lock`` is the engine's."""
+    """``lock`` is the engine's; ``feed``: the watchdog, before each."""
 
-    def __init__(self, engine: Reconciler, lock: threading.Lock) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: Reconciler, lock: threading.Lock, feed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._engine, self._feed = engine, feed
         self.lock = lock
 
     def reconcile(
         self, ports: Collection[str], everywhere: bool = False, anew: Collection[str] = ()
     ) -> Outcome:
         """Raises HelperGone only."""
+        self._feed()
         try:
             with self.lock:
                 return self._engine.reconcile(ports, everywhere=everywhere, anew=anew)
