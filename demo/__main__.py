@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from demo import bus, drift, host, look, ports, show, traffic
 from demo.bus import Sender, View
@@ -31,7 +31,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     checks = Checks()
     try:
-        (_neutrons_story if arguments.neutron else _story)(arguments, checks)
+        _chosen(arguments)(arguments, checks)
     except KeyboardInterrupt:
         return _sorry("interrupted; all was removed") and 130
     except Exception as error:
@@ -57,6 +57,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="another story: a real Neutron, which binds ports on two hypervisors",
     )
+    parser.add_argument(
+        "--guests",
+        action="store_true",
+        help="another story: guests of libvirt's, on two hosts, which ping each other while the "
+        "agent is killed, restarted and upgraded, and move",
+    )
     parser.add_argument("--all", action="store_true", help="list every port of the burst")
     return parser.parse_args()
 
@@ -76,6 +82,18 @@ def _verdict(checks: Checks) -> int:
         show.note(f"- {failed}")
     show.note("VIF_AGENT_KEEP=1 scripts/demo keeps the scratch host's directory, with all logs.")
     return 1
+
+
+def _chosen(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Checks], None]:
+    if arguments.guests:
+        return _guests_story
+    return _neutrons_story if arguments.neutron else _story
+
+
+def _guests_story(_: argparse.Namespace, checks: Checks) -> None:
+    from demo.guests import story  # it takes what scripts/guest-image makes
+
+    story.tell(checks)
 
 
 def _neutrons_story(_: argparse.Namespace, checks: Checks) -> None:

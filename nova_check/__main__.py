@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nova_check import bound, show
+from nova_check import bound, interfaces, show
 from nova_check.allowed import unlisted, unmet
 from nova_check.cases import CASES, Case
 from nova_check.child import Compute
@@ -22,7 +22,8 @@ from vif_agent.testing.host import ScratchHost
 
 
 def main() -> int:
-    wanted = _arguments().case
+    arguments = _arguments()
+    wanted = arguments.case
     chosen = [case for case in CASES if _is_wanted(case.title, wanted)]
     netns.isolate_process()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -30,6 +31,8 @@ def main() -> int:
     complaints = [f"docs/nova.md has no row '{listed}'" for listed in unlisted()]
     if chosen == list(CASES):
         complaints += [f"listed, but no case has shown it: {text}" for text in _unmet(verdicts)]
+    if _is_wanted(interfaces.TITLE, wanted):
+        complaints += interfaces.check(arguments.record).failed
     if _is_wanted(bound.TITLE, wanted):
         complaints += bound.check().failed
     show.total(verdicts, complaints)
@@ -48,8 +51,13 @@ def _arguments() -> argparse.Namespace:
         "differs in nothing but what docs/nova.md lists, and if nova starts a guest whose port "
         "a real Neutron has bound by our mechanism driver.",
     )
-    titles = "; ".join([*(case.title for case in CASES), bound.TITLE])
+    titles = "; ".join([*(case.title for case in CASES), interfaces.TITLE, bound.TITLE])
     parser.add_argument("case", nargs="*", help=f"part of a title, of: {titles}")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the interfaces of demo/guests anew, as nova writes them now",
+    )
     return parser.parse_args()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from nova_check.cases import Case, Vif
 from tests.support.asked import Asked
+from tests.support.osvif_specs import Spec
 from vif_agent.testing.daemon import HOST
 
 PYTHON = Path(__file__).parent.parent / ".venv-nova" / "bin" / "python"
@@ -67,9 +68,13 @@ class Compute(Asked):
         vif: Vif = self._done("vif", port_id=port_id)
         return vif
 
-    def domain(self, case: Case) -> str:
+    def domain(self, case: Case, virt_type: str = "kvm") -> str:
         """The interface in the guest's domain XML."""
-        return str(self._done("domain", vif=case.vif, owner=case.owner))
+        return str(self._done("domain", vif=case.vif, owner=case.owner, virt_type=virt_type))
+
+    def domain_of(self, osvif: Spec, case: Case, virt_type: str = "kvm") -> str:
+        """The same for an object of os-vif's, of a VIF that nova itself makes none of any more."""
+        return str(self._done("domain_of", osvif=osvif, owner=case.owner, virt_type=virt_type))
 
     def boot(self, case: Case) -> None:
         """Begins."""

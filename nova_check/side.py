@@ -15,6 +15,8 @@ import sys
 import warnings
 from typing import Any
 
+_OBJECTS = "tests.support.osvif_objects"  # it needs os-vif
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -61,11 +63,20 @@ class Side:
         found: dict[str, Any] = self._neutron.vif_of(self._context, port_id)
         return found
 
-    def domain(self, vif: dict[str, Any], owner: dict[str, Any]) -> str:
+    def domain(self, vif: dict[str, Any], owner: dict[str, Any], virt_type: str) -> str:
         """The interface in the guest's domain XML."""
         instance = self._instance(owner)
         config = self._driver.get_config(
-            instance, self._model.VIF.hydrate(vif), instance.image_meta, instance.flavor, "kvm"
+            instance, self._model.VIF.hydrate(vif), instance.image_meta, instance.flavor, virt_type
+        )
+        xml: str = config.to_xml()
+        return xml
+
+    def domain_of(self, osvif: dict[str, Any], owner: dict[str, Any], virt_type: str) -> str:
+        """The same for an object of os-vif's, as it is written in osvif_specs."""
+        instance, build = self._instance(owner), importlib.import_module(_OBJECTS).build
+        config = self._driver._get_config_os_vif(
+            instance, build(osvif), instance.image_meta, instance.flavor, virt_type, "normal"
         )
         xml: str = config.to_xml()
         return xml

@@ -32,7 +32,8 @@ class NovaSide(Asked):
     """``directory``: its scratch. ``early`` and ``late``: directories of more distributions.
 
     ``novas_url``: nova's own bus, where it is not the agent's. ``more``: of nova.conf.
-    ``python``: of an environment like ours, with another tree's drop-in.
+    ``python``: of an environment like ours, with another tree's drop-in. ``seeing``: a command
+    before it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class NovaSide(Asked):
         host: str = HOST,
         more: str = "",
         python: Path = PYTHON,
+        seeing: Sequence[str] = (),
     ) -> None:
         assert python.exists(), "scripts/venv .venv-osvif nova makes it; scripts/test does so"
         config, log = directory / "nova.conf", directory / "nova.log"
@@ -57,7 +59,8 @@ class NovaSide(Asked):
             + (f"transport_url = {url}\n" if novas_url else "")
             + more
         )
-        command = [str(python), str(SIDE), "--config-file", str(config), "--log-file", str(log)]
+        files = ["--config-file", str(config), "--log-file", str(log)]
+        command = [*seeing, str(python), str(SIDE), *files]
         command += ["--eventlet"] if eventlet else []
         command += ["--late", str(late)] if late else []
         cache = {"XDG_CACHE_HOME": str(directory)}  # of stevedore: which entry points there are
