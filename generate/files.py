@@ -18,5 +18,6 @@ FILES: Mapping[str, Callable[[], str]] = {
     "etc/grafana/host.json": boards.host,
     "etc/grafana/security.json": boards.security,
     "man/vif-agent.8": manual.of_daemon,
+    "man/vif-agent-status.8": manual.of_status,
     "man/vif-agentctl.8": manual.of_ctl,
 }

@@ -19,6 +19,10 @@ def of_daemon() -> str:
     return filled("vif-agent.8", LOG="\n".join(map(_of_log, command_line.daemon())))
 
 
+def of_status() -> str:
+    return filled("vif-agent-status.8", LOG="\n".join(map(_of_log, command_line.daemon())))
+
+
 def of_ctl() -> str:
     commands = command_line.commands()
     return filled(

@@ -22,9 +22,10 @@ _OTHERS = {
     "etc/vif-agent.conf": ("oslo.config", "oslo.log", "oslo.messaging"),
     "completion/vif-agentctl": ("cliff",),
     "man/vif-agent.8": ("oslo.log",),
+    "man/vif-agent-status.8": ("oslo.log",),
     "man/vif-agentctl.8": ("cliff",),
 }
-PAGES = ["man/vif-agent.8", "man/vif-agentctl.8"]
+PAGES = ["man/vif-agent.8", "man/vif-agent-status.8", "man/vif-agentctl.8"]
 LINTERS = [("man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"), ("mandoc", "-T", "lint")]
 CONFIGURATION = "docs/configuration.md"
 

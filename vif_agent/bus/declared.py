@@ -5,12 +5,13 @@ durable and says so in a warning. A queue that is not durable loses its casts wi
 """
 
 import contextlib
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from amqp.exceptions import AccessRefused, AMQPError, PreconditionFailed
+from amqp.exceptions import AccessRefused, AMQPError, NotFound, PreconditionFailed
 
 from vif_agent import bus
 from vif_agent.bus import remedies
@@ -111,6 +112,40 @@ def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
         for consumer in made if not differences else ():
             consumer.declare(connection)  # and binds it
         return list(differences)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """``product``, ``release``: the broker's own words. ``differing``: a line for each thing that
+    is there otherwise. ``to_mend``: a line for each that is used as it is, and should not be so."""
+
+    product: str
+    release: str
+    differing: list[str]
+    to_mend: list[str]
+
+
+def seen(messaging: Any, queues: Iterable[Declares]) -> Seen:
+    """What ``differing`` would say; what is not there yet is not made, and what is there stays so.
+
+    To declare a thing that is there asks the broker for no more than whether it is just so. Raises
+    what is in the way where there is no broker; one that goes meanwhile is waited for.
+    """
+    with private.to_send(messaging):
+        pass  # to read is tried for ever, but on a connection to send another thread reads, too
+    with contextlib.closing(connect(messaging)) as lent:
+        connection = private.behind(lent)
+        made = [declares(connection) for declares in queues]
+        there = [c for c in made if not _refusal(connection, c.look_for_queue, NotFound)]
+        lacks = [c.give_way(connection) for c in there if isinstance(c, _Casts)]
+        tries = [
+            c.declare_exchange
+            for c in made
+            if not _refusal(connection, c.look_for_exchange, NotFound)
+        ]
+        tries += [c.declare_queue for c in there]
+        lines = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
+        return Seen(*private.broker(connection), list(lines), list(filter(None, lacks)))
 
 
 def must_be_as_asked(differences: Iterable[str]) -> None:

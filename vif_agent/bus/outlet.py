@@ -47,11 +47,18 @@ class Outlet:
         others = drivers - ({_OURS} if ours else set())
         self._others = [_notifier(messaging, publisher, name) for name in sorted(others)]
 
-    def differing(self) -> list[str]:
-        """Its queues are declared, or are there otherwise: see ``declared.differing``."""
+    @property
+    def queues(self) -> list[declared.Declares]:
+        """One for each topic and priority."""
+        if not self._topics:
+            return []
         exchange = private.default_exchange(self._messaging)
         names = [f"{topic}.{priority}" for topic in self._topics for priority in _PRIORITIES]
-        queues = [declared.topic_queue(exchange, name) for name in names]
+        return [declared.topic_queue(exchange, name) for name in names]
+
+    def differing(self) -> list[str]:
+        """Its queues are declared, or are there otherwise: see ``declared.differing``."""
+        queues = self.queues
         return declared.differing(self._messaging, queues) if queues else []
 
     def _declare(self) -> None:

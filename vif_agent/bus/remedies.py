@@ -18,7 +18,8 @@ _OPTIONS = {
 }
 #: RabbitMQ's word for queues that are neither durable nor of one connection alone; 4.3 takes none
 _REFUSES_TRANSIENT = "transient_nonexcl_queues"
-_NOT_TRANSIENT = (
+#: to such a broker's operator
+NOT_TRANSIENT = (
     f"this broker refuses queues that are not durable ({_REFUSES_TRANSIENT}): under"
     " [oslo_messaging_rabbit] set rabbit_transient_quorum_queue = true, which is for replies, and"
     " amqp_durable_queues = true or rabbit_quorum_queue = true, here and for all senders"
@@ -41,7 +42,7 @@ def otherwise(error: object) -> str:
 
 def remedy(error: object) -> str:
     """What the operator is to do about this error of the broker's; empty if we do not know."""
-    return _NOT_TRANSIENT if _REFUSES_TRANSIENT in str(error) else otherwise(error)
+    return NOT_TRANSIENT if _REFUSES_TRANSIENT in str(error) else otherwise(error)
 
 
 def vhost_without_limit(error: object) -> str | None:

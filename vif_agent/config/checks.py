@@ -3,7 +3,7 @@
 import contextlib
 import math
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from oslo_config import cfg
@@ -16,13 +16,37 @@ def check(conf: Any) -> None:
 
     Raises oslo_config.cfg.ConfigFileValueError, which names group, option, value and reason.
     """
-    for option in config.DEFAULT:
-        _check(conf, None, option)
+    for error in wrong(conf):
+        raise error
+    for error in together(conf):
+        raise error
+
+
+def wrong(conf: Any) -> Iterator[cfg.ConfigFileValueError]:
+    """Each option of ours whose value cannot be."""
+    yield from wrong_of(conf, None, config.DEFAULT)
     for group, options in config.GROUPS:
-        for option in options:
-            _check(conf, group.name, option)
-    tap_owner(conf)
-    _neutron(conf)
+        yield from wrong_of(conf, group.name, options)
+
+
+def wrong_of(
+    conf: Any, group: str | None, options: Iterable[cfg.Opt]
+) -> Iterator[cfg.ConfigFileValueError]:
+    """The same of options that anybody has declared, and that are registered."""
+    for option in options:
+        if (why := _wrong(conf, group, option)) is not None:
+            given = _given(conf, group, option.dest)
+            words = f"[{group or 'DEFAULT'}] {option.dest}{given}: {why}"
+            yield cfg.ConfigFileValueError(words)
+
+
+def together(conf: Any) -> Iterator[cfg.ConfigFileValueError]:
+    """What is wrong with options that are right, each by itself."""
+    for each in (tap_owner, _neutron):
+        try:
+            each(conf)
+        except cfg.ConfigFileValueError as error:
+            yield error
 
 
 def _neutron(conf: Any) -> None:
@@ -47,18 +71,16 @@ def tap_owner(conf: Any) -> int | None:
         raise cfg.ConfigFileValueError(reason) from None
 
 
-def _check(conf: Any, group: str | None, option: cfg.Opt) -> None:
+def _wrong(conf: Any, group: str | None, option: cfg.Opt) -> object:
+    """Why; None for a good value."""
     try:
         value = _group(conf, group)[option.dest]
-        reason: object = "a number that is not finite"
-        if not isinstance(value, float) or math.isfinite(value):
-            return
     except cfg.ConfigSourceValueError as error:
-        reason = error.__context__ or error
+        return error.__context__ or error
     except cfg.Error as error:  # of the file: a $NAME that is no option
-        reason = error
-    given = _given(conf, group, option.dest)
-    raise cfg.ConfigFileValueError(f"[{group or 'DEFAULT'}] {option.dest}{given}: {reason}")
+        return error
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return None if finite else "a number that is not finite"
 
 
 def _given(conf: Any, group: str | None, name: str) -> str:

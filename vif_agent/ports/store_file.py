@@ -187,6 +187,12 @@ class StoreFile:
             return 0
 
 
+def to_be_opened(path: Path) -> Path:
+    """What will be there when ``recover`` has been."""
+    saved = _beside(path, _SAVED)
+    return saved if saved.exists() else path
+
+
 def recover(path: Path) -> None:
     """Finish what a process before this one has begun in ``_put_back``."""
     saved = _beside(path, _SAVED)

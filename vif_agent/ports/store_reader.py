@@ -6,11 +6,11 @@ A row that is spoilt is set aside and named; no other port is the worse for it.
 import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from vif_agent.errors import brief
 from vif_agent.ports import store_rows
 from vif_agent.ports.port import PLUG, Port
-from vif_agent.ports.store_file import StoreFile
 
 LOG = logging.getLogger(__name__)
 
@@ -24,10 +24,16 @@ _LATEST = "SELECT COALESCE(MAX(seq), 0) FROM ports WHERE typeof(seq) = 'integer'
 _PLUGS = "SELECT port_id FROM ports WHERE verb = ? AND source = ?"
 
 
+class File(Protocol):
+    """The store's, or a copy."""
+
+    db: sqlite3.Connection
+
+
 class Reader:
     """``boot``: which boot of the host this is. Used by one thread at a time."""
 
-    def __init__(self, file: StoreFile, boot: str) -> None:
+    def __init__(self, file: File, boot: str) -> None:
         self._file = file
         self._boot = boot
         #: {port: what is wrong with its row}

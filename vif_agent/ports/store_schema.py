@@ -1,6 +1,8 @@
 """The form of the store's file: made, and brought up to date, when it is opened."""
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from vif_agent.errors import StoreUnavailable, StoreUnusable
@@ -57,20 +59,50 @@ _SPOILT = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 def opened(path: Path) -> sqlite3.Connection:
     """StoreUnusable for what is no store, or one of a later release; else StoreUnavailable."""
-    try:
+    with _named(path):
         db = connected(path)
         _check_version(db, path)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")  # a commit is not on disk yet: StoreFile.sync
-        db.executescript(SCHEMA)
         _bring_up_to_date(db)
+    return db
+
+
+def copied(path: Path) -> sqlite3.Connection:
+    """The same in memory, for who only looks: the file, which may be in use, stays as it is."""
+    with _named(path), contextlib.closing(_to_read(path)) as file:
+        _check_version(file, path)
+        ((found,),) = file.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise _spoilt(path, found)
+        db = connected(Path(":memory:"))
+        file.backup(db)
+        _bring_up_to_date(db)
+    return db
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SPOILT:
-            raise StoreUnusable(
-                f"store: {path}: {error}: move it away or put a good copy in its place, and cast "
-                "the full set of ports"
-            ) from error
+            raise _spoilt(path, error) from error
         raise StoreUnavailable(f"store: {path}: {error}") from error
+
+
+def _spoilt(path: Path, why: object) -> StoreUnusable:
+    return StoreUnusable(
+        f"store: {path}: {why}: move it away or put a good copy in its place, and cast the full "
+        "set of ports"
+    )
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """SQLite would make files beside one that nobody has open: root's, where the agent is not."""
+    in_use = path.with_name(path.name + "-wal").exists()
+    db = sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if in_use else 'immutable=1'}", uri=True)
+    db.row_factory = sqlite3.Row
     return db
 
 
@@ -93,6 +125,7 @@ def _check_version(db: sqlite3.Connection, path: Path) -> None:
 
 def _bring_up_to_date(db: sqlite3.Connection) -> None:
     """A store of an earlier release lacks the columns that came later."""
+    db.executescript(SCHEMA)
     there = {row["name"] for row in db.execute("PRAGMA table_info(ports)")}
     for name, declared in _LATER_COLUMNS.items():
         if name not in there:

@@ -64,6 +64,12 @@ def kombus(connection: Any) -> Any:
     return connection.connection
 
 
+def broker(connection: Any) -> tuple[str, str]:
+    """Of a driver's connection: which product the broker says that it is, and of which release."""
+    properties = kombus(connection).connection.server_properties
+    return str(properties.get("product", "")), str(properties.get("version", ""))
+
+
 def publish(connection: Any, exchange: str, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """Each to the queue of its name; MessageUndeliverable where one is not there. The public
     Notifier logs what it could not send, and forgets it.
@@ -183,6 +189,15 @@ class ExactConsumer(Consumer):  # type: ignore[misc]
     def declare_exchange(self, channel: Any) -> None:
         """Alone, on a channel of kombu's."""
         self.exchange.declare(channel=channel)
+
+    def look_for_exchange(self, channel: Any) -> None:
+        """Whatever it is like: amqp's NotFound where it is not there."""
+        self.exchange.declare(passive=True, channel=channel)
+
+    def look_for_queue(self, channel: Any) -> None:
+        """The same."""
+        queue: Any = kombu.Queue
+        queue(self.queue_name).queue_declare(passive=True, channel=channel)
 
     def bind_to(self, routing_key: str, channel: Any) -> None:
         """One more name; it has been declared."""

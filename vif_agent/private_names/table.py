@@ -88,7 +88,7 @@ AGENT: Mapping[str, Sequence[Look]] = {
         Takes("amqp.transport:TCPTransport.read_frame", "self"),
         Takes("amqp.transport:TCPTransport.write", "self s"),
         Keeps("amqp.channel:Channel", "basic_publish events connection"),
-        Keeps("amqp.connection:Connection", "on_inbound_frame transport"),
+        Keeps("amqp.connection:Connection", "on_inbound_frame transport server_properties"),
     ),
     "oslo.log": (
         There("oslo_log.handlers:journal"),
