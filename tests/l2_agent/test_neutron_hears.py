@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.casting import CONTEXT, MODES, Site, Vif, numbered, wait_for
+from tests.support.casting import CONTEXT, MODES, Site, Vif, clean_up_taps, numbered, wait_for
 from tests.support.neutron_server import ACTIVE, DOWN, Database, NeutronServer
 from tests.support.operating import ctl
 from tests.support.real_host import ip, links
@@ -44,12 +44,7 @@ def site(running: Site) -> Iterator[Site]:
     if not running.daemon.alive():
         running.daemon.start()
     yield running
-    if not running.daemon.alive():
-        running.daemon.start()
-    for name in links():
-        if name.startswith("tap"):
-            ip("link", "delete", name)
-    running.unplug_all()
+    clean_up_taps(running)
 
 
 @pytest.fixture
@@ -77,6 +72,15 @@ def nova_unplugs(vif: Vif) -> None:
 
 def shown(neutron: NeutronServer, vif: Vif, status: str) -> None:
     wait_for(lambda: neutron.database.ports.get(vif["id"]) == status, f"port {status}")
+
+
+def plugged(site: Site, neutron: NeutronServer, *ports: Vif) -> None:
+    """By nova and by us, and ACTIVE."""
+    for port in ports:
+        nova_plugs(port)
+        site.plug(port)
+    for port in ports:
+        shown(neutron, port, ACTIVE)
 
 
 def said(neutron: NeutronServer) -> Mapping[str, Any]:
@@ -141,9 +145,7 @@ def test_port_is_active_while_its_tap_is_wired(
 
 def test_each_plug_that_is_done_is_told(site: Site, neutron: NeutronServer, vif: Vif) -> None:
     """Activating a binding puts the port DOWN, and the driver casts the same again."""
-    nova_plugs(vif)
-    site.plug(vif)
-    shown(neutron, vif, ACTIVE)
+    plugged(site, neutron, vif)
     neutron.database.ports.clear()
     site.plug(vif)
     shown(neutron, vif, ACTIVE)
@@ -176,9 +178,7 @@ def test_digest_is_of_what_neutron_wishes(site: Site, neutron: NeutronServer, vi
 def test_port_that_cannot_be_plugged_is_told_at_once_and_so_is_that_it_can(
     site: Site, neutron: NeutronServer, vif: Vif
 ) -> None:
-    nova_plugs(vif)
-    site.plug(vif)
-    shown(neutron, vif, ACTIVE)
+    plugged(site, neutron, vif)
     unknown = {**vif, "network": {**vif["network"], "meta": {"network_type": "geneve"}}}
     site.plug(unknown, wait=None)
     told = wait_for(lambda: failed(neutron)[vif["id"]], "the failure in a report")
@@ -204,11 +204,7 @@ def test_server_that_is_away_hears_it_all_when_it_is_back(site: Site, vif: Vif) 
     ports = [numbered(vif, 10 + n) for n in range(3)]
     database = Database()
     with NeutronServer(site.rabbit.url, database) as neutron:
-        for port in ports:
-            nova_plugs(port)
-            site.plug(port)
-        for port in ports:
-            shown(neutron, port, ACTIVE)
+        plugged(site, neutron, *ports)
     nova_unplugs(ports[0])
     site.unplug(ports[1])
     wait_for(lambda: "neutron" in ctl(site.daemon.config_file, "health").out, "bad health")
@@ -223,11 +219,7 @@ def test_agent_that_was_killed_tells_all_anew(site: Site, vif: Vif) -> None:
     ports = [numbered(vif, 20 + n) for n in range(3)]
     database = Database()
     with NeutronServer(site.rabbit.url, database) as neutron:
-        for port in ports:
-            nova_plugs(port)
-            site.plug(port)
-        for port in ports:
-            shown(neutron, port, ACTIVE)
+        plugged(site, neutron, *ports)
     site.unplug(ports[1])
     site.daemon.kill()
     nova_unplugs(ports[0])
@@ -242,9 +234,7 @@ def test_agent_that_was_killed_tells_all_anew(site: Site, vif: Vif) -> None:
 def test_all_is_told_anew_when_neutron_had_lost_sight_of_us(
     how: str, site: Site, neutron: NeutronServer, vif: Vif
 ) -> None:
-    nova_plugs(vif)
-    site.plug(vif)
-    shown(neutron, vif, ACTIVE)
+    plugged(site, neutron, vif)
     neutron.database.ports.clear()
     if how == "revived":
         neutron.answers["report_state"] = how
@@ -311,9 +301,7 @@ def test_broker_that_was_away_is_no_end(site: Site, vif: Vif) -> None:
 def test_status_shows_how_neutron_knows_the_agent(
     site: Site, neutron: NeutronServer, vif: Vif
 ) -> None:
-    nova_plugs(vif)
-    site.plug(vif)
-    shown(neutron, vif, ACTIVE)
+    plugged(site, neutron, vif)
     wait_for(lambda: len(neutron.reports) > 2, "reports")
     view = site.api.get_status(CONTEXT, HOST)["neutron"]
     assert view == {

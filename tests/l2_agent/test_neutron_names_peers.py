@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.casting import CONTEXT, MODES, Site, Vif, nic, wait_for
+from tests.support.casting import CONTEXT, MODES, Site, Vif, clean_up_taps, nic, wait_for
 from tests.support.neutron_server import ACTIVE, DOWN, Database, NeutronServer
 from tests.support.real_host import bridge_fdb, ip, links
 from vif_agent import wishes
@@ -44,12 +44,7 @@ def site(running: Site) -> Iterator[Site]:
     _file(running).unlink(missing_ok=True)
     running.daemon.start()
     yield running
-    if not running.daemon.alive():
-        running.daemon.start()
-    for name in links():
-        if name.startswith("tap"):
-            ip("link", "delete", name)
-    running.unplug_all()
+    clean_up_taps(running)
 
 
 @pytest.fixture

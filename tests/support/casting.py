@@ -14,6 +14,7 @@ import oslo_messaging
 from oslo_config import cfg
 
 from tests.support.examples import INSTANCE
+from tests.support.real_host import ip, links
 from vif_agent import bus
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.helper import guards
@@ -176,6 +177,16 @@ class Notices:
             seen = self._seen.get(timeout=max(0.0, deadline - time.monotonic()))
             if matches(seen[2]):
                 return seen
+
+
+def clean_up_taps(site: Site) -> None:
+    """After a test that has made taps, as nova does, and perhaps ended the agent."""
+    if not site.daemon.alive():
+        site.daemon.start()
+    for name in links():
+        if name.startswith("tap"):
+            ip("link", "delete", name)
+    site.unplug_all()
 
 
 @contextlib.contextmanager

@@ -6,30 +6,25 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from vif_agent.testing.neutron.web import Web
 
 Event = dict[str, Any]
 
 
-class NovaApi:
+class NovaApi(Web):
     """``events`` are those of ``POST /os-server-external-events``, in the order they came:
     {"name": "network-vif-plugged", "server_uuid", "status", "tag": the port}."""
+
+    method, kind = "POST", "application/json"
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v2.1"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__("127.0.0.1", self._answer)
+        self.url = f"http://{self.address}/v2.1"
 
     def of(self, port_id: str) -> list[tuple[str, str]]:
         """(name, status) of all that was told of a port, without "network-changed"."""
@@ -56,28 +51,10 @@ class NovaApi:
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError(f"nova was not told {what} in {timeout} s: {self.events}")
 
-    def _take(self, events: list[Event]) -> None:
+    def _answer(self, request: BaseHTTPRequestHandler) -> str:
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        events: list[Event] = json.loads(body).get("events", [])
         with self._changed:
             self.events += events
             self._changed.notify_all()
-
-    def _handler(nova) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - self is the request's
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                events = json.loads(body).get("events", [])
-                nova._take(events)
-                said = [{**event, "code": 200, "status": "completed"} for event in events]
-                answer = json.dumps({"events": said}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                pass
-
-        return Handler
+        return json.dumps({"events": [{**e, "code": 200, "status": "completed"} for e in events]})

@@ -23,8 +23,11 @@ def instance(request: BaseHTTPRequestHandler) -> str:
 class Web:
     """Listens in the network namespace of the caller; ``port`` is chosen where it is 0."""
 
+    method, kind = "GET", "text/plain; charset=UTF-8"
+
     def __init__(self, address: str, answer: Answer, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer((address, port), _handler(answer))
+        handler = _handler(answer, self.method, self.kind)
+        self._server = ThreadingHTTPServer((address, port), handler)
         self._server.daemon_threads = True
         self.address = f"{address}:{self._server.server_port}"
 
@@ -37,17 +40,20 @@ class Web:
         self._server.server_close()
 
 
-def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
+def _handler(answer: Answer, method: str, kind: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = answer(self).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; charset=UTF-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+        protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
+    def do(request: Handler) -> None:
+        body = answer(request).encode()
+        request.send_response(200)
+        request.send_header("Content-Type", kind)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    setattr(Handler, f"do_{method}", do)
     return Handler
