@@ -7,7 +7,7 @@ neighbour.h, fib_rules.h.
 
 import dataclasses
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pyroute2.netlink import (
     NLM_F_ACK,
@@ -88,8 +88,9 @@ class NetworkState:
         """Neighbours, routes and rules, each before what needs it."""
         routes = sorted(self._routes(), key=_needs_gateway)
         routes = [r for r in routes if not self._comes_with_address(r)]
+        known = self._of_families(self.neighbours)
         return [
-            *(Message((RTM_NEWNEIGH, _NEW), _neighbour(n, target.index)) for n in self.neighbours),
+            *(Message((RTM_NEWNEIGH, _NEW), _neighbour(n, target.index)) for n in known),
             *(
                 Message((RTM_NEWROUTE, _BESIDE), _route(r, source.index, target.index))
                 for r in map(self._behind, routes)
@@ -100,10 +101,11 @@ class NetworkState:
     def no_ways_by(self, source: End) -> list[Message]:
         """Messages that remove rules, routes and neighbours from ``source``."""
         routes = sorted(self._routes(), key=_needs_gateway, reverse=True)
+        known = self._of_families(self.neighbours)
         return [
             *(Message((RTM_DELRULE, _DO), _rule(r, source, source)) for r in self.rules),
             *(Message((RTM_DELROUTE, _DO), _old_route(r, source.index)) for r in routes),
-            *(Message((RTM_DELNEIGH, _DO), _neighbour(n, source.index)) for n in self.neighbours),
+            *(Message((RTM_DELNEIGH, _DO), _neighbour(n, source.index)) for n in known),
         ]
 
     def no_addresses_at(self, source: End, device: End) -> list[Message]:
@@ -137,7 +139,12 @@ class NetworkState:
 
     def _routes(self) -> Iterator[bytes]:
         staying = {a.packed for a in self.addresses if a.stays}
-        return (body for body in self.routes if _moves(body, staying))
+        return (body for body in self._of_families(self.routes) if _moves(body, staying))
+
+    def _of_families(self, bodies: Iterable[bytes]) -> Iterator[bytes]:
+        """Of a NIC whose only IPv6 address is the link's own the rest of IPv6 stays, too, such as a
+        router's advertisement makes: the bridge has IPv6 off, and the kernel would refuse it."""
+        return (body for body in bodies if body[0] != _INET6 or self.has_ipv6)
 
 
 def names_device(rule: bytes, name: str) -> bool:
