@@ -81,6 +81,10 @@ class Guest:
     def said(self) -> bytes:
         return self.console.read_bytes() if self.console.exists() else b""
 
+    def boots(self) -> int:
+        """It starts anew when its kernel has failed."""
+        return self.said().count(b"guest: up")
+
     def answered(self) -> dict[str, list[int]]:
         """The numbers of the pings that the peer has answered, by its address."""
         found: dict[str, list[int]] = {nic.kind.address(PEER[self.number]): [] for nic in self.nics}

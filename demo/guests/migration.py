@@ -11,7 +11,7 @@ from demo.guests.host import Host
 from demo.guests.stage import Stage, wait
 from demo.guests.vifs import Nic
 
-MOVES = 3
+MOVES = 2  # there and back
 STOP = "QEMU's stop"  # of the guest, as QEMU counts it
 _AFTERWARDS = 1.0  # second
 Gaps = dict[str, list[float]]
@@ -19,7 +19,10 @@ Plug = Callable[[Host, Sequence[Nic]], None]
 
 
 def moves(there: Stage, guest: Guest, plug: Plug, unplug: Plug) -> Gaps:
-    """The longest silence of each NIC at each move, by kind. It ends on the other host."""
+    """The longest silence of each NIC at each move, by kind.
+
+    ``guest`` has one CPU: one of several, emulated by threads, is damaged when QEMU moves it.
+    """
     gaps: Gaps = {STOP: [], **{nic.kind.name: [] for nic in guest.nics}}
     source, target = there.hosts
     for _ in range(MOVES):

@@ -18,6 +18,7 @@ from vif_agent.testing.neutron.guest import Machine
 from vif_agent.testing.neutron.wires import ip
 
 INTERVAL = 0.01  # seconds
+_JUST_NOW = 0.5  # seconds
 _REQUEST, _REPLY = 8, 0
 
 
@@ -66,9 +67,9 @@ class Asking:
         self._thread.join()
 
     def answers(self) -> bool:
-        """Has each of them answered within the last tenth of a second?"""
+        """Has each of them answered just now?"""
         now = time.monotonic()
-        return all(times and now - times[-1] < 0.1 for times in self.arrivals.values())
+        return all(times and now - times[-1] < _JUST_NOW for times in self.arrivals.values())
 
     def longest_gap(self, address: str) -> float:
         """Seconds between two answers that followed each other."""
