@@ -37,6 +37,7 @@ def test_casts_outlive_many_deliveries(site: Site, payload: Callable[[str], Vif]
     site.daemon.start()
     site.settled()
     assert {vif["devname"] for vif in vifs} <= site.host.links().keys()
+    assert f"A cast has come {DELIVERIES + 1} times and was not stored yet" in site.daemon.log()
 
 
 def test_queue_of_an_earlier_release_is_used_as_it_is(

@@ -15,6 +15,7 @@ from tests.support.operating import frozen
 from tests.support.real_host import ip
 from vif_agent import bus
 from vif_agent.bus import remedies
+from vif_agent.bus.api import NoQueue
 from vif_agent.testing.daemon import HOST, Daemon
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.rabbit import PrivateRabbit
@@ -104,7 +105,8 @@ def test_exchange_that_a_sender_declared_first_is_named(
     options = {"oslo_messaging_rabbit": {"amqp_durable_queues": True}}
     site = Site(scratch_with_bus, mode, options)
     try:
-        site.plug(payload("tap"), wait=None)
+        with pytest.raises(NoQueue):  # but the exchange is there now
+            site.plug(payload("tap"), wait=None)
         (line,) = _refused(site.daemon)
         assert line.startswith(f"exchange {bus.EXCHANGE} (vhost /) was declared before with")
         assert "durable=false, and durable=true is asked for" in line

@@ -27,7 +27,9 @@ class Authority:
         request = self._directory / f"{name}.csr"
         self._openssl("req", *self._new(name, key), "-out", str(request))
         signed = ("-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial")
-        what = ("-in", request, "-out", certificate, "-days", days, *signed)
+        names = request.with_suffix(".ext")
+        names.write_text(f"subjectAltName={'IP' if name[0].isdigit() else 'DNS'}:{name}\n")
+        what = ("-in", request, "-out", certificate, "-days", days, "-extfile", names, *signed)
         self._openssl("x509", "-req", *map(str, what))
         return key, certificate
 

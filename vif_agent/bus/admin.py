@@ -215,6 +215,7 @@ class Calls(PortCalls):
             **self._operations.status(),
             "told": dict(self._report.counts),
             "casts_wait": self._report.casts_wait,
+            "casts_queue": self._report.casts_queue,
             "store": self._store.notice,
             "unreadable": dict(self._store.unreadable),
             "health": self._operations.health(),

@@ -13,7 +13,7 @@ import kombu.exceptions
 import oslo_messaging
 
 from vif_agent import bus
-from vif_agent.bus import remedies
+from vif_agent.bus import connections, remedies
 from vif_agent.bus import transport as ours
 from vif_agent.bus.generations import Generations
 from vif_agent.bus.last_seen import LastSeen
@@ -29,6 +29,8 @@ _QUESTION_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 _SOONER_SECONDS = 0.75  # oslo.messaging up to 18.1 looks for an answer twice a second
 _NO_BUS = (oslo_messaging.MessageDeliveryFailure, kombu.exceptions.OperationalError)
+#: a broker drops what no queue takes, and confirms it all the same, unless it is asked to tell
+_TELL = oslo_messaging.TransportOptions(at_least_once=True)
 _LAST_SEEN, _GENERATIONS = LastSeen(), Generations()
 
 
@@ -43,6 +45,10 @@ class PlugFailed(Exception):
 
 class NoAnswer(Exception):
     """The agent, or the broker, has not answered in time; the cast may still be carried out."""
+
+
+class NoQueue(NoAnswer):
+    """The broker has no queue of that host's now: the cast went nowhere."""
 
 
 class VifAgentAPI(Questions):
@@ -62,7 +68,7 @@ class VifAgentAPI(Questions):
         timeout: float = _REPLY_SECONDS,
         must_reach: bool = False,
     ) -> None:
-        messaging = transport or oslo_messaging.get_rpc_transport(conf)
+        messaging = connections.mended(transport) if transport else connections.rpc(conf)
         self._casts = oslo_messaging.get_rpc_client(messaging, ours.target(bus.CAST_TOPIC))
         self._calls = oslo_messaging.get_rpc_client(messaging, ours.target(bus.ADMIN_TOPIC))
         self._timeout = timeout
@@ -82,7 +88,8 @@ class VifAgentAPI(Questions):
         """Cast; with ``wait`` (seconds) also wait for the port to be ready, and return it.
 
         Raises PlugFailed when the agent refuses or cannot, NoAnswer when time runs out: ``wait``
-        is the limit of all together, ``timeout`` that of a cast alone.
+        is the limit of all together, ``timeout`` that of a cast alone. While the broker has no
+        queue for the host, a cast with ``wait`` is sent again, and one without raises NoQueue.
         ``generation`` defaults to the clock, in nanoseconds: a later request of this process has a
         greater one, also when the clock is set back.
         """
@@ -153,19 +160,36 @@ class VifAgentAPI(Questions):
         limit = self._timeout if wait is None else wait
         deadline = time.monotonic() + limit
         arguments = {"instance": instance, "vif": vif, "generation": generation}
-        self._cast(limit, context, host, method, **arguments)
         if wait is None:
+            self._cast(limit, context, host, method, **arguments)
             return None
+        self._reach(deadline, context, host, method, **arguments)
         view = self._wait(context, host, port_id, generation, deadline)
         aim = READY if method == "plug_vif" else UNPLUGGED
         if view and view["state"] == aim and not view.get("overtaken"):
             return view
         raise _failure(host, port_id, generation, wait, view)
 
+    def _reach(self, deadline: float, *cast: Any, **args: Any) -> None:
+        """Again and again while the agent has not rejoined a broker that has lost its queue."""
+        while True:
+            try:
+                return self._cast(max(0.0, deadline - time.monotonic()), *cast, **args)
+            except NoQueue:
+                if deadline - time.monotonic() < _PAUSE_SECONDS:
+                    raise
+            time.sleep(_PAUSE_SECONDS)
+
     def _cast(self, limit: float, context: Any, host: str, method: str, /, **args: Any) -> None:
-        cast = self._casts.prepare(server=host, retry=_attempts(limit))
+        how = {"retry": _attempts(limit), "transport_options": _TELL}
+        cast = self._casts.prepare(server=host, **how)
         try:
             self._limits.within(limit, lambda: cast.cast(context, method, **args))
+        except oslo_messaging.MessageUndeliverable:
+            raise NoQueue(
+                f"vif-agent on {host}: the broker has no queue for it: the agent has not joined it "
+                f"yet, or the node of the cluster that has the queue is away; {_LAST_SEEN(host)}"
+            ) from None
         except _NO_BUS as error:
             why = remedies.remedy(error) or f"the bus cannot be reached: {error}"
             raise NoAnswer(f"vif-agent on {host}: {why}") from None

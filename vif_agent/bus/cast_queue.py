@@ -9,15 +9,26 @@ costs several times what it costs for some at once, so a moment is left for them
 have come so soon after each other. A cast that comes alone waits for nothing.
 """
 
+import logging
 import time
 from typing import Any
 
 from vif_agent.bus import alone, declared, joining
+from vif_agent.bus.kept import Keeping
+from vif_agent.private_names import oslo_messaging
 from vif_agent.private_names import oslo_servers as private
+
+LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0  # as often as oslo.messaging looks at anything
 _SOON_SECONDS = 0.003
 _GATHER_SECONDS = 0.008
+
+_OFTEN = 5
+_OFTEN_DROPS = (
+    "the agent ended each time before it could, or its disk is full. The queue lets a cast come "
+    "a million times, but a delivery-limit that a policy of the broker's sets drops it before"
+)
 
 
 def listener(messaging: Any, exchange: str, name: str) -> Any:
@@ -34,7 +45,15 @@ class _WithRoom(alone.Watches, private.CastListener):
         self._queue = declared.topic_queue(exchange, name, self, casts=True)
         self._room = True
         self._burst = False
+        self._most_often = _OFTEN
         self._join()
+
+    def __call__(self, message: Any) -> None:
+        """A message has come: the broker says how often it came before and went back."""
+        super().__call__(message)
+        if (often := oslo_messaging.deliveries(message)) >= self._most_often:
+            self._most_often = 2 * often
+            LOG.warning("A cast has come %d times and was not stored yet: %s", often, _OFTEN_DROPS)
 
     def give_back(self) -> None:
         """What is not acknowledged, in its order; to acknowledge it is too late then."""
@@ -55,7 +74,12 @@ class _WithRoom(alone.Watches, private.CastListener):
         return polled
 
     def _join(self) -> None:
-        self.consume(self._queue(self.conn))
+        self._declared = self._queue(self.conn)
+        self.consume(self._declared)
+
+    def keeping(self) -> Keeping | None:
+        """How the queue keeps what is in it, as it was declared last."""
+        return getattr(self._declared, "keeping", None)
 
 
 class Reader(joining.Rejoins, _WithRoom):

@@ -9,50 +9,29 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from amqp.exceptions import AccessRefused, AMQPError, NotFound, PreconditionFailed
+from amqp.exceptions import AccessRefused, NotFound
 
 from vif_agent import bus
 from vif_agent.bus import remedies
+from vif_agent.bus.kept import CastsQueue, refusal
 from vif_agent.errors import NotConfigured
 from vif_agent.private_names import oslo_messaging as private
 
 LOG = logging.getLogger(__name__)
 
-#: RabbitMQ 4 drops a message of a quorum queue that it has delivered 20 times, and each end of a
-#: connection counts. -1 stands for "no limit" in 4.0; in 3.10 it drops all at the second delivery.
-_MANY_DELIVERIES = 1_000_000
-
-_Refused = TypeVar("_Refused", bound=AMQPError)
-
 #: given the driver's connection, what to declare on it
 Declares = Callable[[Any], private.ExactConsumer]
+
+_GONE = (
+    "Queue %s is not there any more: deleted by hand, or by a policy of the broker's (expires) "
+    "while this agent was away, and casts that were in it are lost. Cast the full set (sync_vifs)"
+)
 
 
 class DeclaredOtherwise(NotConfigured):
     """One line for each object: what it is, what was asked for, how that is mended."""
-
-
-class _Casts(private.ExactConsumer):
-    """With a limit of deliveries that is ours, and that the operator has not asked for.
-
-    A quorum queue that an earlier release declared has none, and is used as it is: an upgrade is to
-    end no agent. A policy of the broker's mends it, and the agent says which.
-    """
-
-    def declare(self, connection: Any) -> None:
-        self.give_way(connection)
-        super().declare(connection)
-
-    def give_way(self, connection: Any) -> str:
-        """Of an earlier queue, what its limit should be; empty where it is, or can be, as asked."""
-        self.arguments[remedies.LIMIT] = _MANY_DELIVERIES
-        vhost = remedies.vhost_without_limit(_refusal(connection, self.declare_queue))
-        if vhost is None:
-            return ""
-        del self.arguments[remedies.LIMIT]
-        return remedies.no_limit(self.name, vhost, _MANY_DELIVERIES)
 
 
 class _Calls(private.ExactConsumer):
@@ -61,19 +40,18 @@ class _Calls(private.ExactConsumer):
     def declare(self, connection: Any) -> None:
         super().declare(connection)
         bind = functools.partial(self.bind_to, bus.EVERYBODY_TOPIC)
-        if refused := _refusal(connection, bind, AccessRefused):
+        if refused := refusal(connection, bind, AccessRefused):
             LOG.warning("vif-agentctl --host all does not find this agent: %s", refused)
 
 
 def topic_queue(exchange: str, name: str, callback: Any = None, casts: bool = False) -> Declares:
-    """A queue as the driver declares it; of ``casts``, one that drops none for being redelivered.
+    """A queue as the driver declares it; of ``casts``, one that keeps them.
 
-    Others than the agent declare the queues of notifications, and know nothing of such a limit.
+    Others than the agent declare the queues of notifications, and know nothing of its arguments.
     """
 
     def declares(connection: Any) -> private.ExactConsumer:
-        ours = casts and private.lacks_delivery_limit(connection)
-        kind = _Casts if ours else private.ExactConsumer
+        kind = CastsQueue if casts else private.ExactConsumer
         made: private.ExactConsumer = private.consumer(connection, exchange, name, callback, kind)
         return made
 
@@ -98,14 +76,17 @@ def connect(messaging: Any) -> Any:
     return private.to_read(messaging)
 
 
-def differing(messaging: Any, queues: Iterable[Declares]) -> list[str]:
-    """Declares all, or says what is there otherwise; raises what else is wrong, as kombu does."""
+def differing(messaging: Any, queues: Iterable[Declares], known: bool = False) -> list[str]:
+    """Declares all, or says what is there otherwise; raises what else is wrong, as kombu does.
+
+    ``known``: casts have come by them before.
+    """
     with contextlib.closing(connect(messaging)) as lent:
         connection = private.behind(lent)
         made = [declares(connection) for declares in queues]
         for consumer in made:
-            if isinstance(consumer, _Casts) and (lacks := consumer.give_way(connection)):
-                LOG.warning("Queue to be mended: %s", lacks)
+            if isinstance(consumer, CastsQueue):
+                _look_at(consumer, connection, known)
         tries = [consumer.declare_exchange for consumer in made]
         tries += [consumer.declare_queue for consumer in made]
         differences = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
@@ -136,16 +117,24 @@ def seen(messaging: Any, queues: Iterable[Declares]) -> Seen:
     with contextlib.closing(connect(messaging)) as lent:
         connection = private.behind(lent)
         made = [declares(connection) for declares in queues]
-        there = [c for c in made if not _refusal(connection, c.look_for_queue, NotFound)]
-        lacks = [c.give_way(connection) for c in there if isinstance(c, _Casts)]
+        there = [c for c in made if not refusal(connection, c.look_for_queue, NotFound)]
+        lacks = [c.give_way(connection) for c in there if isinstance(c, CastsQueue)]
         tries = [
             c.declare_exchange
             for c in made
-            if not _refusal(connection, c.look_for_exchange, NotFound)
+            if not refusal(connection, c.look_for_exchange, NotFound)
         ]
         tries += [c.declare_queue for c in there]
         lines = dict.fromkeys(line for each in tries if (line := _tried(connection, each)))
         return Seen(*private.broker(connection), list(lines), list(filter(None, lacks)))
+
+
+def _look_at(casts: CastsQueue, connection: Any, known: bool) -> None:
+    """Before it is declared."""
+    if known and casts.durable and casts.is_gone(connection):
+        LOG.warning(_GONE, casts.name)
+    if lacks := casts.give_way(connection):
+        LOG.warning("Queue to be mended: %s", lacks)
 
 
 def must_be_as_asked(differences: Iterable[str]) -> None:
@@ -155,23 +144,8 @@ def must_be_as_asked(differences: Iterable[str]) -> None:
 
 
 def _tried(connection: Any, declares: Any) -> str:
-    error = _refusal(connection, declares)
+    error = refusal(connection, declares)
     differences = remedies.otherwise(error)
     if error and not differences:
         raise error
     return differences
-
-
-def _refusal(
-    connection: Any, declares: Any, kind: type[_Refused] = PreconditionFailed
-) -> _Refused | None:
-    """On a channel of its own, for the broker closes one on which it has refused something."""
-    channel = private.kombus(connection).channel()
-    try:
-        declares(channel=channel)
-        return None
-    except kind as error:
-        return error
-    finally:
-        with contextlib.suppress(Exception):
-            channel.close()

@@ -17,6 +17,7 @@ from vif_agent import bus
 from vif_agent.bus import alone, cast_queue, casts, joining, leaving
 from vif_agent.bus.casts import Refusal, Sync
 from vif_agent.bus.gathered import Gathered
+from vif_agent.bus.kept import Keeping
 from vif_agent.errors import Internal, StaleGeneration, StoreUnavailable, VifAgentError
 from vif_agent.ports.port import FullSet, PortRequest
 from vif_agent.ports.store import Store
@@ -75,6 +76,15 @@ class Intake(private.CastServer):
         self._gathered.close()
         leaving.stop(self)
         self.wait()
+
+    def has_taken(self) -> bool:
+        """Is any cast known, of this start or an earlier one?"""
+        return bool(self._store.states())
+
+    def keeping(self) -> Keeping | None:
+        """How the queue keeps what is in it; None before ``begin``."""
+        keeping: Keeping | None = self.listener and self._reader.keeping()
+        return keeping
 
     def listen(self) -> Any:
         """Blocks until the broker lets us in, and nobody else takes the casts of this host."""

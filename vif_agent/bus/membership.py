@@ -80,13 +80,21 @@ class Membership:
         """Blocks while the broker is away; raises if it never can be joined so."""
         queues = declared.of_agent(self._host)
         self._notifications.start()
-        differences = joining.patiently(lambda: declared.differing(self._messaging, queues))
+        known = self._intake.has_taken()
+        differences = joining.patiently(lambda: declared.differing(self._messaging, queues, known))
         declared.must_be_as_asked([*differences, *self._notifications.differing()])
         self._intake.begin()
+        self._tell_of_queue()
         self._admin.start()
         self._joined.set()
         if self._party:
             self._party.begin()
+
+    def _tell_of_queue(self) -> None:
+        keeping = self._intake.keeping()
+        self._report.casts_queue = keeping.view() if keeping else None
+        if keeping and keeping.can_lose:
+            LOG.warning("Casts can be lost: %s", keeping.can_lose)
 
     def look(self) -> None:
         """The loop has been at work."""

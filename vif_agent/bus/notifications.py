@@ -15,7 +15,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import declared, remedies
+from vif_agent.bus import connections, declared, remedies
 from vif_agent.bus.outlet import Message, Outlet, message
 from vif_agent.bus.pauses import spread
 
@@ -41,8 +41,8 @@ class Notifications:
 
     def __init__(self, conf: Any, host: str) -> None:
         self._publisher = f"vif-agent.{host}"
-        transport = oslo_messaging.get_notification_transport(conf)
-        self._outlet = Outlet(transport, self._publisher)
+        messaging = connections.mended(oslo_messaging.get_notification_transport(conf))
+        self._outlet = Outlet(messaging, self._publisher)
         self._waiting: deque[Message] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()

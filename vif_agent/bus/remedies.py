@@ -1,14 +1,20 @@
 """What the operator is to do about what the broker refuses."""
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
+
+from amqp.exceptions import MessageNacked
 
 _OTHERWISE = re.compile(
     r"inequivalent arg '(?P<what>[^']+)' for (?P<kind>queue|exchange) '(?P<name>.*?)'"
     r" in vhost '(?P<vhost>.*?)': received (?P<asked>.*?) but current is (?P<there>\S.*)"
 )
 _VALUE = re.compile(r"(?:the value )?'([^']*)'(?: of type '\w+')?")
-LIMIT = "x-delivery-limit"
+LIMIT, OVERFLOW = "x-delivery-limit", "x-overflow"
+#: RabbitMQ's words for a name that no queue has; of one whose node is away it says something else
+NO_QUEUE = "no queue '"
 #: what oslo.messaging makes each of, where it is not the one of the same name
 _OPTIONS = {
     "durable": "amqp_durable_queues, rabbit_quorum_queue",
@@ -23,6 +29,12 @@ NOT_TRANSIENT = (
     f"this broker refuses queues that are not durable ({_REFUSES_TRANSIENT}): under"
     " [oslo_messaging_rabbit] set rabbit_transient_quorum_queue = true, which is for replies, and"
     " amqp_durable_queues = true or rabbit_quorum_queue = true, here and for all senders"
+)
+
+#: the driver says that the broker is unreachable, and has connected anew, for nothing
+_REFUSED = (
+    "the broker does not take it: the queue is full, by max-length of a policy (rabbitmqctl"
+    " list_policies, list_queues), or it has no leader now"
 )
 
 
@@ -42,15 +54,23 @@ def otherwise(error: object) -> str:
 
 def remedy(error: object) -> str:
     """What the operator is to do about this error of the broker's; empty if we do not know."""
+    if any(isinstance(cause, MessageNacked) for cause in _causes(error)):
+        return _REFUSED
     return NOT_TRANSIENT if _REFUSES_TRANSIENT in str(error) else otherwise(error)
 
 
-def vhost_without_limit(error: object) -> str | None:
-    """Where the error is that a queue is there and has no limit of deliveries: its vhost."""
+def _causes(error: object) -> Iterator[object]:
+    while isinstance(error, BaseException):
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def lacks(error: object) -> tuple[str, str] | None:
+    """Where the error is that a queue is there without an argument: that, and its vhost."""
     found = _OTHERWISE.search(" ".join(str(error).split()))
-    if found is None or found["what"] != LIMIT or _plain(found["there"]) != "none":
+    if found is None or _plain(found["there"]) != "none":
         return None
-    return found["vhost"]
+    return found["what"], found["vhost"]
 
 
 def _plain(value: str) -> str:
@@ -70,10 +90,19 @@ def _removal(kind: str, name: str, vhost: str) -> str:
     )
 
 
-def no_limit(name: str, vhost: str, deliveries: int) -> str:
+def transient(name: str) -> str:
+    """Of a queue of casts that does not outlive its broker."""
+    return (
+        f"queue {name} is not durable, and what is in it is lost when its broker ends: under"
+        " [oslo_messaging_rabbit] set rabbit_quorum_queue = true, here and for all senders"
+    )
+
+
+def no_limit(name: str, vhost: str, deliveries: int, overflow: str) -> str:
     """Of a queue of casts that was declared without a limit of deliveries."""
-    pattern, limit = f"^{re.escape(name)}$", f'{{"delivery-limit": {deliveries}}}'
-    policy = ("set_policy", "--vhost", vhost, "--apply-to", "queues", name, pattern, limit)
+    pattern = f"^{re.escape(name)}$"
+    keeps = json.dumps({"delivery-limit": deliveries, "overflow": overflow})
+    policy = ("set_policy", "--vhost", vhost, "--apply-to", "queues", name, pattern, keeps)
     return (
         f"queue {name} (vhost {vhost}) was declared by an earlier release without a delivery limit,"
         " and is used as it is: RabbitMQ 4 drops a cast that it has delivered 20 times. To mend"

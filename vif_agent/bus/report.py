@@ -56,6 +56,7 @@ class Report:
         self.operations = Operations(kind)
         #: why casts are not taken in now, if they are not
         self.casts_wait: str | None = None
+        self.casts_queue: View | None = None  # how it keeps them; None while not joined
 
     def finished(self, ports: Iterable[Port]) -> None:
         """Tell of these; whoever waits for one is answered from what the store has in memory."""

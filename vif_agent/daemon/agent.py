@@ -9,10 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import oslo_messaging
-
 from vif_agent import __version__, health
-from vif_agent.bus import admin, views
+from vif_agent.bus import admin, connections, views
 from vif_agent.bus.intake import Intake
 from vif_agent.bus.membership import Membership
 from vif_agent.bus.notifications import Notifications
@@ -76,7 +74,7 @@ class Agent:
         self._loop = Loop(
             engine, lock, self._store, self._queue, report, cleanup, conf.ovs, self.pulse.beat
         )
-        messaging = oslo_messaging.get_rpc_transport(conf)
+        messaging = connections.rpc(conf)
         l2_agent = L2Agent.of(
             conf, messaging, self._store, engine.records, self._plugins.drivers, peers,
             lambda: self._queue.everything(renewed=True),

@@ -3,10 +3,9 @@
 import threading
 from typing import Any
 
-import oslo_messaging
 from oslo_context import context
 
-from vif_agent.bus import urls
+from vif_agent.bus import connections, urls
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.nova.options import GROUP
 
@@ -40,8 +39,7 @@ class Sender:
                 url = self._conf[GROUP].transport_url
                 if url:
                     urls.check(f"[{GROUP}] transport_url", url)
-                transport = oslo_messaging.get_rpc_transport(self._conf, url=url)
-                self._api = VifAgentAPI(transport=transport)
+                self._api = VifAgentAPI(transport=connections.rpc(self._conf, url))
             return self._api
 
 

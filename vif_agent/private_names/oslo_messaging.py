@@ -66,7 +66,7 @@ def kombus(connection: Any) -> Any:
 
 def broker(connection: Any) -> tuple[str, str]:
     """Of a driver's connection: which product the broker says that it is, and of which release."""
-    properties = kombus(connection).connection.server_properties
+    properties = getattr(kombus(connection).connection, "server_properties", None) or {}
     return str(properties.get("product", "")), str(properties.get("version", ""))
 
 
@@ -238,3 +238,9 @@ def lacks_delivery_limit(connection: Any) -> bool:
     """Are its queues quorum queues for which the operator has set none?"""
     limit: int = connection.rabbit_quorum_queue_config.delivery_limit
     return bool(connection.rabbit_quorum_queue) and limit <= 0
+
+
+def deliveries(message: Any) -> int:
+    """How often one that has just come has come in all; only quorum queues count it."""
+    count = message._raw_message.headers.get("x-delivery-count", 0)
+    return count + 1 if isinstance(count, int) else 1

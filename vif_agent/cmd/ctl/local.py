@@ -38,6 +38,7 @@ _PAUSE_SECONDS = 0.05
 #: what only a running agent can tell of itself
 _OF_THE_AGENT = (
     "started_at", "waiting", "rounds", "last_round_at", "round_lasts_s", "told", "casts_wait",
+    "casts_queue",
     "link_events", "last_full_look_at", "last_full_look_s", "health", "neutron",
 )  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import remedies, roll_call, transport
+from vif_agent.bus import connections, remedies, roll_call, transport
 from vif_agent.bus.api import VifAgentAPI
 from vif_agent.cmd.ctl.failures import Failed, Unreachable
 from vif_agent.errors import NotConfigured
@@ -35,7 +35,7 @@ class Remote:
         self._answered = False
         try:
             transport.check_url(conf)
-            self._transport = oslo_messaging.get_rpc_transport(conf)
+            self._transport = connections.rpc(conf)
             url = oslo_messaging.TransportURL.parse(conf)
         except NotConfigured as error:
             raise Failed(str(error)) from error

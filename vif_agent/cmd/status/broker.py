@@ -7,7 +7,7 @@ from typing import Any
 
 import oslo_messaging
 
-from vif_agent.bus import declared, remedies, transport
+from vif_agent.bus import connections, declared, remedies, transport
 from vif_agent.bus.declared import Declares, Seen
 from vif_agent.bus.limits import Limits, TimeOver
 from vif_agent.bus.outlet import Outlet
@@ -29,8 +29,8 @@ def findings(subject: Subject) -> Iterator[Finding]:
     conf = subject.conf
     try:
         transport.check_url(conf)
-        messaging = oslo_messaging.get_rpc_transport(conf)
-        others = oslo_messaging.get_notification_transport(conf)
+        messaging = connections.rpc(conf)
+        others = connections.mended(oslo_messaging.get_notification_transport(conf))
     except (NotConfigured, oslo_messaging.MessagingException) as error:
         yield failure(f"[DEFAULT] transport_url: {without_logins(str(error))}")
         return
