@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import kombu
 import pytest
 from amqp.exceptions import AccessRefused
 
+from tests.support.broker_users import PASSWORD, VHOST, commands
 from tests.support.casting import CONTEXT, MODES, QUEUE, Vif
 from tests.support.examples import INSTANCE
 from vif_agent import bus
@@ -27,8 +26,7 @@ from vif_agent.testing.rabbit import PrivateRabbit
 
 pytestmark = pytest.mark.broker
 
-SECURITY = Path(__file__).parent.parent.parent / "docs" / "security.md"
-VHOST, PASSWORD, OTHER = "vif-agent", "secret", "elsewhere"
+OTHER = "elsewhere"
 OTHERS_QUEUE = f"{bus.CAST_TOPIC}.{OTHER}"
 NOTICES = f"{bus.NOTIFICATION_TOPIC}.info"
 
@@ -64,17 +62,6 @@ REFUSED: dict[str, tuple[Act, str]] = {
 def _cast(channel: Any, key: str, exchange: str = bus.EXCHANGE) -> None:
     channel.basic_publish(amqp.Message(b"{}"), exchange, key)
     channel.queue_declare(QUEUE, passive=True)  # the broker's answer: publishing has none
-
-
-def commands(user: str, host: str) -> list[list[str]]:
-    """What the document tells an operator to type, for this user and host."""
-    section = SECURITY.read_text().partition("## A RabbitMQ user for each host\n")[2]
-    found = re.search(r"(?:^    .*\n)+", section, re.MULTILINE)
-    assert found
-    block = found.group().replace("\\\n", " ").replace("vif-agent-compute-1", user)
-    assert "compute-1" in block
-    block = block.replace("compute-1", re.escape(host)).replace("PASSWORD", PASSWORD)
-    return [shlex.split(line)[1:] for line in block.splitlines()]
 
 
 @pytest.fixture(scope="module")

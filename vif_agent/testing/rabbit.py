@@ -113,7 +113,11 @@ class PrivateRabbit:
 
     def ctl(self, *args: str) -> str:
         """rabbitmqctl; half a second each."""
-        return processes.run(_argv(_program("rabbitmqctl"), *args), self._env)
+        return self.run(*args)
+
+    def run(self, *args: str, program: str = "rabbitmqctl") -> str:
+        """One of the broker's programs."""
+        return processes.run(_argv(_program(program), *args), self._env)
 
     @contextlib.contextmanager
     def alarm(self) -> Iterator[None]:
