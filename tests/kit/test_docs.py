@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.documented import section, steps
 from tests.support.real_host import Ports, Vif, links, rows
 from vif_agent.testing import processes
 from vif_agent.testing.ovs import PrivateOvs
@@ -36,3 +37,32 @@ def test_owner_tags_can_be_taken_off_by_hand(
     for table in ("interface", "bridge"):
         assert not [row for row in rows(ovs, table) if "vif-agent" in row["external_ids"]]
     assert {name: link["ifindex"] for name, link in links().items()} == before
+
+
+TEXT = """
+## Other
+
+    scripts/other
+
+## One
+
+Say `apt install this`, or only `vif-agent`, then:
+
+    ip link show   # a comment
+    install -D \\
+        /one /two
+
+```python
+print(1)
+```
+
+    cat <<'END' >/three
+    four
+    END
+"""
+
+
+def test_steps_are_what_is_typed_in_one_go() -> None:
+    typed = ["apt install this", "ip link show", "install -D \\\n    /one /two"]
+    assert steps(section(TEXT, "One")) == [*typed, "cat <<'END' >/three\nfour\nEND"]
+    assert steps(section(TEXT, "Other")) == ["scripts/other"]

@@ -348,30 +348,6 @@ def test_ipv6_is_on_the_bridge_only_while_the_nic_needs_it(
         ports.unplug(vif)
 
 
-@pytest.mark.parametrize(
-    "known",
-    ["neighbour add fe80::7 lladdr 02:00:00:00:00:07 nud stale",
-     "-6 route add default via fe80::7 proto ra metric 1024"],
-    ids=["neighbour", "router"],
-)  # fmt: skip
-def test_nic_whose_ipv6_is_the_links_alone_takes_the_hosts_ipv4_along(
-    known: str, ports: Ports, host: RealHost, vif: Vif
-) -> None:
-    """The bridge has IPv6 off. What a router's advertisement has made on the NIC was refused there,
-    and the host was cut off: the NIC in the bridge, its routes not."""
-    with contextlib.closing(Wire(ipv6=False)) as wire:
-        ip(*known.split(), "dev", NIC)
-        ip("route", "add", "default", "via", NEIGHBOUR[0], "dev", NIC)
-        before = belongings(NIC)
-        with Conversation(wire, HOST[0], NEIGHBOUR[0]) as talk:
-            assert [port.state for port in ports.plug(vif)] == [READY]
-            assert talk.goes_on()
-            assert NEIGHBOUR[0] in ip("route", "show", "default", "dev", bridge(vif))
-            assert [port.state for port in ports.unplug(vif)] == [UNPLUGGED]
-            assert talk.goes_on()
-        assert belongings(NIC) == before
-
-
 @pytest.mark.usefixtures("wire")
 @pytest.mark.parametrize(("nic", "expected"), [(1400, 1400), (9000, 1500)])
 def test_host_sends_nothing_larger_than_the_nic_takes(

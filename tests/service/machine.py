@@ -24,7 +24,14 @@ RELEASES = ("bookworm", "trixie")
 SERVICES = ("openvswitch-switch", "rabbitmq-server")
 #: the network namespace of scripts/test-service, from which the registries are reached
 ONLINE = "VIF_AGENT_ONLINE"
-_TIMEOUT = 600.0  # for what takes seconds on an idle machine
+_TIMEOUT = 900.0  # for what takes seconds on an idle machine
+
+
+def online(*argv: str) -> str:
+    """What a command prints here, with the network from which the registries are reached: the
+    tests' own has none."""
+    enter = ("nsenter", f"--net={os.environ[ONLINE]}")
+    return processes.run((*enter, *argv), os.environ, _TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,7 @@ class Root:
 
     def make(self) -> Path:
         """Where it is; a minute the first time. Nobody may change it: Machine has a copy."""
-        online = ("nsenter", f"--net={os.environ[ONLINE]}")
-        return Path(processes.run((*online, *self.script), os.environ, _TIMEOUT).strip())
+        return Path(online(*self.script).strip())
 
     @property
     def script(self) -> tuple[str, ...]:
