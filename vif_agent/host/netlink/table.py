@@ -8,7 +8,10 @@ import dataclasses
 import struct
 from collections.abc import Iterator, Mapping
 
-from pyroute2.netlink.rtnl import (
+from vif_agent.host.netlink import decode, iflink
+from vif_agent.host.netlink.carried import Carried
+from vif_agent.host.netlink.decode import LinkState
+from vif_agent.host.netlink.numbers import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELNEIGH,
@@ -16,10 +19,6 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWLINK,
     RTM_NEWNEIGH,
 )
-
-from vif_agent.host.netlink import decode, iflink
-from vif_agent.host.netlink.carried import Carried
-from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.rtnetlink import attributes, text
 from vif_agent.host.netlink.vxlan import peer_of
 

@@ -9,15 +9,14 @@ import dataclasses
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from pyroute2.netlink import (
+from vif_agent.host.netlink.addresses import Address
+from vif_agent.host.netlink.numbers import (
     NLM_F_ACK,
     NLM_F_APPEND,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
     NLM_F_REQUEST,
-)
-from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELNEIGH,
     RTM_DELROUTE,
@@ -27,8 +26,6 @@ from pyroute2.netlink.rtnl import (
     RTM_NEWROUTE,
     RTM_NEWRULE,
 )
-
-from vif_agent.host.netlink.addresses import Address
 from vif_agent.host.netlink.rtnetlink import Message, attributes, each_attribute, number, raw
 
 _DO = NLM_F_REQUEST | NLM_F_ACK
