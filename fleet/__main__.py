@@ -11,7 +11,7 @@ import time
 
 from demo import show
 from fleet import audit
-from fleet.day import Day
+from fleet.day import PARTS, Day
 from fleet.region import QUEUES, Region
 from vif_agent.testing import netns, rabbit
 
@@ -31,6 +31,8 @@ def arguments() -> argparse.Namespace:
     add("--rate", type=float, default=0, help="casts a second then (default: one each 5 s a host)")
     add("--queues", choices=QUEUES, default="classic", help="durable ones, or quorum queues")
     add("--neutron", action="store_true", help="the agents report to a stand-in of Neutron's")
+    add("--in-step", action="store_true", help="all agents pause alike at a broker, to compare")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="of the day, boot always")
     add("--seed", type=int, default=time.time_ns() % 1_000_000, help="of all that is random")
     return parser.parse_args()
 
@@ -47,9 +49,9 @@ def main() -> int:
     release = ".".join(map(str, rabbit.version()))
     show.heading(f"Fleet: {args.hosts} hosts, {args.queues} queues, RabbitMQ {release}, "
                  f"--seed {args.seed}")  # fmt: skip
-    with Region(args.hosts, args.seed, args.queues, args.neutron) as region:
+    with Region(args.hosts, args.seed, args.queues, args.neutron, args.in_step) as region:
         day = Day(region, args.seed, args.minutes * 60, args.rate or args.hosts / 5)
-        day.run()
+        day.run({"boot", *args.parts})
         wrong = [*audit.lost(region), *day.unsettled, *region.senders.broken,
                  *region.agents.unwell()]  # fmt: skip
         day.figures.show()

@@ -44,7 +44,7 @@ class Figures:
     def part(self, name: str) -> Iterator[list[str]]:
         """Measured until all that was cast in it is on disk; what it yields takes remarks."""
         region, remarks = self._region, list[str]()
-        print(f"  {time.strftime('%H:%M:%S')} {name}", flush=True)
+        print(f"  {time.strftime('%H:%M:%S')} {name}", end="", flush=True)
         before, sent, cpu = broker.look(region.rabbit), region.senders.sent, region.agents.cpu()
         heard, begin = region.heard.count, time.time()
         with Peaks(region.rabbit) as peaks:
@@ -69,6 +69,7 @@ class Figures:
             after=after,
             remark="; ".join(remarks),
         ))  # fmt: skip
+        print(f": {_line(self.parts[-1])}", flush=True)
 
     def show(self) -> None:
         show.heading("What the hosts had of it")
@@ -119,6 +120,17 @@ class Figures:
         together, own = part.memory
         return (part.name, _share(part.agents_cpu, part), f"{each:.2f}", f"{together:.0f}",
                 f"{own:.1f}")  # fmt: skip
+
+
+def _line(part: Part) -> str:
+    """What is in hand when the day is broken off."""
+    return (
+        f"{part.seconds:.1f} s, {part.sent} casts, {len(part.ages)} stored; broker "
+        f"{part.broker_cpu:.1f} s of CPU, {part.after.resident:.0f} MB, "
+        f"{part.after['connections']} connections, {part.after.descriptors} descriptors, "
+        f"{part.peaks.accepted} accepted in a second; agents {part.agents_cpu:.1f} s of CPU; "
+        f"{part.remark or '-'}"
+    )
 
 
 def _of_broker(part: Part) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ transport_url = {url}
 state_path = {state}
 [oslo_messaging_rabbit]
 {queues} = true
+{pauses}
 [bridge]
 create_tap = {create_tap}
 wire_taps = {neutron}
@@ -45,15 +46,19 @@ driver = noop
 [neutron]
 enabled = {neutron}
 """
+#: oslo.messaging's own defaults
+_IN_STEP = "kombu_reconnect_delay = 1\nrabbit_retry_backoff = 2"
 QUEUES = {"classic": "amqp_durable_queues", "quorum": "rabbit_quorum_queue"}
 
 
 class Region:
     """All that it leaves is removed at its end."""
 
-    def __init__(self, count: int, seed: int, queues: str, neutron: bool) -> None:
+    def __init__(
+        self, count: int, seed: int, queues: str, neutron: bool, in_step: bool = False
+    ) -> None:
         self.hosts = [f"host-{number:03}" for number in range(count)]
-        self._queues, self._neutron = queues, neutron
+        self._queues, self._neutron, self._in_step = queues, neutron, in_step
         self.wishes = Wishes(self.hosts, seed)
 
     def __enter__(self) -> Self:
@@ -125,6 +130,7 @@ class Region:
         file.write_text(_CONFIG.format(
             host=host, url=self.rabbit.url, state=state, queues=QUEUES[self._queues],
             neutron=str(self._neutron).lower(), create_tap=str(not self._neutron).lower(),
+            pauses=_IN_STEP if self._in_step else "",
         ))  # fmt: skip
         return file
 
