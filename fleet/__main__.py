@@ -12,7 +12,7 @@ import time
 from demo import show
 from fleet import audit
 from fleet.day import PARTS, Day
-from fleet.region import QUEUES, Region
+from fleet.region import QUEUES, Choice, Region
 from vif_agent.testing import netns, rabbit
 
 _LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     add("--neutron", action="store_true", help="the agents report to a stand-in of Neutron's")
     add("--in-step", action="store_true", help="all agents pause alike at a broker, to compare")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="of the day, boot always")
+    add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="of rabbitmq.conf")
     add("--seed", type=int, default=time.time_ns() % 1_000_000, help="of all that is random")
     return parser.parse_args()
 
@@ -49,7 +50,9 @@ def main() -> int:
     release = ".".join(map(str, rabbit.version()))
     show.heading(f"Fleet: {args.hosts} hosts, {args.queues} queues, RabbitMQ {release}, "
                  f"--seed {args.seed}")  # fmt: skip
-    with Region(args.hosts, args.seed, args.queues, args.neutron, args.in_step) as region:
+    broker = dict(setting.split("=", 1) for setting in args.set)
+    choice = Choice(args.hosts, args.seed, args.queues, args.neutron, args.in_step, broker)
+    with Region(choice) as region:
         day = Day(region, args.seed, args.minutes * 60, args.rate or args.hosts / 5)
         day.run({"boot", *args.parts})
         wrong = [*audit.lost(region), *day.unsettled, *region.senders.broken,

@@ -63,9 +63,9 @@ class Day:
             time.sleep(self._seconds)
 
     def node_fails(self) -> None:
-        """Its guests are plugged elsewhere, and when it is back unplugged there."""
+        """Those with most guests, which are plugged elsewhere, and unplugged there afterwards."""
         region, count = self.region, max(1, len(self.region.hosts) // 50)
-        failed = self._dice.sample(region.hosts, count)
+        failed = sorted(region.hosts, key=lambda host: len(region.wishes.plugged(host)))[-count:]
         others = [host for host in region.hosts if host not in failed] or region.hosts
         with self._part("nodes fail") as remarks:
             region.agents.kill(failed)

@@ -9,7 +9,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,15 +52,25 @@ _IN_STEP = "kombu_reconnect_delay = 1\nrabbit_retry_backoff = 2"
 QUEUES = {"classic": "amqp_durable_queues", "quorum": "rabbit_quorum_queue"}
 
 
+@dataclass(frozen=True)
+class Choice:
+    """``broker``: rabbitmq.conf's; see ``fleet.__main__`` for all else."""
+
+    hosts: int
+    seed: int
+    queues: str
+    neutron: bool
+    in_step: bool
+    broker: Mapping[str, str]
+
+
 class Region:
     """All that it leaves is removed at its end."""
 
-    def __init__(
-        self, count: int, seed: int, queues: str, neutron: bool, in_step: bool = False
-    ) -> None:
-        self.hosts = [f"host-{number:03}" for number in range(count)]
-        self._queues, self._neutron, self._in_step = queues, neutron, in_step
-        self.wishes = Wishes(self.hosts, seed)
+    def __init__(self, choice: Choice) -> None:
+        self.hosts = [f"host-{number:03}" for number in range(choice.hosts)]
+        self._choice = choice
+        self.wishes = Wishes(self.hosts, choice.seed)
 
     def __enter__(self) -> Self:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -70,14 +81,14 @@ class Region:
             _like_ethernet()
             broker = self.directory / "rabbit"
             broker.mkdir()
-            self.rabbit = PrivateRabbit(broker)
+            self.rabbit = PrivateRabbit(broker, settings=self._choice.broker)
             stack.callback(self.rabbit.stop)
             self.rabbit.start()
             self._transport = self._client(self.directory)
             stack.callback(self._transport.cleanup)
             self.senders = Senders(self._transport, SENDERS)
             self.api = VifAgentAPI(transport=self._transport, timeout=60)
-            if self._neutron:
+            if self._choice.neutron:
                 self.neutron = stack.enter_context(NeutronServer(self.rabbit.url))
             self.heard = stack.enter_context(Heard(self.rabbit.url))
             configs = {host: self._configure(host) for host in self.hosts}
@@ -119,18 +130,18 @@ class Region:
     def _client(self, directory: Path) -> Any:
         """The senders' side has the agents' options, for the exchange is declared by both."""
         file = directory / "sender.conf"
-        file.write_text(f"[oslo_messaging_rabbit]\n{QUEUES[self._queues]} = true\n")
+        file.write_text(f"[oslo_messaging_rabbit]\n{QUEUES[self._choice.queues]} = true\n")
         cfg.CONF(["--config-file", str(file)], project="fleet")
         return transport(self.rabbit.url)
 
     def _configure(self, host: str) -> Path:
         state = self.state(host)
         state.mkdir(parents=True)
-        file = state.parent / "vif-agent.conf"
+        file, choice = state.parent / "vif-agent.conf", self._choice
         file.write_text(_CONFIG.format(
-            host=host, url=self.rabbit.url, state=state, queues=QUEUES[self._queues],
-            neutron=str(self._neutron).lower(), create_tap=str(not self._neutron).lower(),
-            pauses=_IN_STEP if self._in_step else "",
+            host=host, url=self.rabbit.url, state=state, queues=QUEUES[choice.queues],
+            neutron=str(choice.neutron).lower(), create_tap=str(not choice.neutron).lower(),
+            pauses=_IN_STEP if choice.in_step else "",
         ))  # fmt: skip
         return file
 
