@@ -72,7 +72,7 @@ class ScratchHost:
         """First, and waited for last: it boots while Open vSwitch starts."""
         if self._with_rabbit:
             self.rabbit = PrivateRabbit(self._subdirectory("rabbit"))
-            stack.callback(self.rabbit.stop)
+            stack.callback(self.rabbit.discard)
             self.rabbit.launch()
 
     def _start_ovs(self, stack: contextlib.ExitStack) -> None:
