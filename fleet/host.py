@@ -55,6 +55,9 @@ class LightHost(FakeHost):
     def on_change(self, listener: OnChange, concerns: Callable[[Key], bool] | None = None) -> None:
         super().on_change(listener)
 
+    def on_wait(self, call: Callable[[float], None]) -> None:
+        """Nothing here takes long."""
+
     def on_death(self, call: Callable[[], None]) -> None:
         """Nothing here has a helper that could die."""
 

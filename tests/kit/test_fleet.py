@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 from fleet import audit, noted
+from fleet.agents import Agents
 from fleet.broker import _PAIR
 from fleet.host import LightHost
 from fleet.wishes import Wish, Wishes
+from tests.support.casting import wait_for
 from vif_agent.ports.port import PLUG, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.resources import OtherLink
@@ -18,6 +20,25 @@ def request(number: int, generation: int) -> PortRequest:
     return PortRequest(
         port_id=f"{number:08x}-0000-4000-8000-000000000000", verb=PLUG, generation=generation
     )
+
+
+def test_agent_on_a_host_in_memory_starts_as_any_other(tmp_path: Path) -> None:
+    """As far as that goes without a broker: it has looked at its host, and would join."""
+    state = tmp_path / "host-1" / "state"
+    state.mkdir(parents=True)
+    config = state.parent / "vif-agent.conf"
+    config.write_text(
+        f"[DEFAULT]\nhost = host-1\ntransport_url = fake:/\nstate_path = {state}\n"
+        "[firewall]\ndriver = noop\n"
+    )
+    with Agents(tmp_path, {"host-1": config}) as agents:
+        agents.start(["host-1"])
+        wait_for(lambda: "Cannot join" in agents.log("host-1") or agents.unwell(), "a try to join")
+        assert agents.unwell() == []
+        agents.stop(["host-1"])
+    log = agents.log("host-1")
+    assert "Stopped" in log
+    assert "Traceback" not in log
 
 
 def test_casts_are_noted_once_when_they_are_on_disk(tmp_path: Path) -> None:
