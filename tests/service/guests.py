@@ -13,13 +13,12 @@ from vif_agent.testing.frames import TapEnd
 _INTERVAL = 0.005
 
 
-def main(taps: list[str]) -> None:
+def main(guests: list[str]) -> None:
     with contextlib.ExitStack() as stack:
+        ends = [_end(stack, *guest.split(",")) for guest in guests]
         all_traffic = [
-            stack.enter_context(
-                Traffic(_end(stack, a, 2 * n), _end(stack, b, 2 * n + 1), _INTERVAL)
-            )
-            for n, (a, b) in enumerate(zip(taps[::2], taps[1::2], strict=True))
+            stack.enter_context(Traffic(one, two, _INTERVAL))
+            for one, two in zip(ends[::2], ends[1::2], strict=True)
         ]
         sys.stdout.write("running\n")
         sys.stdout.flush()
@@ -29,8 +28,8 @@ def main(taps: list[str]) -> None:
     json.dump({"sent": sent, "wrong": wrong}, sys.stdout)
 
 
-def _end(stack: contextlib.ExitStack, tap: str, number: int) -> tuple[TapEnd, str]:
-    return stack.enter_context(TapEnd(tap)), f"02:00:00:00:00:{number:02x}"
+def _end(stack: contextlib.ExitStack, tap: str, mac: str) -> tuple[TapEnd, str]:
+    return stack.enter_context(TapEnd(tap)), mac
 
 
 if __name__ == "__main__":
