@@ -93,6 +93,7 @@ class Run:
             f"{found.late:.0f} s", "yes" if warned else "no",
         ))  # fmt: skip
         show.table(_HEADER, self._rows[-1:])
+        print(f"  nodes started anew by hand up to now: {self._cluster.started_by_hand}")
         print(f"  faults: {', '.join(f'{name} {n}' for name, n in faults.done.items())}")
         for why, number in found.why.most_common(8):
             print(f"  failed {number}: {why}")

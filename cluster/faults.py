@@ -13,7 +13,7 @@ from cluster.nodes import TICK, Cluster, Node
 from vif_agent.testing import processes
 
 _AWAY_SECONDS = 5.0
-_APART_SECONDS = TICK * 2.5  # it is noticed within one and a quarter of TICK
+_APART_SECONDS = TICK * 1.75  # it is noticed within one and a quarter of TICK
 _CUT_SECONDS = 30.0  # longer than the heartbeats of clients take to notice
 
 

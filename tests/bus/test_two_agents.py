@@ -16,6 +16,7 @@ from tests.support.examples import INSTANCE
 from vif_agent import bus
 from vif_agent.bus.api import NoAnswer, VifAgentAPI
 from vif_agent.bus.cast_queue import Reader
+from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST, Daemon, transport
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.rabbit import PrivateRabbit
@@ -102,6 +103,25 @@ def test_who_comes_in_later_is_told_of(
         ended.set()
         reading.join()
         reader.cleanup()
+
+
+def test_queue_that_forgot_its_reader_is_joined_anew(
+    rabbit: PrivateRabbit, messaging: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has casts, counts some as delivered to us for ever, and sends none."""
+    reader = Reader(messaging, bus.EXCHANGE, QUEUE)
+    reader.look_seconds = 0.2
+    caplog.set_level(logging.WARNING, "vif_agent.bus.cast_queue")
+    try:
+        reader.poll(timeout=0.5)
+        (tag,) = reader.conn._consumers.values()
+        reader.conn.channel.send_method((60, 30), "sb", (str(tag), False))  # Basic.Cancel
+        reader.poll(timeout=0.5)
+        VifAgentAPI(transport=messaging).plug_vif(CONTEXT, HOST, INSTANCE, {"id": "x"})
+        processes.wait_until(lambda: bool(reader.poll(timeout=0.3)), "the cast")
+    finally:
+        reader.cleanup()
+    assert "1 casts wait in queue vif_agent.scratch, and none comes" in caplog.text
 
 
 def is_silent(caplog: pytest.LogCaptureFixture) -> bool:

@@ -33,7 +33,7 @@ def first(listener: Any, queue: str) -> Any:
     connection = oslo_servers.reader(listener).conn
     blip = due = time.monotonic() + _BLIP_SECONDS
     try:
-        while others := consumers(connection.channel, queue):
+        while others := look(connection.channel, queue).consumer_count:
             if time.monotonic() > due:
                 LOG.error(_WHAT, others, queue, "Nothing is taken here until they are gone")
                 due += _REPEAT_SECONDS
@@ -46,20 +46,24 @@ def first(listener: Any, queue: str) -> Any:
     return listener
 
 
-def consumers(channel: Any, queue: str) -> int:
-    """How many consume the queue; amqp's NotFound if there is none."""
-    count: int = channel.queue_declare(queue=queue, passive=True).consumer_count
-    return count
+def look(channel: Any, queue: str) -> Any:
+    """``consumer_count`` and ``message_count``, of those that wait; amqp's NotFound if there is no
+    such queue."""
+    return channel.queue_declare(queue=queue, passive=True)
 
 
 class Watches:
     """For a listener that consumes ``queue_name``: who has come in since, while the broker was away
-    or by an agent that does not check, is logged again and again."""
+    or by an agent that does not check, is logged again and again. And how many messages wait there
+    is told to ``waiting``."""
 
     conn: Any
     queue_name: str
     look_seconds = _REPEAT_SECONDS
     _due = 0.0
+
+    def waiting(self, count: int) -> None:
+        """Seen now and then."""
 
     def poll(self, *args: Any, **kwargs: Any) -> Any:
         """As the listener's own, and a look now and then."""
@@ -73,5 +77,7 @@ class Watches:
         if not connection.connected:
             return
         with contextlib.suppress(Exception), contextlib.closing(connection.channel()) as channel:
-            if (others := consumers(channel, self.queue_name) - 1) > 0:
+            seen = look(channel, self.queue_name)
+            if (others := seen.consumer_count - 1) > 0:
                 LOG.error(_WHAT, others, self.queue_name, "Each gets a part of them")
+            self.waiting(seen.message_count)

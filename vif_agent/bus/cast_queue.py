@@ -24,6 +24,7 @@ _LOOK_SECONDS = 5.0  # as often as oslo.messaging looks at anything
 _SOON_SECONDS = 0.003
 _GATHER_SECONDS = 0.008
 
+_STALLED = "%d casts wait in queue %s, and none comes: joining it anew"
 _OFTEN = 5
 _OFTEN_DROPS = (
     "the agent ended each time before it could, or its disk is full. The queue lets a cast come "
@@ -46,14 +47,26 @@ class _WithRoom(alone.Watches, private.CastListener):
         self._room = True
         self._burst = False
         self._most_often = _OFTEN
+        self._came, self._suspect = 0, -1
         self._join()
 
     def __call__(self, message: Any) -> None:
         """A message has come: the broker says how often it came before and went back."""
         super().__call__(message)
+        self._came += 1
         if (often := oslo_messaging.deliveries(message)) >= self._most_often:
             self._most_often = 2 * often
             LOG.warning("A cast has come %d times and was not stored yet: %s", often, _OFTEN_DROPS)
+
+    def waiting(self, count: int) -> None:
+        """Where casts wait at two looks, and none came between them, the broker has lost sight of
+        us, as RabbitMQ's quorum queues do in some partitions: it counts casts as delivered that
+        never came. They go back with the channel, and come on the next one."""
+        idle = bool(count) and self.consumes() and not self.holds()
+        if stalled := idle and self._suspect == self._came:
+            LOG.warning(_STALLED, count, self.queue_name)
+            self.give_all_back()
+        self._suspect = self._came if idle and not stalled else -1
 
     def give_back(self) -> None:
         """What is not acknowledged, in its order; to acknowledge it is too late then."""

@@ -80,7 +80,7 @@ class CastListener(_Reads, NotificationAMQPListener):  # type: ignore[misc]
         What was read before is waited for, if nothing else has come: nobody stores the next sooner,
         and to acknowledge it afterwards would take a second look at the connection.
         """
-        if self._holds() and not amqp.more_has_come(self.conn.connection.connection):
+        if self.holds() and not amqp.more_has_come(self.conn.connection.connection):
             self._settled.wait(_HELD_SECONDS)
         self._settled.clear()
         polled: list[Any] = super().poll(*args, **kwargs)
@@ -98,7 +98,7 @@ class CastListener(_Reads, NotificationAMQPListener):  # type: ignore[misc]
     def _current_timeout(self) -> float:
         """How long the driver waits for a message until it sees what is to be acknowledged. Its own
         begins with 1 ms after each message, and so wakes a dozen times after each."""
-        if not self._holds():
+        if not self.holds():
             return _IDLE_SECONDS
         return _ONE_BY_ONE_SECONDS if self.conn.rabbit_qos_prefetch_count else _HELD_SECONDS
 
@@ -126,7 +126,8 @@ class CastListener(_Reads, NotificationAMQPListener):  # type: ignore[misc]
         except Exception as error:  # they come again
             LOG.warning("Cannot acknowledge %d casts: %s", len(raws), error)
 
-    def _holds(self) -> bool:
+    def holds(self) -> bool:
+        """Is anything that it has read not acknowledged yet?"""
         return bool(self._held) and self._on is self.conn.channel
 
     def _none_held_before(self, tag: int) -> bool:
