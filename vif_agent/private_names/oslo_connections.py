@@ -3,8 +3,8 @@
 Of several brokers with TLS its driver asks for the certificate of the first one that it has tried,
 whichever it tries now: kombu writes that name into the parameters, and never another.
 
-And after the broker's word that no queue takes a message its confirmation of the same message is
-still on the way: the channel's next message would be taken for confirmed by it.
+And after the broker's word that no queue takes a message its confirmation of the same message may
+still be on the way: the channel's next message must not be taken for confirmed by it.
 """
 
 from typing import Any
