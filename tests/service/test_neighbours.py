@@ -111,7 +111,9 @@ def test_network_manager_ends_connections_of_others_but_for_our_file(
     compute: Compute, turned_off_and_on: Callable[[], None]
 ) -> None:
     with without(compute, "NetworkManager"), running(compute, "NetworkManager"):
-        assert repairs(compute, turned_off_and_on) != []
+        undone = repairs(compute, turned_off_and_on)
+        # Debian 13's 1.52 leaves connections that others have made at that
+        assert bool(undone) is (compute.machine.root.release == "bookworm")
     with running(compute, "NetworkManager"):
         states: list[str] = []
 
