@@ -1,4 +1,7 @@
-"""A real libvirtd of one's own, as PrivateOvs is a real Open vSwitch; its guests are emulated."""
+"""A real libvirtd of one's own, as PrivateOvs is a real Open vSwitch; its guests are emulated.
+
+A domain's ``<emulator>`` is EMULATOR.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,16 @@ from types import TracebackType
 from vif_agent.testing import processes
 from vif_agent.testing.processes import Process
 
-EMULATOR = "/usr/bin/qemu-system-x86_64"
+EMULATOR = "/run/qemu-one-thread"  # of libvirtd's own /run
+#: several threads, QEMU's default for a guest of several CPUs, damage its memory on a busy machine
+_ONE_THREAD = """#!/bin/sh
+for word; do
+    shift
+    case $word in tcg) word=tcg,thread=single ;; esac
+    set -- "$@" "$word"
+done
+exec qemu-system-x86_64 "$@"
+"""
 #: paths that libvirt was compiled with: the directory's own of the same name are mounted there
 _PLACES = ("etc/libvirt", "var/lib/libvirt", "var/log/libvirt", "var/cache/libvirt")
 #: Debian's, of libvirt-daemon-system: looked up at the start, whatever qemu.conf says
@@ -47,6 +59,7 @@ shift 2
 hostname "$name"
 mount -t sysfs sysfs /sys 2>/dev/null || : it is that of this namespace already
 mount -t tmpfs tmpfs /run
+cp "$directory/qemu" /run/qemu-one-thread
 [ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
 for file in passwd group; do mount --bind "$directory/etc/$file" "/etc/$file"; done
 for place in "$@"; do
@@ -113,6 +126,8 @@ class PrivateLibvirt:
         etc.joinpath("libvirt/qemu.conf").write_text(_QEMU)
         for name, line in _ACCOUNT.items():
             etc.joinpath(name).write_text(Path("/etc", name).read_text() + line)
+        self.directory.joinpath("qemu").write_text(_ONE_THREAD)
+        self.directory.joinpath("qemu").chmod(0o755)
         settings = {"directory": self.directory, "uuid": self._uuid}
         self.directory.joinpath("libvirtd.conf").write_text(_DAEMON.format_map(settings))
 
