@@ -16,7 +16,7 @@ from vif_agent.testing.libvirt import EMULATOR
 IMAGE = Path(os.environ.get("VIF_AGENT_GUEST") or Path(__file__).parents[2] / ".guest")
 INTERFACES = Path(__file__).with_name("interfaces")
 _INTERVAL = 0.2  # seconds between two pings of one NIC
-_ANSWER = re.compile(rb"bytes from ([0-9.]+): seq=([0-9]+) .*time=([0-9.]+) ms")
+_TOLD = re.compile(rb"pings ([0-9.]+) ([0-9]+) ([0-9]+)\r?\n")
 _DOMAIN = """
 <domain type='qemu'>
   <name>{name}</name>
@@ -85,11 +85,12 @@ class Guest:
         """It starts anew when its kernel has failed."""
         return self.said().count(b"guest: up")
 
-    def answered(self) -> dict[str, list[int]]:
-        """The numbers of the pings that the peer has answered, by its address."""
-        found: dict[str, list[int]] = {nic.kind.address(PEER[self.number]): [] for nic in self.nics}
-        for address, number, _ in _ANSWER.findall(self.said()):
-            found[address.decode()].append(int(number))
+    def answered(self) -> dict[str, tuple[int, int]]:
+        """How many pings the peer has answered, and the number of the last of them (the first is
+        0), by the peer's address."""
+        found = {nic.kind.address(PEER[self.number]): (0, -1) for nic in self.nics}
+        for address, answered, last in _TOLD.findall(self.said()):
+            found[address.decode()] = int(answered), int(last)
         return found
 
 

@@ -99,7 +99,7 @@ def _words(name: str) -> str:
 
 
 def _pings(guest: Guest) -> bool:
-    return all(guest.answered().values())
+    return all(answered for answered, _ in guest.answered().values())
 
 
 def _first_answers(lines: Sequence[str]) -> list[str]:

@@ -39,8 +39,8 @@ def story(there: Stage, guests: Sequence[Guest], checks: Checks) -> None:
     print()
     new = _version(there, host)
     checks.that(f"the agent was {old} and is {new}", old == new)
-    lost = pings.lost(pings.count(guests))
-    checks.that(f"{pings.answered(pings.count(guests))} pings were answered, 0 are lost", lost)
+    counted = pings.go_on(guests, "in the end")
+    checks.that(f"{pings.answered(counted)} pings were answered, 0 are lost", pings.lost(counted))
     views = there.agents.list_vifs({}, host.name)
     checks.that(f"all {len(views)} ports are ready",
                 [view["port_id"] for view in views if view["state"] != "ready"])  # fmt: skip
@@ -53,8 +53,7 @@ def _row(guests: Sequence[Guest], what: str, deed: Callable[[], None]) -> tuple[
     started = time.monotonic()
     deed()
     seconds = time.monotonic() - started
-    pings.go_on(guests, f"after: {what}")
-    after = pings.count(guests)
+    after = pings.go_on(guests, f"after: {what}")
     answered = pings.answered(after) - pings.answered(before)
     lost = sum(pings.lost(after).values()) - sum(pings.lost(before).values())
     return what, f"{seconds:.1f}", str(answered), str(lost)
