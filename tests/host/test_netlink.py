@@ -6,13 +6,12 @@ import errno
 import struct
 from collections.abc import Iterator
 
-import pyroute2.netlink.rtnl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.real_host import ip, links
-from vif_agent.host.netlink import decode, iflink, numbers
+from vif_agent.host.netlink import decode, iflink
 from vif_agent.host.netlink.rtnetlink import (
     DELETE,
     GET,
@@ -27,14 +26,6 @@ from vif_agent.host.netlink.rtnetlink import (
 )
 
 TARGET_NETNSID = 46
-NUMBERS = {name: value for name, value in vars(numbers).items() if name.isupper()}
-
-
-@pytest.mark.parametrize("name", NUMBERS)
-def test_numbers_are_the_kernels(name: str) -> None:
-    """As others have copied them."""
-    theirs = vars(pyroute2.netlink) | vars(pyroute2.netlink.rtnl)
-    assert NUMBERS[name] == theirs[name]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ _LOG_LINES = 5_000
 _LOG_BYTES = 4 << 20
 _PACKAGES = (
     "cliff", "eventlet", "kombu", "oslo.config", "oslo.log", "oslo.messaging", "oslo.privsep",
-    "oslo.service", "ovs", "prometheus_client",
+    "oslo.service", "ovs", "pyroute2", "prometheus_client",
 )  # fmt: skip
 #: what both ends of an IPsec tunnel of Open vSwitch know, among its options
 _SHARED_KEY = re.compile(r'(?<=\bpsk=)("(\\.|[^"\\])*"|[^\s,}]+)')

@@ -5,11 +5,9 @@ import ipaddress
 import struct
 from collections.abc import Iterable
 
-from vif_agent.host.netlink.numbers import (
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    RTM_GETADDR,
-)
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_GETADDR
+
 from vif_agent.host.netlink.rtnetlink import Message, Socket, attributes
 
 _DUMP = (RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP)

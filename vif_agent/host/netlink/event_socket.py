@@ -10,9 +10,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from vif_agent.host.netlink.numbers import (
-    RTM_NEWNEIGH,
-)
+from pyroute2.netlink.rtnl import RTM_NEWNEIGH
+
 from vif_agent.host.netlink.sockets import HearingSocket
 
 _GROUPS = 0x1 | 0x4 | 0x10 | 0x100  # RTMGRP_LINK, _NEIGH, _IPV4_IFADDR, _IPV6_IFADDR

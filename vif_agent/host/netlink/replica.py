@@ -19,16 +19,13 @@ import socket
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeAlias
 
+from pyroute2.netlink.rtnl import RTM_DELADDR, RTM_NEWADDR, RTM_NEWLINK
+
 from vif_agent.host.netlink import addresses, iflink, vxlan
 from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.device_sysctls import DeviceSysctls
 from vif_agent.host.netlink.event_socket import Events
 from vif_agent.host.netlink.glimpsed import link_facts
-from vif_agent.host.netlink.numbers import (
-    RTM_DELADDR,
-    RTM_NEWADDR,
-    RTM_NEWLINK,
-)
 from vif_agent.host.netlink.rtnetlink import GET, LinkRequest, Socket, number
 from vif_agent.host.netlink.table import LinkTable, differences
 from vif_agent.ownership import owner_in_alias

@@ -1,6 +1,6 @@
 """rtnetlink in few words: many messages in one send, an answer for each.
 
-Messages are packed and unpacked here: pyroute2 takes 0.15 ms to encode
+Messages are packed and unpacked here: pyroute2, whose numbers these are, takes 0.15 ms to encode
 a link message and 0.65 ms to decode one, this 0.01 and 0.02 ms; a burst is hundreds of them.
 """
 
@@ -11,13 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import TypeAlias
 
-# whoever speaks rtnetlink packs and unpacks
-from vif_agent.host.netlink.attributes import attributes as attributes
-from vif_agent.host.netlink.attributes import each_attribute as each_attribute
-from vif_agent.host.netlink.attributes import number as number
-from vif_agent.host.netlink.attributes import raw as raw
-from vif_agent.host.netlink.attributes import text as text
-from vif_agent.host.netlink.numbers import (
+from pyroute2.netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_DUMP,
@@ -25,10 +19,15 @@ from vif_agent.host.netlink.numbers import (
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
-    RTM_DELLINK,
-    RTM_GETLINK,
-    RTM_NEWLINK,
 )
+from pyroute2.netlink.rtnl import RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK
+
+# whoever speaks rtnetlink packs and unpacks
+from vif_agent.host.netlink.attributes import attributes as attributes
+from vif_agent.host.netlink.attributes import each_attribute as each_attribute
+from vif_agent.host.netlink.attributes import number as number
+from vif_agent.host.netlink.attributes import raw as raw
+from vif_agent.host.netlink.attributes import text as text
 from vif_agent.host.netlink.sockets import (
     CAP_ACK,
     EXT_ACK,

@@ -8,10 +8,7 @@ import dataclasses
 import struct
 from collections.abc import Iterator, Mapping
 
-from vif_agent.host.netlink import decode, iflink
-from vif_agent.host.netlink.carried import Carried
-from vif_agent.host.netlink.decode import LinkState
-from vif_agent.host.netlink.numbers import (
+from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELNEIGH,
@@ -19,6 +16,10 @@ from vif_agent.host.netlink.numbers import (
     RTM_NEWLINK,
     RTM_NEWNEIGH,
 )
+
+from vif_agent.host.netlink import decode, iflink
+from vif_agent.host.netlink.carried import Carried
+from vif_agent.host.netlink.decode import LinkState
 from vif_agent.host.netlink.rtnetlink import attributes, text
 from vif_agent.host.netlink.vxlan import peer_of
 

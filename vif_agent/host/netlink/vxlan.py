@@ -5,17 +5,10 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from pyroute2.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
+
 from vif_agent.host.netlink import iflink
-from vif_agent.host.netlink.numbers import (
-    NLM_F_ACK,
-    NLM_F_APPEND,
-    NLM_F_CREATE,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    RTM_DELNEIGH,
-    RTM_GETNEIGH,
-    RTM_NEWNEIGH,
-)
 from vif_agent.host.netlink.rtnetlink import Message, Socket, attributes, number, raw
 
 _APPEND = (RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND)

@@ -6,10 +6,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vif_agent.host.netlink.numbers import (
-    NLMSG_DONE,
-    NLMSG_ERROR,
-)
+from pyroute2.netlink import NLMSG_DONE, NLMSG_ERROR
+
 from vif_agent.host.netlink.sockets import (
     CAP_ACK,
     EXT_ACK,

@@ -32,14 +32,10 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
+
 from vif_agent.host.netlink import addresses, decode, iflink
-from vif_agent.host.netlink.numbers import (
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    RTM_GETNEIGH,
-    RTM_GETROUTE,
-    RTM_GETRULE,
-)
 from vif_agent.host.netlink.rtnetlink import (
     GET,
     SET,

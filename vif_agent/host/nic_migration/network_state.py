@@ -9,14 +9,15 @@ import dataclasses
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from vif_agent.host.netlink.addresses import Address
-from vif_agent.host.netlink.numbers import (
+from pyroute2.netlink import (
     NLM_F_ACK,
     NLM_F_APPEND,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
     NLM_F_REQUEST,
+)
+from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELNEIGH,
     RTM_DELROUTE,
@@ -26,6 +27,8 @@ from vif_agent.host.netlink.numbers import (
     RTM_NEWROUTE,
     RTM_NEWRULE,
 )
+
+from vif_agent.host.netlink.addresses import Address
 from vif_agent.host.netlink.rtnetlink import Message, attributes, each_attribute, number, raw
 
 _DO = NLM_F_REQUEST | NLM_F_ACK
