@@ -185,9 +185,11 @@ def test_store_of_a_newer_release_is_one_clear_line(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_file_that_is_no_store_is_one_clear_line(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StoreUnusable, match="move it away"):
+    with pytest.raises(StoreUnusable, match="move it away") as why:
         Store(path)
     assert path.read_bytes() == content
+    held = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
+    assert str(path) not in held, f"and is let go at once, while {why} is known"
 
 
 def test_locked_store_passes(path: Path) -> None:

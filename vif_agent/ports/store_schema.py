@@ -59,8 +59,7 @@ _SPOILT = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 def opened(path: Path) -> sqlite3.Connection:
     """StoreUnusable for what is no store, or one of a later release; else StoreUnavailable."""
-    with _named(path):
-        db = connected(path)
+    with _named(path), _closed_if_it_fails(connected(path)) as db:
         _check_version(db, path)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")  # a commit is not on disk yet: StoreFile.sync
@@ -75,10 +74,20 @@ def copied(path: Path) -> sqlite3.Connection:
         ((found,),) = file.execute("PRAGMA quick_check(1)")
         if found != "ok":
             raise _spoilt(path, found)
-        db = connected(Path(":memory:"))
-        file.backup(db)
-        _bring_up_to_date(db)
+        with _closed_if_it_fails(connected(Path(":memory:"))) as db:
+            file.backup(db)
+            _bring_up_to_date(db)
     return db
+
+
+@contextlib.contextmanager
+def _closed_if_it_fails(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """At once, and not when nobody knows of the failure any more."""
+    try:
+        yield db
+    except BaseException:
+        db.close()
+        raise
 
 
 @contextlib.contextmanager
@@ -109,7 +118,8 @@ def _to_read(path: Path) -> sqlite3.Connection:
 def connected(path: Path) -> sqlite3.Connection:
     """To the file as it is."""
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    db.execute("PRAGMA cache_size=-256")  # KiB, not 2,000: what is live is in memory anyhow
+    with _closed_if_it_fails(db):
+        db.execute("PRAGMA cache_size=-256")  # KiB, not 2,000: what is live is in memory anyhow
     db.row_factory = sqlite3.Row
     return db
 
