@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vif_agent.helper.codec import from_plain, to_plain
-from vif_agent.helper.messages import chosen_indexes, creation, settings
+from vif_agent.helper.messages import chosen_indexes, creation, settings, tap_settings
 from vif_agent.helper.orders import (
     ORDERS,
     ChangeExternal,
@@ -156,3 +156,15 @@ def test_what_is_made_is_tagged_before_anything_else_is_made() -> None:
     assert untagged == set()
     assert made == {order.name for order in orders}
     assert all(request.kind != NEW for _, request in settings(orders, indexes))
+
+
+def test_new_device_is_taken_out_of_nothing() -> None:
+    """ovs-vswitchd, which has a row for it after a boot, may be quicker, and the kernel refuses."""
+    veth = CreateVeth(name="qvo", owner=PORT, peer="qvb", mtu=1400, master="")
+    tap = CreateTap(name="tap-a", owner=PORT, master="")
+    old = ChangeLink(name="old", owner=PORT, index=4, master="")
+    (made,) = settings([veth], {"qvo": 7})
+    (changed,) = settings([old], {"old": 4})
+    for request in (made[1], tap_settings(tap, {"tap-a": 8})):
+        assert iflink.MASTER not in attributes(request.attributes)
+    assert attributes(changed[1].attributes)[iflink.MASTER] == bytes(4)

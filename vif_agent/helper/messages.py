@@ -152,11 +152,16 @@ def _settings(order: LinkOrder, indexes: Indexes) -> Iterator[LinkRequest]:
 
 
 def _joining(order: LinkOrder, indexes: Indexes) -> bytes:
-    """Its MAC, and the bridge that it goes into: a NIC goes by itself, later."""
+    """Its MAC, and the bridge that it goes into: a NIC goes by itself, later.
+
+    A new one is in none, and is taken out of none: after a boot ovs-vswitchd has a row for it, and
+    may have put it into its datapath by now, from where the kernel takes no device (EOPNOTSUPP).
+    """
     attributes = b""
     if order.mac is not None:
         attributes += raw(iflink.ADDRESS, bytes.fromhex(order.mac.replace(":", "")))
-    if order.master is not None and not isinstance(order, MoveNic):
+    in_none = order.master == "" and isinstance(order, CreateLink)
+    if order.master is not None and not in_none and not isinstance(order, MoveNic):
         attributes += number(iflink.MASTER, index_of(order.master, indexes))
     return attributes
 
