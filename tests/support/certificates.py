@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from vif_agent.testing import processes
@@ -29,7 +30,7 @@ class Authority:
         signed = ("-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial")
         names = request.with_suffix(".ext")
         names.write_text(f"subjectAltName={'IP' if name[0].isdigit() else 'DNS'}:{name}\n")
-        what = ("-in", request, "-out", certificate, "-days", days, "-extfile", names, *signed)
+        what = ("-in", request, "-out", certificate, *_valid(days), "-extfile", names, *signed)
         self._openssl("x509", "-req", *map(str, what))
         return key, certificate
 
@@ -45,3 +46,11 @@ class Authority:
     @staticmethod
     def _openssl(*words: str) -> None:
         processes.run(("openssl", *words), _ENVIRONMENT)
+
+
+def _valid(days: int) -> tuple[str, ...]:
+    """OpenSSL 3.5 does not sign what ends before it begins; earlier ones cannot begin then."""
+    told = subprocess.run(("openssl", "x509", "-help"), capture_output=True, text=True, check=True)
+    if days >= 0 or "-not_before" not in told.stdout + told.stderr:
+        return ("-days", str(days))
+    return ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z")
