@@ -95,7 +95,7 @@ CASES = (
     Case("expires 3 s", {"expires": 3000}, _until_gone, loses=tuple(_KINDS)),
 )  # fmt: skip
 
-_HEADER = ("policy", "queue", "told sent", "told failed", "stored", "lost", "what the log says")
+_HEADER = ("queue", "told sent", "told failed", "stored", "lost", "policy: what the log says")
 
 
 def run(cluster: Cluster, directory: Path) -> list[str]:
@@ -106,6 +106,7 @@ def run(cluster: Cluster, directory: Path) -> list[str]:
         for kind in case.kinds:
             row, lost = _tried(cluster, directory / f"policy-{number}-{kind}", case, kind)
             rows.append(row)
+            print(f"  {', '.join(row)}", flush=True)
             if lost and kind not in case.loses:
                 wrong.append(f"policy {case.name}, {kind}: {lost} casts lost")
     show.table(_HEADER, rows)
@@ -128,4 +129,4 @@ def _tried(cluster: Cluster, directory: Path, case: Case, kind: str) -> tuple[tu
         said = "; ".join(word for word in _WORDS if word in crew.log())
         cluster.forget_queues()
     numbers = (found.told, found.failed, found.stored, found.lost)
-    return (case.name, kind, *map(str, numbers), said or "-"), found.lost
+    return (kind, *map(str, numbers), f"{case.name}: {said or '-'}"), found.lost
