@@ -100,7 +100,7 @@ def test_cast_that_no_queue_takes_is_an_error_at_once(
 def test_next_cast_is_not_told_as_sent_before_it_is(
     rabbit: PrivateRabbit, api: VifAgentAPI, payload: Callable[[str], Vif]
 ) -> None:
-    """oslo.messaging alone takes the confirmation of the one that no queue took for its own."""
+    """The confirmation of the one before, which no queue took, may come after its return."""
     api.plug_vif(CONTEXT, HERE, INSTANCE, payload("tap"))
     with pytest.raises(NoQueue):
         api.plug_vif(CONTEXT, "nowhere", INSTANCE, payload("tap"))

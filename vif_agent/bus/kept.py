@@ -19,7 +19,8 @@ from vif_agent.private_names import oslo_messaging as private
 #: connection counts. -1 stands for "no limit" in 4.0; in 3.10 it drops all at the second delivery.
 _MANY_DELIVERIES = 1_000_000
 #: of a queue that a policy's max-length makes full: a new cast is refused, which its sender is
-#: told, and no old one is dropped. Of the policy's own word the queue's argument has precedence.
+#: told, and no old one is dropped. A policy's own word for it loses against the argument of a
+#: classic queue, and wins against that of a quorum queue (RabbitMQ 3.10).
 _REFUSES = "reject-publish"
 _DROPS = "drop-head"
 

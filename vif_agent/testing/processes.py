@@ -11,6 +11,7 @@ from pathlib import Path
 from vif_agent.testing import guard
 
 Process = subprocess.Popen[bytes]
+_END = 2000  # characters of what a command printed
 POLL = 0.005  # seconds between two looks; a look costs a few microseconds
 
 
@@ -37,7 +38,8 @@ def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str:
-    """What a command printed; its stderr is in the error, which check=True would hide."""
+    """What a command printed. The error has its stderr, which check=True would hide, or, where
+    there is none, the end of what it printed."""
     done = subprocess.run(
         argv,
         env=env,
@@ -48,7 +50,8 @@ def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
+        said = done.stderr.strip() or done.stdout[-_END:].strip()
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {said}")
     return done.stdout
 
 
