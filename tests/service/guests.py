@@ -17,8 +17,8 @@ def main(guests: list[str]) -> None:
     with contextlib.ExitStack() as stack:
         ends = [_end(stack, *guest.split(",")) for guest in guests]
         all_traffic = [
-            stack.enter_context(Traffic(one, two, _INTERVAL))
-            for one, two in zip(ends[::2], ends[1::2], strict=True)
+            stack.enter_context(Traffic((a, a_mac), (b, b_mac), _INTERVAL, (a_ip, b_ip)))
+            for (a, a_mac, a_ip), (b, b_mac, b_ip) in zip(ends[::2], ends[1::2], strict=True)
         ]
         sys.stdout.write("running\n")
         sys.stdout.flush()
@@ -28,8 +28,8 @@ def main(guests: list[str]) -> None:
     json.dump({"sent": sent, "wrong": wrong}, sys.stdout)
 
 
-def _end(stack: contextlib.ExitStack, tap: str, mac: str) -> tuple[TapEnd, str]:
-    return stack.enter_context(TapEnd(tap)), mac
+def _end(stack: contextlib.ExitStack, tap: str, mac: str, address: str) -> tuple[TapEnd, str, str]:
+    return stack.enter_context(TapEnd(tap)), mac, address
 
 
 if __name__ == "__main__":

@@ -208,8 +208,8 @@ def assert_serves(machine: Machine) -> None:
 
 
 def plug(machine: Machine, payload: Callable[[str], dict[str, Any]]) -> list[str]:
-    """Two ports of each kind that this kernel carries; of those that have a network tap and MAC,
-    side by side. A tap in a bridge is libvirt's, for whom we stand in."""
+    """Two ports of each kind that this kernel carries; of those that have a network tap, MAC and
+    address, as guards let them pass. A tap in a bridge is libvirt's, for whom we stand in."""
     machine.run("ovs-vsctl add-br br-int -- set bridge br-int datapath_type=netdev")
     kinds = ("ovs_create_tap", "bridge", "tap")
     vifs = [numbered(payload(kind), number) for kind in kinds for number in (1, 2)]
@@ -220,16 +220,23 @@ def plug(machine: Machine, payload: Callable[[str], dict[str, Any]]) -> list[str
         if vif["type"] == "bridge":
             name, bridge = vif["devname"], vif["network"]["bridge"]
             machine.run(f"ip tuntap add {name} mode tap; ip link set {name} master {bridge} up")
-    return [f"{vif['devname']},{vif['address']}" for vif in vifs[:4]]
+    return [f"{vif['devname']},{vif['address']},{fixed(vif)['address']}" for vif in vifs[:4]]
 
 
 def numbered(vif: dict[str, Any], number: int) -> dict[str, Any]:
-    """Another port of the same network."""
-    port = f"{number}{vif['id'][1:]}"
-    name = f"tap{port[:11]}"
-    address = vif["address"][:-1] + f"{number + 7:x}"
-    details = {**vif["details"], "mac_address": address} if vif["type"] == "tap" else vif["details"]
-    return {**vif, "id": port, "devname": name, "address": address, "details": details}
+    """``vif`` itself, as another port of its network, with a MAC and an address of its own."""
+    vif["id"] = f"{number}{vif['id'][1:]}"
+    vif["devname"] = f"tap{vif['id'][:11]}"
+    vif["address"] = f"{vif['address'][:-2]}{number}{vif['address'][-1]}"
+    fixed(vif)["address"] = f"192.0.2.{20 + number}"
+    if vif["type"] == "tap":
+        vif["details"]["mac_address"] = vif["address"]
+    return vif
+
+
+def fixed(vif: dict[str, Any]) -> dict[str, Any]:
+    ip: dict[str, Any] = vif["network"]["subnets"][0]["ips"][0]
+    return ip
 
 
 def cast(machine: Machine, word: str) -> str:
