@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.vm import disk, in_guest, table
 from tests.vm.qemu import VM
+from vif_agent.testing import guard
 
 RELEASE = "bookworm"
 TESTS = [
@@ -40,10 +41,8 @@ def boots(results: Path, arguments: list[str]) -> int:
     disk.make(RELEASE, package(), image)
     command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-x", "tests/vm")
     environment = {**os.environ, "VIF_AGENT_VM_DISK": str(image), "VIF_AGENT_VM_RELEASE": RELEASE}
-    status = subprocess.run(
-        (*command, f"--junitxml={results}", *arguments), env=environment, check=False
-    )
-    return status.returncode
+    process = subprocess.Popen((*command, f"--junitxml={results}", *arguments), env=environment)
+    return guard.watch(process).wait()
 
 
 def package() -> Path:

@@ -3,6 +3,7 @@ tests.vm.in_guest`` with pytest's arguments. What is written there is gone with 
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.vm import qemu
+from vif_agent.testing import guard
 
 _ROOT = Path(__file__).parent.parent.parent
 _LIMIT = 3600  # seconds
@@ -47,12 +49,19 @@ def run(arguments: Sequence[str], results: Path | None = None, release: str = "b
             *qemu.shared(Path("/"), "hostroot"),
             *qemu.shared(share, "share", readonly=False),
         )
-        subprocess.run(
-            ("timeout", str(_LIMIT), *qemu.argv(release, 1600, "", devices)),
+        process = subprocess.Popen(
+            qemu.argv(release, 1600, "", devices),
             env=qemu.environment(),
             stdin=subprocess.DEVNULL,
-            check=False,
+            start_new_session=True,
         )
+        guard.watch(process)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LIMIT)
+        finally:
+            process.kill()
+            process.wait()
         if results and (share / "results").exists():
             shutil.copy(share / "results", results)
         status = share / "status"
