@@ -5,16 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import kombu
 import oslo_messaging
 import pytest
 
 from tests.support.casting import CONTEXT, Vif
+from tests.support.casts_queue import declare_casts_queue
 from tests.support.certificates import Authority
 from tests.support.examples import INSTANCE
 from vif_agent import bus
+from vif_agent.bus import connections
 from vif_agent.bus.api import NoAnswer, NoQueue, VifAgentAPI
 from vif_agent.testing.daemon import transport
 from vif_agent.testing.rabbit import PrivateRabbit, free_ports
@@ -49,7 +49,7 @@ def test_each_broker_is_asked_for_its_own_name(
 ) -> None:
     """oslo.messaging alone asks all for the name of the first that it has tried."""
     rabbit, url = cluster_over_tls
-    _declare(rabbit)
+    declare_casts_queue(rabbit, HERE)
     messaging = transport(url)
     try:
         _shuffled_to(first)
@@ -70,19 +70,9 @@ def _shuffled_to(first: str) -> None:
             return
 
 
-def _declare(rabbit: PrivateRabbit) -> None:
-    """As an agent would, that is away now."""
-    untyped: Any = kombu
-    with untyped.Connection(rabbit.url.replace("rabbit://", "amqp://")) as connection:
-        channel = connection.default_channel
-        channel.exchange_declare(bus.EXCHANGE, "topic", durable=False, auto_delete=False)
-        channel.queue_declare(QUEUE, auto_delete=False)
-        channel.queue_bind(QUEUE, bus.EXCHANGE, QUEUE)
-
-
 @pytest.fixture
 def api(rabbit: PrivateRabbit) -> Iterator[VifAgentAPI]:
-    _declare(rabbit)
+    declare_casts_queue(rabbit, HERE)
     messaging = transport(rabbit.url)
     yield VifAgentAPI(transport=messaging, timeout=3)
     messaging.cleanup()
@@ -109,6 +99,43 @@ def test_next_cast_is_not_told_as_sent_before_it_is(
         api.plug_vif(CONTEXT, "nowhere", INSTANCE, payload("tap"))
     with rabbit.frozen(), pytest.raises(NoAnswer, match="the broker takes nothing"):
         api.plug_vif(CONTEXT, HERE, INSTANCE, payload("tap"))
+
+
+def test_connection_is_kept_when_no_queue_takes_a_cast(
+    rabbit: PrivateRabbit, api: VifAgentAPI, payload: Callable[[str], Vif]
+) -> None:
+    """It may be Neutron's, and other messages go by it."""
+
+    def missed() -> set[str]:
+        for _ in range(3):
+            with pytest.raises(NoQueue):
+                api.plug_vif(CONTEXT, "nowhere", INSTANCE, payload("tap"))
+        return set(rabbit.ctl("list_connections", "peer_port").split())
+
+    assert missed() == missed()
+
+
+def test_who_waits_for_a_queue_in_vain_hears_of_the_queue(
+    api: VifAgentAPI, payload: Callable[[str], Vif]
+) -> None:
+    with pytest.raises(NoQueue):
+        api.plug_vif(CONTEXT, "nowhere", INSTANCE, payload("tap"), wait=1.3)
+
+
+def test_connections_made_before_are_mended(
+    rabbit: PrivateRabbit, api: VifAgentAPI, payload: Callable[[str], Vif]
+) -> None:
+    messaging = transport(rabbit.url)
+    try:
+        target = oslo_messaging.Target(exchange=bus.EXCHANGE, topic=bus.CAST_TOPIC, server=HERE)
+        oslo_messaging.get_rpc_client(messaging, target).cast({}, "plug_vif")
+        pool = messaging._driver._connection_pool
+        (before,) = [connection for _, connection in pool._items]
+        connections.mended(messaging)
+        assert pool.get() is before
+        assert type(before) is pool.connection_cls
+    finally:
+        messaging.cleanup()
 
 
 def test_full_queue_is_told_to_the_sender(

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.support.casting import MODES, wait_for
-from tests.support.slow_sender import SlowSender
+from tests.support.casts_queue import declare_casts_queue
+from tests.support.slow_sender import HOST, SlowSender
 from vif_agent.testing.rabbit import PrivateRabbit
 
 pytestmark = pytest.mark.broker
@@ -22,6 +23,7 @@ LATEST = 30
 
 @pytest.fixture(params=MODES)
 def sender(request: pytest.FixtureRequest, rabbit: PrivateRabbit) -> Iterator[SlowSender]:
+    declare_casts_queue(rabbit, HOST)
     with SlowSender(request.param, rabbit.url, LIMIT) as running:
         assert "done" in running.send("plug_vif", **CAST)[1]
         yield running

@@ -70,7 +70,7 @@ def test_same_answers_as_the_agent(site: Site, plugged: Vif, payload: Payload) -
 def test_status_knows_what_a_process_of_a_moment_can(site: Site, plugged: Vif) -> None:
     agents = site.api.get_status(CONTEXT, HOST)
     words = "started_at waiting rounds last_round_at round_lasts_s told casts_wait link_events"
-    looks = "last_full_look_at last_full_look_s health"
+    looks = "casts_queue last_full_look_at last_full_look_s health"
     own = dict.fromkeys([*words.split(), *looks.split()])
     assert run(site, "status", "--local", "-f", "json").json() == {
         **agents, **own, "agent": "runs",

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-_HOST = "here"
+HOST = "here"
 
 
 class SlowSender:
@@ -63,7 +63,7 @@ def _main(concurrency: str, url: str, limit: str) -> None:
         method, arguments = json.loads(line)
         begin = time.monotonic()
         try:
-            outcome = f"done: {getattr(api, method)({}, _HOST, **arguments)}"
+            outcome = f"done: {getattr(api, method)({}, HOST, **arguments)}"
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
         answer = json.dumps([time.monotonic() - begin, outcome])

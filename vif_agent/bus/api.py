@@ -172,12 +172,16 @@ class VifAgentAPI(Questions):
 
     def _reach(self, deadline: float, *cast: Any, **args: Any) -> None:
         """Again and again while the agent has not rejoined a broker that has lost its queue."""
+        missed: NoQueue | None = None
         while True:
             try:
                 return self._cast(max(0.0, deadline - time.monotonic()), *cast, **args)
-            except NoQueue:
-                if deadline - time.monotonic() < _PAUSE_SECONDS:
-                    raise
+            except NoQueue as error:
+                missed = error
+            except NoAnswer as error:  # the last try has little time, and so says little
+                raise (missed or error) from None
+            if deadline - time.monotonic() < _PAUSE_SECONDS:
+                raise missed
             time.sleep(_PAUSE_SECONDS)
 
     def _cast(self, limit: float, context: Any, host: str, method: str, /, **args: Any) -> None:

@@ -84,7 +84,7 @@ class Outlet:
             try:
                 private.publish(connection, exchange, named)
             except oslo_messaging.MessageUndeliverable:
-                private.forget_channel(connection)
+                private.change_channel(private.behind(connection))
                 self._declare()
                 private.publish(connection, exchange, named)
 

@@ -110,7 +110,8 @@ def _spoilt(path: Path, why: object) -> StoreUnusable:
 def _to_read(path: Path) -> sqlite3.Connection:
     """SQLite would make files beside one that nobody has open: root's, where the agent is not."""
     in_use = path.with_name(path.name + "-wal").exists()
-    db = sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if in_use else 'immutable=1'}", uri=True)
+    how = "mode=ro" if in_use else "immutable=1"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
     db.row_factory = sqlite3.Row
     return db
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import oslo_messaging
 from oslo_messaging._drivers.impl_rabbit import Connection
+from oslo_messaging._drivers.pool import ConnectionPool
 
-from vif_agent.private_names.oslo_messaging import forget_channel, speaks_amqp
+from vif_agent.private_names.oslo_messaging import change_channel, speaks_amqp
 
 _NAME = "server_hostname"
 
@@ -35,14 +36,26 @@ class _Connection(Connection):  # type: ignore[misc]
         try:
             return super()._ensure_publishing(*args, **kwargs)
         except oslo_messaging.MessageUndeliverable:
-            forget_channel(self)
+            change_channel(self)
             raise
 
 
+class _Pool(ConnectionPool):  # type: ignore[misc]
+    """Whoever made the transport may have sent by it before, as Neutron has."""
+
+    def get(self, retry: Any = None) -> Any:
+        lent = super().get(retry)
+        if type(lent) is Connection:
+            lent.__class__ = _Connection
+        return lent
+
+
 def mended(transport: Any) -> Any:
-    """The same; connections that it makes from now on are ours."""
+    """The same; its connections are ours from now on."""
     if speaks_amqp(transport):
         pool = transport._driver._connection_pool
+        if type(pool) is ConnectionPool:
+            pool.__class__ = _Pool
         if pool.connection_cls is Connection:
             pool.connection_cls = _Connection
     return transport

@@ -159,10 +159,23 @@ class RollCall:
 
 
 def forget_channel(connection: Any) -> None:
-    """The broker's confirmation comes after its word that nothing was delivered, and would be taken
-    for the next message's."""
+    """After an error: the driver makes another, and a connection if that is gone."""
     with connection._connection_lock:
         connection._set_current_channel(None)
+
+
+def change_channel(connection: Any) -> None:
+    """Of the driver's connection: the broker's confirmation of a message may come after its word
+    that no queue took it, and is not to be taken for the next message's.
+
+    To none, kombu would go on by its own first channel, and with that one closed make a connection.
+    """
+    with connection._connection_lock:
+        try:
+            channel = kombus(connection).channel()
+        except Exception:  # the connection itself is no good: the driver finds out
+            channel = None
+        connection._set_current_channel(channel)
 
 
 # Queues.

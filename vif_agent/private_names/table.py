@@ -12,6 +12,7 @@ _OSLO_MESSAGING: Sequence[Look] = (
     Keeps("oslo_messaging.transport:Transport", "_driver"),
     Keeps(f"{_AMQP}:AMQPDriverBase", "_default_exchange _connection_pool"),
     Keeps("oslo_messaging._drivers.pool:ConnectionPool", "connection_cls"),
+    Takes("oslo_messaging._drivers.pool:ConnectionPool.get", "self retry"),
     Takes(f"{_CONNECTION}._fetch_ssl_params", "self"),
     Takes(f"{_CONNECTION}._ensure_publishing", "self method exchange msg"),
     Takes(f"{_AMQP}:AMQPDriverBase._get_connection", "self purpose retry"),

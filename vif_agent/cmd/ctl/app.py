@@ -52,7 +52,6 @@ class Ctl(App):
     def source(self) -> "Source":
         """Made when it is first asked for: --help needs no configuration."""
         if self._source is None:
-            _use_threads()
             from vif_agent.cmd.ctl.source import Source
 
             options = self.options
@@ -65,7 +64,6 @@ class Ctl(App):
     def fleet(self) -> "Fleet":
         """The same of several hosts."""
         if self._fleet is None:
-            _use_threads()
             from vif_agent.cmd.ctl.fleet import Fleet
 
             options = self.options
@@ -189,13 +187,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0: well; 1: it differs or failed; 2: wrong use."""
     warnings.simplefilter("ignore")
     sys.exit(Ctl().run(list(sys.argv[1:] if argv is None else argv)))
-
-
-def _use_threads() -> None:
-    """Before oslo.messaging is imported, which would import eventlet; --help needs neither."""
-    from vif_agent.cmd import concurrency
-
-    concurrency.native_threads()
 
 
 def _configuration(options: argparse.Namespace) -> Any:
