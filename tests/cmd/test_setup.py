@@ -13,10 +13,13 @@ import pytest
 
 from tests.support import spare_host
 from tests.support.spare_host import ENVIRONMENT, SpareHost
+from vif_agent.cmd.setup import host as of_host
+from vif_agent.cmd.setup import place
 
 SETUP = f"{ENVIRONMENT}/bin/vif-agent-setup"
 UNIT = "/usr/local/lib/systemd/system/vif-agent.service"
 CONFIGURATION = "/etc/vif-agent/vif-agent.conf"
+DROP_IN = "ovsdb-server.service.d/00-vif-agent.conf"
 BROUGHT = f"{ENVIRONMENT}/lib/systemd/system/vif-agent.service"
 #: what useradd and userdel of any program leave of these
 ACCOUNTS = re.compile(
@@ -256,6 +259,53 @@ def test_refuses_beside_a_package_or_a_unit_made_by_hand(host: SpareHost) -> Non
     host.write("/usr/lib/systemd/system/vif-agent.service", "[Service]\n")
     for command in (("install",), ("remove", "--purge")):
         assert "is there, of a package" in refused(host, SETUP, *command)
+
+
+def test_refuses_to_purge_what_a_unit_made_by_hand_needs(host: SpareHost) -> None:
+    by_hand = "/etc/systemd/system/vif-agent.service"
+    host.write(by_hand, "[Service]\nUser=vif-agent\n")
+    host.write("/var/lib/vif-agent/store.db", "requests")
+    said = refused(host, SETUP, "remove", "--purge")
+    assert f"{by_hand} is there, made by hand: state and account are its, too" in said
+
+
+def test_refuses_to_purge_an_account_that_another_drop_in_names(host: SpareHost) -> None:
+    host.done(SETUP, "install")
+    theirs, ours = f"/etc/systemd/system/{DROP_IN}", f"/usr/local/lib/systemd/system/{DROP_IN}"
+    for path in (theirs, ours):
+        host.write(path, "[Service]\nGroup=vif-agent\n# changed\n")
+    said = refused(host, SETUP, "remove", "--purge")
+    assert [line.split()[1] for line in said.splitlines()] == [theirs, ours]
+    host.done("rm", theirs, ours)
+    host.done(SETUP, "remove", "--purge")
+    assert host.run("getent", "passwd", "vif-agent").returncode
+
+
+def test_what_open_vswitch_made_with_our_group_is_roots_after_a_purge(host: SpareHost) -> None:
+    host.done(SETUP, "install")
+    host.write("/var/lib/openvswitch/conf.db", "rows")
+    host.done("chgrp", "vif-agent", "/var/lib/openvswitch/conf.db")
+    host.done(SETUP, "remove", "--purge")
+    assert host.done("stat", "-c", "%G", "/var/lib/openvswitch/conf.db") == "root\n"
+
+
+@pytest.mark.parametrize(
+    ("group", "given", "taken"),
+    [
+        ("", 0, 0),
+        ("root", 2, 0),
+        ("vif-agent", 0, 2),
+        ("openvswitch", 0, 0),
+    ],
+)
+def test_socket_of_another_group_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, group: str, given: int, taken: int
+) -> None:
+    monkeypatch.setattr(place, "socket_group", lambda: group)
+    paths = [Path("/usr/local/lib/systemd/system", DROP_IN)]
+    assert len([*of_host.socket_to("vif-agent", paths)]) == given
+    assert len([*of_host.socket_to("root", paths)]) == taken
+    assert ("SupplementaryGroups=" in of_host.socket_of_others()) is (group == "openvswitch")
 
 
 def test_refuses_an_editable_checkout() -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vif_agent.cmd.setup import place
-from vif_agent.cmd.setup.place import ACCOUNT, OVSDB, STATE, UNIT
+from vif_agent.cmd.setup.place import ACCOUNT, OVSDB, ROOT, STATE, UNIT
 from vif_agent.cmd.setup.steps import Lay, Prune, Run, Step, Take, run
 from vif_agent.cmd.setup.things import CONFIGURATION, Thing
 
 SAMPLE = CONFIGURATION / "vif-agent.conf"
 _OVSDB_DROP_IN = "ovsdb-server.service.d"
+_OF_OVS = tuple(Path(room) / "openvswitch" for room in ("/etc", "/var/lib", "/var/log"))
 
 
 def is_account(path: Path) -> bool:
@@ -41,11 +42,23 @@ def reread(steps: Sequence[Step]) -> Iterator[Run]:
 
 def socket_to(group: str, paths: Sequence[Path]) -> Iterator[Run]:
     """The drop-in of ovsdb-server counts from its next start. Restarting Open vSwitch for it would
-    cost guests their traffic, so the socket that is there is changed as well."""
+    cost guests their traffic, so the socket that is there is changed as well; but not one that
+    has another's group, by which others connect."""
     has_drop_in = any(_OVSDB_DROP_IN in path.parts for path in paths)
-    if has_drop_in and place.socket_group() not in ("", group):
+    if has_drop_in and place.socket_group() == (ROOT if group == ACCOUNT else ACCOUNT):
         yield run("chgrp", group, OVSDB)
         yield run("chmod", "0770" if group == ACCOUNT else "0750", OVSDB)
+
+
+def socket_of_others() -> str:
+    """What the operator is to do about it; empty if nothing."""
+    group = place.socket_group()
+    if group in ("", ROOT, ACCOUNT):
+        return ""
+    return (
+        f"{OVSDB} has the group {group}, which the agent needs: "
+        f"SupplementaryGroups= in a drop-in of {UNIT}"
+    )
 
 
 def stop() -> Iterator[Run]:
@@ -65,4 +78,8 @@ def purge() -> Iterator[Step]:
     if STATE.exists():
         yield Take(STATE)
     if place.account_exists():
+        # What Open vSwitch made with our group shall not be the next account's with its number.
+        if rooms := [path for path in _OF_OVS if path.exists()]:
+            to_root = ("-exec", "chgrp", "-h", ROOT, "{}", "+")
+            yield run("find", *rooms, "-group", ACCOUNT, *to_root)
         yield run("userdel", ACCOUNT)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 UNIT = "vif-agent.service"
 ACCOUNT = "vif-agent"
+ROOT = "root"
 STATE = Path("/var/lib/vif-agent")
 OVSDB = Path("/run/openvswitch/db.sock")
 

@@ -1,11 +1,14 @@
 """What cannot be done here, said before anything is."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vif_agent.cmd.setup.place import UNIT, Place, missing
+from vif_agent.cmd.setup import record as records
+from vif_agent.cmd.setup.comparison import gone
+from vif_agent.cmd.setup.place import ACCOUNT, UNIT, Place, missing
 from vif_agent.cmd.setup.things import Thing
 
 _USR = Path("/usr")
@@ -13,6 +16,10 @@ _USR = Path("/usr")
 _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 _BY_HAND = Path("/etc/systemd/system") / UNIT
 _OF_A_PACKAGE = _USR / "lib/systemd/system" / UNIT
+_OPERATORS_UNITS = tuple(
+    Path(room, "systemd/system") for room in ("/etc", "/run", "/usr/local/lib")
+)
+_NAMING_ACCOUNT = re.compile(rf"^(User|Group|SupplementaryGroups)=.*{ACCOUNT}", re.MULTILINE)
 
 
 def of_install(place: Place, things: Sequence[Thing]) -> list[str]:
@@ -26,9 +33,34 @@ def of_install(place: Place, things: Sequence[Thing]) -> list[str]:
 def of_remove(place: Place, purge: bool) -> list[str]:
     """Likewise."""
     found = _of_host(place)
-    if purge and _OF_A_PACKAGE.exists():
-        found.append(f"{_OF_A_PACKAGE} is there, of a package: state and account are its, too")
+    if purge:
+        found += _of_purge(place)
     return found
+
+
+def _of_purge(place: Place) -> Iterator[str]:
+    if _OF_A_PACKAGE.exists():
+        yield f"{_OF_A_PACKAGE} is there, of a package: state and account are its, too"
+    if _is_by_hand():
+        yield f"{_BY_HAND} is there, made by hand: state and account are its, too"
+    for path in _naming_account(place):
+        yield f"{path} names the account, without which its service would not start: take it away"
+
+
+def _is_by_hand() -> bool:
+    return _BY_HAND.is_file() and not _BY_HAND.is_symlink()
+
+
+def _naming_account(place: Place) -> Iterator[Path]:
+    """Units and drop-ins that stay, as one of ovsdb-server may."""
+    old = records.read(place.record)
+    to_take, _ = gone(old, old.marks)
+    for path in sorted(path for room in _OPERATORS_UNITS for path in room.rglob("*")):
+        if path.suffix not in (".conf", ".service") or not path.is_file() or path == _BY_HAND:
+            continue
+        text = path.read_text(errors="replace")
+        if _NAMING_ACCOUNT.search(text) and path.resolve() not in to_take:
+            yield path
 
 
 def _of_host(place: Place) -> list[str]:
@@ -60,5 +92,5 @@ def _of_environment(place: Place, things: Sequence[Thing]) -> Iterator[str]:
 def _of_other_installations() -> Iterator[str]:
     if _OF_A_PACKAGE.exists():
         yield f"{_OF_A_PACKAGE} is there, of a package: keep that, or take it away by apt"
-    if _BY_HAND.is_file() and not _BY_HAND.is_symlink():
+    if _is_by_hand():
         yield f"{_BY_HAND}, made by hand, would hide the unit: take it away"
