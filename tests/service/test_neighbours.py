@@ -84,9 +84,9 @@ def test_udev_gives_devices_other_macs_but_for_our_file(compute: Compute) -> Non
     assert compute.run("systemctl is-active systemd-udevd").strip() == "active"
 
     def assigned() -> str:
-        compute.run("ip link add brqprobe type bridge; udevadm settle")
-        how = compute.run("cat /sys/class/net/brqprobe/addr_assign_type").strip()
-        compute.run("ip link del brqprobe; udevadm settle")
+        compute.run("ip link add brq01234567-89 type bridge; udevadm settle")
+        how = compute.run("cat /sys/class/net/brq01234567-89/addr_assign_type").strip()
+        compute.run("ip link del brq01234567-89; udevadm settle")
         return how
 
     with without(compute, "udevd"):
