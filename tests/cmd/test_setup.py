@@ -14,7 +14,6 @@ import pytest
 from tests.support import spare_host
 from tests.support.spare_host import ENVIRONMENT, SpareHost
 from vif_agent.cmd.setup import host as of_host
-from vif_agent.cmd.setup import place
 
 SETUP = f"{ENVIRONMENT}/bin/vif-agent-setup"
 UNIT = "/usr/local/lib/systemd/system/vif-agent.service"
@@ -298,14 +297,11 @@ def test_what_open_vswitch_made_with_our_group_is_roots_after_a_purge(host: Spar
         ("openvswitch", 0, 0),
     ],
 )
-def test_socket_of_another_group_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, group: str, given: int, taken: int
-) -> None:
-    monkeypatch.setattr(place, "socket_group", lambda: group)
+def test_socket_of_another_group_keeps_it(group: str, given: int, taken: int) -> None:
     paths = [Path("/usr/local/lib/systemd/system", DROP_IN)]
-    assert len([*of_host.socket_to("vif-agent", paths)]) == given
-    assert len([*of_host.socket_to("root", paths)]) == taken
-    assert ("SupplementaryGroups=" in of_host.socket_of_others()) is (group == "openvswitch")
+    assert len([*of_host.socket_to("vif-agent", paths, group)]) == given
+    assert len([*of_host.socket_to("root", paths, group)]) == taken
+    assert ("SupplementaryGroups=" in of_host.socket_of_others(group)) is (group == "openvswitch")
 
 
 def test_refuses_an_editable_checkout() -> None:

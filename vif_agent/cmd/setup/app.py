@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from vif_agent import __version__
 from vif_agent.cmd.setup import brought, host, plan, refusals
-from vif_agent.cmd.setup.place import UNIT, Place, is_active
+from vif_agent.cmd.setup.place import UNIT, Place, is_active, socket_group
 from vif_agent.cmd.setup.plan import Plan
 
 _FAILED = 1
@@ -75,7 +75,7 @@ def _install(options: argparse.Namespace) -> int:
             [f"{path} is not of vif-agent-setup: take it away" for path in found.foreign]
         )
     _carry_out(found, options.dry_run)
-    if place.root is None and (todo := host.socket_of_others()):
+    if place.root is None and (todo := host.socket_of_others(socket_group())):
         _complain(todo)
     if place.root is None and not options.dry_run:
         print(f"next: systemctl {'restart' if is_active(UNIT) else 'enable --now'} vif-agent")

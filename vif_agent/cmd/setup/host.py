@@ -40,19 +40,18 @@ def reread(steps: Sequence[Step]) -> Iterator[Run]:
         yield run("systemctl", "reload", "NetworkManager.service")
 
 
-def socket_to(group: str, paths: Sequence[Path]) -> Iterator[Run]:
+def socket_to(group: str, paths: Sequence[Path], now: str) -> Iterator[Run]:
     """The drop-in of ovsdb-server counts from its next start. Restarting Open vSwitch for it would
     cost guests their traffic, so the socket that is there is changed as well; but not one that
-    has another's group, by which others connect."""
+    has another's group, by which others connect. ``now``: its group, see ``place``."""
     has_drop_in = any(_OVSDB_DROP_IN in path.parts for path in paths)
-    if has_drop_in and place.socket_group() == (ROOT if group == ACCOUNT else ACCOUNT):
+    if has_drop_in and now == (ROOT if group == ACCOUNT else ACCOUNT):
         yield run("chgrp", group, OVSDB)
         yield run("chmod", "0770" if group == ACCOUNT else "0750", OVSDB)
 
 
-def socket_of_others() -> str:
-    """What the operator is to do about it; empty if nothing."""
-    group = place.socket_group()
+def socket_of_others(group: str) -> str:
+    """What the operator is to do about a socket of this group; empty if nothing."""
     if group in ("", ROOT, ACCOUNT):
         return ""
     return (

@@ -7,7 +7,7 @@ from pathlib import Path
 from vif_agent.cmd.setup import host, steps
 from vif_agent.cmd.setup import record as records
 from vif_agent.cmd.setup.comparison import Comparison, compare, gone
-from vif_agent.cmd.setup.place import ACCOUNT, ROOT, Place
+from vif_agent.cmd.setup.place import ACCOUNT, ROOT, Place, socket_group
 from vif_agent.cmd.setup.record import Record
 from vif_agent.cmd.setup.steps import Lay, Prune, Remember, Step, Take
 from vif_agent.cmd.setup.things import Thing, is_operators
@@ -46,7 +46,7 @@ def install(place: Place, things: Sequence[Thing]) -> Plan:
     todo = [
         *_remembering(place, old, _record(place, old, found), todo),
         *host.reread(todo),
-        *host.socket_to(ACCOUNT, [each.path for each in things]),
+        *host.socket_to(ACCOUNT, [each.path for each in things], socket_group()),
     ]
     return Plan(todo, found.stay, found.foreign)
 
@@ -70,7 +70,7 @@ def remove(place: Place, purge: bool) -> Plan:
     todo: list[Step] = []
     if old.marks:
         todo += [*host.stop(), *map(Take, to_take)]
-        todo += [*host.reread(todo), *host.socket_to(ROOT, [*old.marks])]
+        todo += [*host.reread(todo), *host.socket_to(ROOT, [*old.marks], socket_group())]
         todo += [Prune(old.directories), Take(place.record)]
     if purge:
         todo += host.purge()
