@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import pickle
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +18,10 @@ from vif_agent.health import WELL, Probe, Sign
 from vif_agent.host.heard import Heard
 from vif_agent.host.real import RealHost
 from vif_agent.l2_agent.peers import Peers, peered
+from vif_agent.ownership import Found
 from vif_agent.plan.steps import Plan
 from vif_agent.plugin_host.registry import PluginRegistry
+from vif_agent.plugin_host.serialization import as_data, read
 from vif_agent.ports.store import Store
 from vif_agent.reconcile.engine import Engine
 from vif_agent.resources import Key, OvsBridge
@@ -43,13 +45,14 @@ class LightHost(FakeHost):
         self.add_ovs(OvsBridge(name=bridge))
         self.clean = self.things.keys() | set()
         with contextlib.suppress(FileNotFoundError):
-            self.things = pickle.loads(self._file.read_bytes())
+            kept = read(tuple[Found, ...], json.loads(self._file.read_text()))
             self._file.unlink()
+            self.things = {found.resource.key: found for found in kept}
             highest = max(found.index or 0 for found in self.things.values())
             self._indexes = itertools.count(max(highest, 1) + 1)
 
     def stop(self) -> None:
-        self._file.write_bytes(pickle.dumps(self.things))
+        self._file.write_text(json.dumps([*self.things.values()], default=as_data))
         super().stop()
 
     def on_change(self, listener: OnChange, concerns: Callable[[Key], bool] | None = None) -> None:

@@ -13,7 +13,7 @@ from fleet.wishes import Wish, Wishes
 from tests.support.casting import wait_for
 from vif_agent.ports.port import PLUG, PortRequest
 from vif_agent.ports.store import Store
-from vif_agent.resources import OtherLink
+from vif_agent.resources import Tap
 
 
 def request(number: int, generation: int) -> PortRequest:
@@ -58,7 +58,7 @@ def test_casts_are_noted_once_when_they_are_on_disk(tmp_path: Path) -> None:
 
 def test_devices_outlive_an_agent_that_stops_and_not_one_that_is_killed(tmp_path: Path) -> None:
     host = LightHost(tmp_path, "br-int")
-    host.add_link(OtherLink(name="tap1"))
+    host.add_link(Tap(name="tap1"), owner="shared")
     assert not LightHost(tmp_path, "br-int").snapshot().keys() - host.clean
     host.stop()
     assert LightHost(tmp_path, "br-int").snapshot() == host.snapshot()
