@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,8 +16,8 @@ from cluster.crew import Crew
 from cluster.faults import Faults
 from cluster.nodes import Cluster
 from cluster.tally import Tally
-from demo import show
-from vif_agent.testing import netns, processes, rabbit
+from demo import show, tool
+from vif_agent.testing import processes, rabbit
 
 #: options of oslo_messaging_rabbit, and which part of all casts goes to such queues
 KINDS = {
@@ -27,7 +25,6 @@ KINDS = {
     "durable": ({"amqp_durable_queues": "true"}, 0.2),
     "not durable": ({}, 0.2),
 }
-_LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 _WARNED = "Casts can be lost: "
 
 
@@ -111,13 +108,8 @@ _HEADER = (
 
 def main() -> int:
     args = arguments()
-    if os.geteuid() != 0:
-        print("scripts/test-cluster: network namespaces need root", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    netns.isolate_process()
+    tool.leave_the_machine("scripts/test-cluster")
+    tool.quiet_libraries()
     release = ".".join(map(str, rabbit.version()))
     show.heading(f"RabbitMQ {release}, three nodes, {args.casts} casts, --seed {args.seed}")
     directory = Path(tempfile.mkdtemp(prefix="vif-agent-", dir=_memory()))

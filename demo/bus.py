@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import oslo_messaging
 
+from demo import tool
 from demo.host import NIC
 from demo.ports import INSTANCE, Port
 from vif_agent.bus.api import VifAgentAPI
@@ -32,7 +32,6 @@ _OPTIONS = {
     "metrics": {"listen": METRICS},
     "firewall": {"permitted_ethertypes": hex(EXPERIMENTAL)},  # what the demo's guests send
 }
-_LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 
 
 class Sender:
@@ -110,8 +109,7 @@ def memory(host: ScratchHost) -> Iterator[tuple[Sender, Daemon]]:
 @contextlib.contextmanager
 def rabbit(host: ScratchHost) -> Iterator[tuple[Sender, Daemon]]:
     assert host.rabbit
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    tool.quiet_libraries()
     with _running(Daemon(host, host.rabbit.url, _OPTIONS)) as agent:
         transport = daemon.transport(host.rabbit.url)
         api = VifAgentAPI(transport=transport)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
-import signal
 import sys
 import time
 
-from demo import show
+from demo import show, tool
 from fleet import audit
 from fleet.day import PARTS, Day
 from fleet.region import QUEUES, Choice, Region
-from vif_agent.testing import netns, rabbit
-
-_LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
+from vif_agent.testing import rabbit
 
 
 def arguments() -> argparse.Namespace:
@@ -40,13 +35,8 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    if os.geteuid() != 0:
-        print("scripts/fleet: run it as root: it makes a network namespace", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    netns.isolate_process()
+    tool.leave_the_machine("scripts/fleet")
+    tool.quiet_libraries()
     release = ".".join(map(str, rabbit.version()))
     show.heading(f"Fleet: {args.hosts} hosts, {args.queues} queues, RabbitMQ {release}, "
                  f"--seed {args.seed}")  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 import warnings
@@ -13,11 +12,10 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from demo import show
+from demo import show, tool
 from fuzz import lane, real
 from fuzz.lane import Lane
 from fuzz.witness import LONGEST, Witness
-from vif_agent.testing import netns
 
 CASTS, CALLS = 900_000, 100_000
 LANES = 8  # whatever the number of jobs, so that a seed always means the same
@@ -73,13 +71,9 @@ def run_real(args: argparse.Namespace) -> tuple[Counter[str], Witness]:
 
 def main() -> int:
     args = arguments()
+    tool.leave_the_machine("scripts/fuzz")
     warnings.simplefilter("ignore")
-    if os.geteuid() != 0:
-        print("scripts/fuzz: run it as root: it makes a network namespace", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     show.heading(f"Fuzz: {args.count} casts and calls, --seed {args.seed}, {args.jobs} processes")
-    netns.isolate_process()  # before there is a thread
     begin = time.monotonic()
     lanes = run_lanes(args)
     tally, witness = run_real(args)

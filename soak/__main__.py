@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
-import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from demo import show
+from demo import show, tool
 from soak import memory
 from soak.audit import Auditor
 from soak.faults import Faults
@@ -22,12 +19,10 @@ from soak.load import Load
 from soak.ports import PortRecords
 from soak.tally import Reporter, Tally, print_table
 from tests.support.casting import Options, Site
-from vif_agent.testing import netns
 from vif_agent.testing.host import ScratchHost
 
 AUDIT_SECONDS = 60.0
 CHECK_SECONDS = 10  # the agent's look at the whole host; in production every five minutes
-_LIBRARIES = ("amqp", "kombu", "oslo", "oslo_messaging")
 _OPTIONS: Options = {
     "oslo_messaging_rabbit": {"amqp_durable_queues": "true"},
     "vif_agent": {"check_interval": CHECK_SECONDS},
@@ -126,13 +121,8 @@ def scratch_site() -> Iterator[Site]:
 
 def main() -> int:
     args = arguments()
-    if os.geteuid() != 0:
-        print("scripts/soak: run it as root: it makes a network namespace", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    netns.isolate_process()
+    tool.leave_the_machine("scripts/soak")
+    tool.quiet_libraries()
     show.heading(f"Soak: {args.minutes:g} minutes, {args.ports} ports, --seed {args.seed}")
     with scratch_site() as site:
         soak = Soak(args, site)
