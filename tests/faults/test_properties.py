@@ -52,7 +52,7 @@ from tests.support.history import (
 )
 from tests.support.real_host import KEPT, Ports, Vif, ip, running
 from vif_agent.daemon.operations import unplugs_of
-from vif_agent.ports.port import PLUG, UNPLUG, FullSet, PortRequest
+from vif_agent.ports.port import PLUG, RETRYING, UNPLUG, FullSet, PortRequest
 from vif_agent.ports.store import Store
 from vif_agent.resources import GUARD, LINK, OVS_PORT, Key
 from vif_agent.testing.host import ScratchHost
@@ -81,6 +81,8 @@ ROW_CHANGES = {
 #: linux bridge that was made with an MTU follows it, until somebody sets the bridge's.
 MTU_LOST = "links: (tap|brq).*: mtu is ({})".format("|".join(map(str, sorted({*MTUS}))))
 LOST = re.compile(rf": (up|promisc) is|{MTU_LOST}, ")
+
+RETRY_SECONDS = 2.0
 
 numbers = st.integers(0, UNLUCKY)
 bindings = st.tuples(st.sampled_from(KINDS), st.integers(0, len(MTUS) - 1))
@@ -342,14 +344,19 @@ class History(RuleBasedStateMachine):
 
     def _wait_until_as_desired(self) -> None:
         """ovs-vswitchd may need a moment for its own devices, and may undo what was done meanwhile
-        (``LOST``). The kernel tells, and that event is the remedy."""
-        deadline = time.monotonic() + 30
+        (``LOST``). The kernel tells, and that event is the remedy. What has failed is tried again,
+        as the daemon does it."""
+        deadline, again = time.monotonic() + 30, time.monotonic() + RETRY_SECONDS
         while (reported := self._differences()) and time.monotonic() < deadline:
             if all(LOST.search(text) for text in reported):
                 self.site.counts["lost to ovs-vswitchd"] += 1
                 self._round(self._awakened())
-                if not self.alive:
-                    return
+            elif time.monotonic() > again and (failed := self._failed()):
+                again = time.monotonic() + RETRY_SECONDS
+                self.site.counts["tried again"] += 1
+                self._round({*failed})
+            if not self.alive:
+                return
             time.sleep(0.02)
         self._demand_none(reported)
 
@@ -358,10 +365,16 @@ class History(RuleBasedStateMachine):
         changed, self.site.changed = self.site.changed, set()
         return self.ports.engine.records.ports_of(changed)
 
+    def _failed(self) -> dict[str, str]:
+        """The ports that wait for another try, and why."""
+        ports = (record.port for record in self.ports.engine.records)
+        return {p.port_id: f"{p.state}: {p.problem}" for p in ports if p.state == RETRYING}
+
     def _demand_none(self, wrong: list[str]) -> None:
         """With the history in the log: a replay may go another way, and hypothesis tell nothing."""
         if wrong:
-            LOG.error("%s after:\n%s", wrong, "\n".join(self.events))
+            events = "\n".join(self.events)
+            LOG.error("%s; to be tried again: %s; after:\n%s", wrong, self._failed(), events)
         assert wrong == []
 
 
