@@ -12,50 +12,16 @@
 . "$(dirname "$0")/kit/start.bash"
 python_with neutron==29.0.0 neutron-lib==5.0.1 SQLAlchemy==2.1.9
 cat >"$work/migrate.py" <<'PY'
-import datetime, logging, sys, threading
+import sys, threading
 from pathlib import Path
-from neutron import manager
-from neutron.common import config
-from neutron.db.migration.models import head
+import neutron_kit
 from neutron.plugins.ml2 import rpc
-from neutron_lib import constants, context
+from neutron_lib import context
 from neutron_lib.callbacks import events, registry, resources
-from neutron_lib.db import api, model_base
-from neutron_lib.plugins import directory
 
 work, moment = Path(sys.argv[1]), sys.argv[2]
-(work / "neutron.conf").write_text(f"""
-[DEFAULT]
-core_plugin = ml2
-transport_url = fake:/
-state_path = {work}
-notify_nova_on_port_status_changes = false
-notify_nova_on_port_data_changes = false
-[database]
-connection = sqlite:///{work}/neutron.db
-[ml2]
-type_drivers = local
-tenant_network_types = local
-mechanism_drivers = openvswitch
-""")
-config.register_common_config_options()
-config.init(["--config-file", str(work / "neutron.conf")])
-logging.disable(logging.CRITICAL)
-admin = context.get_admin_context()
-with api.CONTEXT_WRITER.using(admin) as session:
-    engine = session.get_bind()
-model_base.BASEV2.metadata.create_all(engine)
-manager.init()
-plugin = directory.get_plugin()
-
-for host in ("one", "two"):
-    agent = {"agent_type": constants.AGENT_TYPE_OVS, "binary": "agent", "host": host, "topic": "agent", "configurations": {}}
-    plugin.create_or_update_agent(admin, agent, datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None))
-common = {"name": "old", "tenant_id": "project", "admin_state_up": True}
-network = plugin.create_network(admin, {"network": {**common, "shared": False, "router:external": False}})
-port = plugin.create_port(admin, {"port": {
-    **common, "network_id": network["id"], "mac_address": constants.ATTR_NOT_SPECIFIED, "fixed_ips": [], "binding:host_id": "one",
-    "device_id": "6d3d3b2c-5bd3-4a58-8d2e-0f3f5b7f6a11", "device_owner": "compute:nova"}})
+plugin, _ = neutron_kit.start(work)
+port = neutron_kit.guests_port(plugin, "one", "two")
 calls = rpc.RpcCallbacks(None, None)
 
 def says(host, what):
@@ -80,7 +46,7 @@ def status():
     return f"{shown['status']} on {shown['binding:host_id']}"
 
 says("one", "up")
-plugin.create_port_binding(admin, port["id"], {"binding": {"host": "two", "vnic_type": "normal", "profile": {}}})
+plugin.create_port_binding(context.get_admin_context(), port["id"], {"binding": {"host": "two", "vnic_type": "normal", "profile": {}}})
 if moment == "before":
     migrated()
 elif moment == "between":

@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from demo.guests.guest import Guest
 from demo.guests.vifs import Nic
@@ -18,7 +18,7 @@ from vif_agent.testing.daemon import Daemon
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.libvirt import PrivateLibvirt
 from vif_agent.testing.netns import Namespace
-from vif_agent.testing.neutron.hypervisor import SEEING
+from vif_agent.testing.neutron.hypervisor import SEEING, AgentsHost
 from vif_agent.testing.neutron.wires import Wires, ip
 
 TRUNK = "trunk"  # a linux bridge outside of the hosts: what Open vSwitch of each is cabled to
@@ -27,12 +27,10 @@ _PATIENCE = 60.0
 _PROGRAM = str(Path(sys.executable).parent / "vif-agent")
 
 
-class Host:
+class Host(AgentsHost):
     """To be entered; ``agents``: who casts."""
 
-    scratch: ScratchHost
     libvirt: PrivateLibvirt
-    agent: Daemon
 
     def __init__(self, name: str, wires: Wires, url: str, agents: VifAgentAPI) -> None:
         self.name = name
@@ -58,9 +56,6 @@ class Host:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
     def _libvirt(self) -> PrivateLibvirt:
         identity = str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name))
         directory, ovs = self.scratch.directory / "libvirt", self.scratch.ovs.directory
@@ -76,25 +71,6 @@ class Host:
         }
         state = self.scratch.directory / "state"
         return Daemon(self.scratch, self._url, options, (*SEEING, *argv), state, directory)
-
-    def start_agent(self) -> None:
-        with self.entered():
-            self.agent.start()
-
-    def stop_agent(self) -> None:
-        if self.agent.alive():
-            self.agent.stop()
-
-    def entered(self) -> contextlib.AbstractContextManager[None]:
-        return self.namespace.entered()
-
-    def ip(self, *arguments: str) -> str:
-        with self.entered():
-            return ip(*arguments)
-
-    def links(self) -> dict[str, dict[str, Any]]:
-        with self.entered():
-            return self.scratch.links()
 
     def indexes(self) -> dict[str, int]:
         """A device that has been made anew has another."""

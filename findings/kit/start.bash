@@ -3,6 +3,7 @@ set -euo pipefail
 [ "$EUID" = 0 ] || { echo "as root, please" >&2; exit 2; }
 work=$(mktemp -d /tmp/finding.XXXXXX)
 ns=finding-$$
+export PYTHONPATH=$(dirname "$(realpath "${BASH_SOURCE[0]}")") # for kit/*.py
 pids=()
 finish() {
     local pid signal=TERM

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
@@ -21,11 +21,12 @@ from vif_agent.bus.api import VifAgentAPI
 from vif_agent.private_names.oslo_config import is_parsed
 from vif_agent.testing import guard
 from vif_agent.testing.host import ScratchHost
+from vif_agent.testing.processes import Private
 
 HOST = "scratch"
 
 
-class Daemon:
+class Daemon(Private):
     """``options``: {group: {option: value}} on top of what a scratch host needs.
 
     ``argv``: the command to run, for tests that start the agent as another user. SIGKILL it with
@@ -51,13 +52,6 @@ class Daemon:
         self.directory.mkdir(exist_ok=True)
         self.state_path.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(_config(host, url, self.state_path, options or {}))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def start(self, timeout: float = 60) -> None:
         """Returns when the agent has told systemd READY=1."""

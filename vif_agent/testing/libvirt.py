@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from types import TracebackType
 
 from vif_agent.testing import processes
-from vif_agent.testing.processes import Process
+from vif_agent.testing.processes import Private, Process
 
 EMULATOR = "/run/qemu-one-thread"  # of libvirtd's own /run
 #: several threads, QEMU's default for a guest of several CPUs, damage its memory on a busy machine
@@ -74,7 +73,7 @@ wait $daemon || wait $daemon
 _APART = ("unshare", "--mount", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child=KILL")
 
 
-class PrivateLibvirt:
+class PrivateLibvirt(Private):
     """Its files are in ``directory``; it works in the network namespace of the thread that starts
     it. ``name``: the host's, as guests that move see it. ``ovs``: the directory of a PrivateOvs,
     for guests with ports of libvirt's own making.
@@ -136,15 +135,3 @@ class PrivateLibvirt:
             self.virsh("list")
             return True
         return False
-
-    def __enter__(self) -> PrivateLibvirt:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

@@ -8,10 +8,9 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from types import TracebackType
 
 from vif_agent.testing import processes
-from vif_agent.testing.processes import Process
+from vif_agent.testing.processes import Private, Process
 
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _DIRECTORIES = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
@@ -23,7 +22,7 @@ _BUMP: list[object] = [
 ]
 
 
-class PrivateOvs:
+class PrivateOvs(Private):
     """Everything (database, sockets, logs) is in `directory`; ovs-vswitchd works in the network
     namespace of the thread that starts it.
 
@@ -144,15 +143,3 @@ class PrivateOvs:
 
     def _run(self, program: str, *args: str) -> str:
         return processes.run((program, *_QUIET[1:], *args), self._env)
-
-    def __enter__(self) -> PrivateOvs:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from vif_agent.testing import guard
 
@@ -35,6 +37,25 @@ def start(argv: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
             start_new_session=True,
         )
     return guard.watch(started)
+
+
+class Private(abc.ABC):
+    """A daemon of our own: it runs within the ``with`` block."""
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Returns when it can be used."""
+
+    @abc.abstractmethod
+    def stop(self) -> object:
+        """Returns when it has ended."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str:

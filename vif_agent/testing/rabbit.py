@@ -13,10 +13,9 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from vif_agent.testing import processes
-from vif_agent.testing.processes import Process
+from vif_agent.testing.processes import Private, Process
 
 # Debian's /usr/sbin wrappers change to the user rabbitmq, who cannot write to our directory.
 SERVER = "usr/lib/rabbitmq/lib/rabbitmq_server-*"
@@ -37,7 +36,7 @@ def free_ports(count: int) -> list[int]:
         return [int(sock.getsockname()[1]) for sock in socks]
 
 
-class PrivateRabbit:
+class PrivateRabbit(Private):
     """Data, logs and cookie are in `directory`; it listens on 127.0.0.1 only, as does its epmd.
 
     A boot costs about two seconds: launch() begins it, and wait_ready() can come after other work.
@@ -211,18 +210,6 @@ class PrivateRabbit:
             "PLUGINS_DIR": "plugins",
         }
         return {f"RABBITMQ_{key}": str(self.directory / name) for key, name in names.items()}
-
-    def __enter__(self) -> PrivateRabbit:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def version() -> tuple[int, ...]:

@@ -24,37 +24,13 @@ SEEING = ("unshare", "--mount", "sh", "-c", 'mount -t sysfs sysfs /sys && exec "
 _TUN = Path("/dev/net/tun")
 
 
-class Hypervisor:
-    """``name`` is its ``host`` for nova and Neutron; ``address`` that of its tunnels; ``started``:
-    whether the agent runs at once."""
+class AgentsHost:
+    """A network namespace with an Open vSwitch, and the agent there; to be entered."""
 
+    namespace: Namespace
     scratch: ScratchHost
     agent: Daemon
-
-    def __init__(self, cloud: Cloud, name: str, options: Options, started: bool = True) -> None:
-        self.name = name
-        self._started = started
-        self._cloud = cloud
-        self._options = options
-
-    def __enter__(self) -> Self:
-        self.namespace = Namespace()
-        with contextlib.ExitStack() as stack:
-            stack.callback(self.namespace.close)
-            self.address = stack.enter_context(self._cloud.wires.connected(self.namespace))
-            with self.entered():
-                self.scratch = stack.enter_context(ScratchHost())
-            self.agent = Daemon(
-                self.scratch,
-                self._cloud.rabbit.url,
-                self._agents_options(),
-                argv=(*SEEING, str(Path(sys.executable).parent / "vif-agent")),
-            )
-            stack.callback(self.stop_agent)
-            if self._started:
-                self.start_agent()
-            self._stack = stack.pop_all()
-        return self
+    _stack: contextlib.ExitStack
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -82,6 +58,36 @@ class Hypervisor:
         """What ip(8) says of every link, by name."""
         links = json.loads(self.ip("-j", "-d", "link", "show"))
         return {link["ifname"]: link for link in links}
+
+
+class Hypervisor(AgentsHost):
+    """``name`` is its ``host`` for nova and Neutron; ``address`` that of its tunnels; ``started``:
+    whether the agent runs at once."""
+
+    def __init__(self, cloud: Cloud, name: str, options: Options, started: bool = True) -> None:
+        self.name = name
+        self._started = started
+        self._cloud = cloud
+        self._options = options
+
+    def __enter__(self) -> Self:
+        self.namespace = Namespace()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.namespace.close)
+            self.address = stack.enter_context(self._cloud.wires.connected(self.namespace))
+            with self.entered():
+                self.scratch = stack.enter_context(ScratchHost())
+            self.agent = Daemon(
+                self.scratch,
+                self._cloud.rabbit.url,
+                self._agents_options(),
+                argv=(*SEEING, str(Path(sys.executable).parent / "vif-agent")),
+            )
+            stack.callback(self.stop_agent)
+            if self._started:
+                self.start_agent()
+            self._stack = stack.pop_all()
+        return self
 
     def add_tap(self, port: Mapping[str, Any]) -> str:
         """As libvirt makes it for a guest; answers its name. ``port``: as Neutron shows it."""

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vif_agent.testing import processes
-from vif_agent.testing.processes import Process
+from vif_agent.testing.processes import Private, Process
 
 #: the directory that scripts/mariadb makes
 ROOT = Path(os.environ.get("VIF_AGENT_MARIADB") or Path(__file__).parents[3] / ".mariadb")
 _FIRST = "CREATE DATABASE neutron CHARACTER SET utf8mb4;\n"
 
 
-class PrivateMariaDb:
+class PrivateMariaDb(Private):
     """With an empty database ``neutron``. Nobody is asked for a password, and there are no system
     tables: who can open the socket may do everything. What is committed survives kill()."""
 
@@ -80,13 +80,6 @@ class PrivateMariaDb:
             sock.connect(str(self.socket))
             return bool(sock.recv(1))
         return False
-
-    def __enter__(self) -> PrivateMariaDb:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _environment() -> dict[str, str]:
