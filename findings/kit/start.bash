@@ -7,6 +7,7 @@ export PYTHONPATH=$(dirname "$(realpath "${BASH_SOURCE[0]}")") # for kit/*.py
 pids=()
 finish() {
     local pid signal=TERM
+    trap '' INT TERM # another one would end the script in the middle of this
     for _ in 1 2; do # what runs in our namespace is ours
         for pid in "${pids[@]}" $(ip netns pids "$ns" 2>/dev/null); do kill -$signal "$pid" 2>/dev/null || true; done
         for _ in $(seq 100); do [ -z "$(ip netns pids "$ns" 2>/dev/null)" ] || sleep 0.1; done
