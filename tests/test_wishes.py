@@ -12,8 +12,9 @@ from vif_agent import wishes
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
-_VIFS = st.lists(st.dictionaries(st.text(), _JSON))
+_VIFS = st.lists(st.dictionaries(st.text(), _JSON, max_size=5), max_size=5)
 
 
 @given(_VIFS, st.randoms())
