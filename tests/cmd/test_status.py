@@ -24,6 +24,8 @@ from tests.support.casting import QUEUE, Site, Vif
 from tests.support.operating import stopped
 from tests.support.real_host import ip, links
 from vif_agent import bus
+from vif_agent.cmd.status.trial import GUARDS
+from vif_agent.testing import processes
 from vif_agent.testing.daemon import HOST
 from vif_agent.testing.host import ScratchHost
 from vif_agent.testing.rabbit import PrivateRabbit
@@ -135,6 +137,14 @@ def test_the_agents_account_can_ask(left: Left) -> None:
         answer = upgrade_check(config, under=NO_CAPABILITY)
     assert {**answer.results, "Kernel": GOOD} == dict.fromkeys(answer.results, GOOD), answer
     assert answer.results["Kernel"] == GOOD or "without root" in answer.details["Kernel"]
+
+
+def test_without_net_admin_the_kernel_is_not_said_to_lack_anything() -> None:
+    """As in a user namespace that gives no capability."""
+    bounded = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
+    trial = (sys.executable, "-m", "vif_agent.cmd.status.trial", "/dev/net/tun", "bridge", GUARDS)
+    said = json.loads(processes.run((*bounded, *trial), os.environ))
+    assert said == {"": "no CAP_NET_ADMIN in a network namespace of its own"}
 
 
 def test_store_of_a_newer_release(config: Config) -> None:

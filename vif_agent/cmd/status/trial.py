@@ -3,7 +3,8 @@ these: a kind of link, or one of TAP, GUARDS, ROUTED_GUARDS.
 
 In a process of its own, which is in a network namespace of its own: there it may make what it
 likes, and all of it goes when this ends. Without root it takes a user namespace, too, in which
-everybody has all capabilities.
+everybody has all capabilities, unless the machine is set up to give none there (AppArmor's
+restriction in Ubuntu 24.04).
 """
 
 import ctypes
@@ -14,6 +15,7 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from vif_agent.helper import guards
 from vif_agent.host.netlink import iflink
@@ -25,6 +27,7 @@ TAP, GUARDS, ROUTED_GUARDS = "tap", "nf_tables", "nf_tables for routed taps"
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
 _TUNGETFEATURES = 0x800454CF
 _IFF_TAP = 0x0002
+_CAP_NET_ADMIN = 12
 
 
 def main() -> None:
@@ -80,6 +83,15 @@ def _leave() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(flags):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    if not _may_make_links():
+        raise OSError(errno.EPERM, "no CAP_NET_ADMIN in a network namespace of its own")
+
+
+def _may_make_links() -> bool:
+    """Else every feature would look missing."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (mask,) = (line.split()[1] for line in lines if line.startswith("CapEff:"))
+    return bool(int(mask, 16) >> _CAP_NET_ADMIN & 1)
 
 
 if __name__ == "__main__":
