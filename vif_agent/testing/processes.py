@@ -58,13 +58,13 @@ class Private(abc.ABC):
         self.stop()
 
 
-def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60) -> str:
-    """What a command printed. The error has its stderr, which check=True would hide, or, where
-    there is none, the end of what it printed."""
+def run(argv: Sequence[str], env: Mapping[str, str], timeout: float = 60, given: str = "") -> str:
+    """What a command printed, that was ``given`` this to read. The error has its stderr, which
+    check=True would hide, or, where there is none, the end of what it printed."""
     done = subprocess.run(
         argv,
         env=env,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -24,6 +24,10 @@ _IN_ROOT = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0/usr" /usr && exe
 NODE = "rabbit@localhost"  # "localhost" resolves where the machine's own name may not
 _ERLANG = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
 _PROTOCOL = b"AMQP\x00\x00\x09\x01"
+_LENGTH = (
+    'case rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"NAME">>)) of '
+    "{ok, Q} -> [{messages, N}] = rabbit_amqqueue:info(Q, [messages]), N; _ -> none end"
+)
 _METHOD_FRAME = b"\x01\x00\x00"  # Connection.Start, on channel 0
 
 
@@ -144,11 +148,19 @@ class PrivateRabbit(Private):
 
     def queue_length(self, name: str) -> int:
         """Messages ready and delivered but not acknowledged; LookupError if no such queue."""
-        table = self.ctl("-q", "--no-table-headers", "list_queues", "name", "messages")
-        lengths = dict(line.rsplit("\t", 1) for line in table.splitlines())
-        if name not in lengths:
-            raise LookupError(f"no queue {name!r}, only {sorted(lengths)}")
-        return int(lengths[name])
+        answer = self._evaluate(_LENGTH.replace("NAME", name))
+        if answer == "none":
+            raise LookupError(f"no queue {name!r}")
+        return int(answer)
+
+    def _evaluate(self, expression: str) -> str:
+        """What the broker makes of it, in Erlang: a hundred times faster than rabbitmqctl."""
+        cookie = self.directory.joinpath(".erlang.cookie").read_text()
+        call = _argv(_erl_call(), "-sname", self.node, "-c", cookie, "-e")
+        answer = processes.run(call, self._env, given=f"{expression}.\n")
+        if not answer.startswith("{ok, "):
+            raise RuntimeError(f"{self.node}: {expression}: {answer}")
+        return answer.removeprefix("{ok, ").removesuffix("}")
 
     def _write_files(self) -> None:
         self.directory.joinpath("env.conf").touch()
@@ -225,6 +237,10 @@ def _argv(*argv: str) -> tuple[str, ...]:
 
 def _program(name: str) -> str:
     return str(_seen(_installed(f"sbin/{name}")[-1]))
+
+
+def _erl_call() -> str:
+    return str(_seen(max(ROOT.glob("usr/lib/erlang/erts-*/bin/erl_call"))))
 
 
 def _seen(path: Path) -> Path:
