@@ -16,6 +16,7 @@ from vif_agent.testing import processes
 from vif_agent.testing.processes import Process
 
 _ROOT = Path(__file__).parent.parent
+_SAID = 4000  # characters of a log
 _JOIN_SECONDS, _LEAVE_SECONDS, _DRAIN_SECONDS = 600.0, 60.0, 600.0
 
 
@@ -40,10 +41,12 @@ class Crew:
         self.launch()
         for client in self.clients:
             joined = Path(client.directory, "joined")
-            processes.wait_until(
-                joined.exists, f"the agent of {client.host}",
-                self._agents[client.host], _JOIN_SECONDS,
-            )  # fmt: skip
+            agent, what = self._agents[client.host], f"the agent of {client.host}"
+            try:
+                processes.wait_until(joined.exists, what, agent, _JOIN_SECONDS)
+            except processes.NotReadyError as error:
+                error.add_note(Path(client.directory, "log").read_text()[-_SAID:])
+                raise
 
     def launch(self) -> None:
         """All agents; they may wait for their broker."""
