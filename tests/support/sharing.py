@@ -19,6 +19,7 @@ OPTION = "--share"
 LONGEST = (
     *("test_kill_matrix", "test_nova_plugin", "test_containment"),
     *("test_storm", "test_ctl_local", "test_daemon"),
+    *("test_driver_with_ports", "test_driver"),
 )
 
 
