@@ -57,10 +57,11 @@ class Node(PrivateRabbit):
         self.ctl("join_cluster", first.node)
         self.ctl("start_app")
 
-    def running(self) -> int:
-        """How many nodes it thinks are up, itself among them."""
+    def sees(self) -> int:
+        """With how many nodes it is one cluster, itself among them. Nodes that have not forgotten
+        a partition count as running, and yet do not know each other's queues."""
         status = json.loads(self.ctl("cluster_status", "--formatter", "json"))
-        return len(status["running_nodes"])
+        return len({*status["running_nodes"]} - {*status["partitions"].get(self.node, ())})
 
 
 class Cluster:
@@ -138,7 +139,7 @@ class Cluster:
 
     def _sees_all(self, node: Node) -> bool:
         with contextlib.suppress(RuntimeError, OSError, subprocess.TimeoutExpired):
-            return node.running() == len(self.nodes)
+            return node.sees() == len(self.nodes)
         return False
 
     def others(self, node: Node) -> Sequence[Node]:
