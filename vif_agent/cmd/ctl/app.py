@@ -12,6 +12,7 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from vif_agent import __version__
+from vif_agent.cmd import concurrency
 from vif_agent.cmd.ctl import hosts
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import plain
@@ -52,6 +53,7 @@ class Ctl(App):
     def source(self) -> "Source":
         """Made when it is first asked for: --help needs no configuration."""
         if self._source is None:
+            concurrency.native_threads()
             from vif_agent.cmd.ctl.source import Source
 
             options = self.options
@@ -64,6 +66,7 @@ class Ctl(App):
     def fleet(self) -> "Fleet":
         """The same of several hosts."""
         if self._fleet is None:
+            concurrency.native_threads()
             from vif_agent.cmd.ctl.fleet import Fleet
 
             options = self.options
@@ -142,6 +145,7 @@ class Ctl(App):
         """Before a command is looked for."""
         given = self.options.host
         if argv and hosts.are_several(given):
+            concurrency.native_threads()
             from vif_agent.cmd.ctl.fleet import Commands
 
             self.command_manager = Commands(given)
