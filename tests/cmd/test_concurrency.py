@@ -1,4 +1,4 @@
-"""What an agent with native threads does not load: eventlet."""
+"""What an agent with native threads, and vif-agentctl, do not load: eventlet."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ import vif_agent.daemon.agent, vif_agent.helper.process
 print(*{name.partition(".")[0] for name, module in sys.modules.items() if module})
 """
 
+_CTL = """
+import sys
+from vif_agent.cmd.ctl.app import main
+
+try:
+    main(sys.argv[1:])
+finally:
+    print(*{name.partition(".")[0] for name, module in sys.modules.items() if module})
+"""
+
 #: before a line of the agent runs; it passes to its helper, and to what it starts with Python
 _FORBID = """
 import json, os, sys, traceback
@@ -43,6 +53,20 @@ def test_with_native_threads_nobody_imports_what_is_not_used() -> None:
     imported = set(ran.stdout.split())
     assert imported >= {"vif_agent", "oslo_messaging", "futurist", "ovs", "oslo_privsep"}
     assert imported.isdisjoint({"eventlet", "greenlet", "dns", "hypothesis"})
+
+
+@pytest.mark.parametrize("hosts", ["one", "one,two"])
+def test_ctl_does_not_import_it_either(tmp_path: Path, hosts: str) -> None:
+    """Where it asks several hosts its commands are others, which import more, and sooner."""
+    file = tmp_path / "vif-agent.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\ntransport_url = rabbit://127.0.0.1:1\n")
+    asked = ("--config-file", str(file), "--host", hosts, "--timeout", "1", "list")
+    words = [sys.executable, "-W", "ignore", "-c", _CTL, *asked]
+    ran = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert "127.0.0.1:1" in ran.stdout + ran.stderr
+    imported = set(ran.stdout.splitlines()[-1].split())
+    assert "oslo_messaging" in imported
+    assert imported.isdisjoint({"eventlet", "greenlet"})
 
 
 @pytest.mark.broker

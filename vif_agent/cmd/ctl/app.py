@@ -12,7 +12,6 @@ from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from vif_agent import __version__
-from vif_agent.cmd import concurrency
 from vif_agent.cmd.ctl import hosts
 from vif_agent.cmd.ctl.failures import Failed
 from vif_agent.errors import plain
@@ -53,7 +52,7 @@ class Ctl(App):
     def source(self) -> "Source":
         """Made when it is first asked for: --help needs no configuration."""
         if self._source is None:
-            concurrency.native_threads()
+            _use_threads()
             from vif_agent.cmd.ctl.source import Source
 
             options = self.options
@@ -66,7 +65,6 @@ class Ctl(App):
     def fleet(self) -> "Fleet":
         """The same of several hosts."""
         if self._fleet is None:
-            concurrency.native_threads()
             from vif_agent.cmd.ctl.fleet import Fleet
 
             options = self.options
@@ -145,7 +143,7 @@ class Ctl(App):
         """Before a command is looked for."""
         given = self.options.host
         if argv and hosts.are_several(given):
-            concurrency.native_threads()
+            _use_threads()
             from vif_agent.cmd.ctl.fleet import Commands
 
             self.command_manager = Commands(given)
@@ -191,6 +189,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Exit status 0: well; 1: it differs or failed; 2: wrong use."""
     warnings.simplefilter("ignore")
     sys.exit(Ctl().run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _use_threads() -> None:
+    """Before oslo.messaging is imported, which would import eventlet; --help needs neither."""
+    from vif_agent.cmd import concurrency
+
+    concurrency.native_threads()
 
 
 def _configuration(options: argparse.Namespace) -> Any:
